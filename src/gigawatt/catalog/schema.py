@@ -1,0 +1,325 @@
+"""What an entry of the catalogue may say: frozen pydantic types, one per folder of ``data/``.
+
+No number is bare: every figure is ``{value, source, kind, as_of, low, high, note}``, or a list of conflicting
+figures of which one is ``chosen: true``. What the public record does not say stands in ``unknown`` with a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gigawatt.core.quantity import (
+    Bytes,
+    BytesPerS,
+    Date,
+    FlopPerS,
+    Money,
+    MoneyPerJoule,
+    MoneyPerToken,
+    MoneyPerWatt,
+    Number,
+    RatePerS,
+    Seconds,
+    Tokens,
+    TokensPerS,
+    Watts,
+)
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
+Precision = Literal["fp16", "bf16", "int8", "fp8", "fp4"]
+
+
+class Frozen(BaseModel):
+    """Read once, never changed; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Entry(Frozen):
+    """What all entries have: a stable id, a name, other names people use, and what is not publicly known."""
+
+    id: Slug
+    name: str
+    aliases: tuple[str, ...] = ()
+    note: str = ""
+    unknown: dict[str, str] = {}
+
+
+class Peaks(Frozen):
+    """Peak compute of one package by precision [FLOP/s]; INT8 in operations a second.
+
+    ``dense`` is the default everywhere. ``inference`` and ``training`` hold vendor figures that are neither dense
+    nor sparse. ``sparse_doubles`` only where the vendor states 2:4 sparsity as twice the dense rate.
+    """
+
+    dense: dict[Precision, FlopPerS] = {}
+    sparse: dict[Precision, FlopPerS] = {}
+    inference: dict[Precision, FlopPerS] = {}
+    training: dict[Precision, FlopPerS] = {}
+    sparse_doubles: bool = False
+
+
+class Package(Frozen):
+    """One package: what a socket, an OAM module, a wafer or a chip on its board holds."""
+
+    n_dies: Number
+    peak: Peaks
+    memory: Bytes | None = None
+    memory_bandwidth: BytesPerS | None = None
+    sram: Bytes | None = None
+    sram_bandwidth: BytesPerS | None = None
+    scale_up_bandwidth: BytesPerS | None = None
+    scale_out_bandwidth: BytesPerS | None = None
+    power: Watts | None = None
+
+
+class System(Entry):
+    """The unit one orders: a rack, a server or a machine. Power is IT power of the whole unit at full load."""
+
+    vendor: Slug
+    generation: str
+    kind: Literal["gpu", "asic", "sram"]
+    unit: Literal["rack", "server", "machine"]
+    status: Literal["shipping", "announced", "withdrawn", "undisclosed"]
+    n_packages: Number | None = None
+    scale_up_packages: Number | None = None
+    package: Package | None = None
+    it_power: Watts | None = None
+    price: Money | None = None
+    first_available: Date | None = None
+    refusal: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> System:
+        if self.status == "undisclosed" and not self.refusal:
+            raise ValueError("a system whose performance is undisclosed needs a 'refusal' sentence")
+        if self.status != "undisclosed" and not (self.package and self.it_power and self.n_packages):
+            raise ValueError("a system needs n_packages, package and it_power, or status: undisclosed")
+        return self
+
+
+class Architecture(Frozen):
+    """Shape of a transformer as its configuration file states it; one source for the block."""
+
+    source: str
+    kind: Literal["datasheet", "judgement", "derived"]
+    as_of: str
+    n_layers: int
+    hidden: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    attention: Literal["mha", "gqa", "mla"]
+    kv_lora_rank: int = 0
+    rope_dim: int = 0
+    n_experts: int = 0
+    experts_per_token: int = 0
+    n_shared_experts: int = 0
+    vocabulary: int = 0
+    max_context: int = 0
+
+
+class Model(Entry):
+    """A language model. Hypothetical classes are marked and carry ranges."""
+
+    family: str
+    hypothetical: bool = False
+    params_total: Number
+    params_active: Number
+    weights_precision: Precision
+    kv_precision: Precision
+    architecture: Architecture
+
+
+class Slo(Frozen):
+    """What a user must get: time to first token, tokens a second each, at a percentile of requests."""
+
+    ttft: Seconds | None = None
+    speed: TokensPerS | None = None
+    percentile: Number
+
+
+class Workload(Entry):
+    """A class of demand: its model, lengths, prefix hits, SLO, value and daily shape.
+
+    ``value`` is what a served token is worth to the buyer of compute [USD per output token]; it prices what stays
+    unserved. ``peak_to_mean`` is the busiest block over the daily mean; ``patience`` how long a request may wait.
+    """
+
+    kind: Literal["inference", "training"]
+    model: Slug | None = None
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    prefix_hit: Number | None = None
+    slo: Slo | None = None
+    value: MoneyPerToken | None = None
+    value_per_flop: Annotated[float, Field(gt=0)] | None = None
+    peak_to_mean: Number
+    patience: Literal["none", "day", "quarter"] = "none"
+    utilisation: Number | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Workload:
+        needed = ("model", "input_tokens", "output_tokens", "prefix_hit", "slo", "value")
+        missing = [key for key in needed if getattr(self, key) is None]
+        if self.kind == "inference" and missing:
+            raise ValueError(f"an inference workload needs {', '.join(missing)}")
+        if self.kind == "training" and self.utilisation is None:
+            raise ValueError("a training workload needs its utilisation (MFU)")
+        return self
+
+
+class Provider(Entry):
+    """Who sells, builds, hosts, lends or buys."""
+
+    role: Literal["lab", "vendor", "cloud", "developer", "investor", "lender", "utility"]
+
+
+class Energisation(Frozen):
+    """Cumulative power of a site from a quarter on, and how sure that is."""
+
+    power: Watts
+    quarter: Date
+    status: Literal["announced", "contracted", "energised"]
+
+
+class Site(Entry):
+    """A place with a connection. ``basis`` says whether its GW are IT or facility; they are never mixed."""
+
+    country: str
+    state: str = ""
+    region: Slug
+    developer: Slug | None = None
+    tenant: Slug | None = None
+    basis: Literal["it", "facility"] = "facility"
+    capacity: Watts | None = None
+    energised: tuple[Energisation, ...] = ()
+    facility_over_it: Number | None = None
+    annual_pue: Number | None = None
+    power_price: MoneyPerJoule | None = None
+    status: Literal["operating", "construction", "announced", "paused", "withdrawn", "talks"]
+
+
+class Equity(Frozen):
+    """Milestone equity: money for shares as capacity is accepted."""
+
+    per_gw: MoneyPerWatt
+    cap: Money
+    valuation: Money
+    first_on_signing: Money | None = None
+    release: Literal["whole-gigawatt", "linear"]
+    counts_vendor: Slug
+    counts_basis: Literal["facility", "it"]
+    lag: Seconds
+
+
+class Deal(Entry):
+    """An agreement as the public record has it. ``side`` keeps chips, buildings and money apart."""
+
+    buyer: Slug
+    seller: Slug
+    side: Literal["chips", "buildings", "money"]
+    bond: Literal["binding", "letter-of-intent", "announced", "reported", "talks", "ended"]
+    signed: Date
+    power: Watts | None = None
+    basis: Literal["it", "facility", "unstated"] = "unstated"
+    amount: Money | None = None
+    term: Seconds | None = None
+    equity: Equity | None = None
+
+
+class Software(Entry):
+    """A dated step in software efficiency: tokens a second at the same SLO are multiplied from then on."""
+
+    available: Date
+    multiplier: Number
+    workloads: tuple[Slug, ...] = ()
+
+
+class Costs(Entry):
+    """Assumptions of cost and efficiency that hold unless a scenario says otherwise."""
+
+    network_over_system: Number
+    shell: MoneyPerWatt
+    power_plant: MoneyPerWatt
+    cooling: MoneyPerWatt
+    maintenance: RatePerS
+    facility_opex: RatePerS
+    facility_over_it: Number
+    annual_pue: Number
+    load_factor: Number
+    power_price: MoneyPerJoule
+    system_life: Seconds
+    facility_life: Seconds
+    discount: RatePerS
+
+
+class Efficiency(Entry):
+    """Stated efficiencies of the roofline: achieved over peak, and fixed overheads."""
+
+    decode_bandwidth: Number
+    prefill_compute: Number
+    sram_bandwidth: Number
+    training_compute: Number
+    step_overhead: Seconds
+    layer_overhead: Seconds
+    link_bandwidth: Number
+    memory_reserve: Number
+    headroom: Number
+
+
+class Shipments(Entry):
+    """What a vendor shipped in a year."""
+
+    vendor: Slug
+    year: int
+    units: Number
+    h100_equivalents: Number
+    power: Watts
+
+
+class Reference(Entry):
+    """A single cited figure that claims are compared with (homes per kW, revenue, users at a date ...)."""
+
+    number: Number | None = None
+    power: Watts | None = None
+    money: Money | None = None
+    money_per_watt: MoneyPerWatt | None = None
+    quarter: Date | None = None
+
+
+class Statement(Entry):
+    """One statement of the source articles, and what the tool does with it."""
+
+    treatment: Literal["computed", "input", "outside"]
+    announced: str = ""
+    why: str = ""
+    source: str
+
+
+class Source(Frozen):
+    """Where a figure was read."""
+
+    key: str
+    title: str
+    site: str
+    date: str
+    url: str = ""
+
+
+KINDS_OF_ENTRY: dict[str, type[Entry]] = {
+    "systems": System,
+    "models": Model,
+    "workloads": Workload,
+    "providers": Provider,
+    "sites": Site,
+    "deals": Deal,
+    "software": Software,
+    "costs": Costs,
+    "efficiency": Efficiency,
+    "shipments": Shipments,
+    "references": Reference,
+    "statements": Statement,
+}

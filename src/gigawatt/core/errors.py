@@ -1,0 +1,27 @@
+"""Errors a user can cause. Each says what is wrong, where, and what would be right."""
+
+from __future__ import annotations
+
+
+class GigawattError(Exception):
+    """Root of every error that is the user's to mend; doors print it as one sentence, without a traceback."""
+
+
+class UnitError(GigawattError):
+    """A text that is not a number with the unit asked for."""
+
+
+class CatalogError(GigawattError):
+    """An entry or a reference of the catalogue that does not stand."""
+
+
+class ScenarioError(GigawattError):
+    """A scenario that cannot be planned as written."""
+
+
+class InfeasibleError(GigawattError):
+    """A plan that no choice of the planner can meet; names the families in conflict."""
+
+
+class SolverError(GigawattError):
+    """A solver that ended without a usable answer."""

@@ -1,0 +1,134 @@
+"""How a figure is written at a door: pydantic metadata that reads text or a mapping into a Fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from gigawatt.core.calendar import parse_quarter
+from gigawatt.core.errors import UnitError
+from gigawatt.core.source import KINDS, Fact
+from gigawatt.core.units import parse
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import core_schema
+
+_KEYS = {"value", "source", "kind", "as_of", "low", "high", "note", "chosen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Metadata of a field that holds a Fact in ``unit``.
+
+    ``bare=True`` (scenarios) also takes "10 GW" without a source; the catalogue never does.
+    The unit "quarter" reads dates, as quarters since year 0.
+    """
+
+    unit: str
+    bare: bool = False
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Reads text, a mapping, or a list of conflicting mappings of which one is ``chosen``."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(
+        self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """What an editor shows: the unit, and an example in words."""
+        text = {"type": ["string", "number"], "description": f"in {self.unit or 'plain numbers'}, unit written out"}
+        figure = {
+            "type": "object",
+            "required": ["value"] if self.bare else ["value", "source", "kind", "as_of"],
+            "additionalProperties": False,
+            "properties": {
+                "value": text,
+                "low": text,
+                "high": text,
+                "source": {"type": ["string", "array"]},
+                "kind": {"enum": list(KINDS)},
+                "as_of": {"type": ["string", "integer"]},
+                "note": {"type": "string"},
+                "chosen": {"type": "boolean"},
+            },
+        }
+        several = {"type": "array", "items": figure, "minItems": 2}
+        return {"anyOf": [text, figure, several] if self.bare else [figure, several]}
+
+    def read(self, raw: Any) -> Fact:
+        """Fact written as ``raw``. Raises ValueError with a sentence."""
+        try:
+            if isinstance(raw, Fact):
+                return raw
+            if isinstance(raw, Mapping):
+                return self._figure(raw)
+            if isinstance(raw, list) and raw and all(isinstance(item, Mapping) for item in raw):
+                return self._conflict(raw)
+            if self.bare:
+                return Fact(
+                    value=self._number(raw), unit=self.unit, text=str(raw), source=(), kind="scenario", as_of=""
+                )
+        except UnitError as error:
+            raise ValueError(str(error)) from error
+        raise ValueError(f"{raw!r} is a bare number; write {{value, source, kind, as_of}}")
+
+    def _number(self, raw: Any) -> float:
+        if self.unit == "quarter":
+            return float(parse_quarter(raw))
+        if not isinstance(raw, (str, int, float)):
+            raise UnitError(f"{raw!r} is not a number with a unit")
+        return parse(raw, self.unit)
+
+    def _conflict(self, rows: list[Any]) -> Fact:
+        chosen = [row for row in rows if row.get("chosen") is True]
+        if len(chosen) != 1:
+            raise UnitError(f"{len(rows)} conflicting figures need exactly one with 'chosen: true', not {len(chosen)}")
+        others = tuple(self._figure(row) for row in rows if row is not chosen[0])
+        return self._figure(chosen[0], others)
+
+    def _figure(self, row: Mapping[str, Any], others: tuple[Fact, ...] = ()) -> Fact:
+        if unknown := set(row) - _KEYS:
+            raise UnitError(f"a figure has no key '{sorted(unknown)[0]}'; it has {', '.join(sorted(_KEYS))}")
+        if "value" not in row:
+            raise UnitError("a figure needs a 'value'")
+        value = self._number(row["value"])
+        low = None if row.get("low") is None else self._number(row["low"])
+        high = None if row.get("high") is None else self._number(row["high"])
+        if (low is not None and low > value) or (high is not None and high < value):
+            raise UnitError(f"value {row['value']} lies outside its own range {row.get('low')} to {row.get('high')}")
+        source = row.get("source", ())
+        sources = (source,) if isinstance(source, str) else tuple(source)
+        kind = row.get("kind", "scenario" if self.bare else None)
+        if kind not in KINDS:
+            raise UnitError(f"kind is {kind!r}; it is one of {', '.join(KINDS)}")
+        if not self.bare:
+            if not sources:
+                raise UnitError(f"the figure {row['value']} has no source; name a key of sources.yaml")
+            if not row.get("as_of"):
+                raise UnitError(f"the figure {row['value']} has no date; add as_of")
+            if kind == "judgement" and (low is None or high is None or not row.get("note")):
+                raise UnitError(f"the judgement {row['value']} needs low, high and a note that says why")
+        return Fact(
+            value=value, unit=self.unit, text=str(row["value"]), source=sources, kind=kind,
+            as_of=str(row.get("as_of", "")), low=low, high=high, note=str(row.get("note", "")), alternatives=others,
+        )  # fmt: skip
+
+
+Watts = Annotated[Fact, Quantity("W")]
+Money = Annotated[Fact, Quantity("USD")]
+Bytes = Annotated[Fact, Quantity("byte")]
+BytesPerS = Annotated[Fact, Quantity("byte/s")]
+FlopPerS = Annotated[Fact, Quantity("FLOP/s")]
+Seconds = Annotated[Fact, Quantity("s")]
+Number = Annotated[Fact, Quantity("")]
+Tokens = Annotated[Fact, Quantity("token")]
+TokensPerS = Annotated[Fact, Quantity("token/s")]
+MoneyPerToken = Annotated[Fact, Quantity("USD/token")]
+MoneyPerWatt = Annotated[Fact, Quantity("USD/W")]
+MoneyPerJoule = Annotated[Fact, Quantity("USD/J")]
+MoneyPerS = Annotated[Fact, Quantity("USD/s")]
+RatePerS = Annotated[Fact, Quantity("1/s")]
+Date = Annotated[Fact, Quantity("quarter")]
