@@ -262,6 +262,7 @@ class Efficiency(Entry):
     decode_bandwidth: Number
     prefill_compute: Number
     sram_bandwidth: Number
+    sram_prefill_cost: Number
     training_compute: Number
     step_overhead: Seconds
     layer_overhead: Seconds

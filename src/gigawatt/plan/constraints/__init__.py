@@ -1,0 +1,45 @@
+"""One family a file; a new one is a new file and one more entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gigawatt.plan.constraints.capacity import capacity
+from gigawatt.plan.constraints.cash import cash
+from gigawatt.plan.constraints.commitment import commitment
+from gigawatt.plan.constraints.connection import connection
+from gigawatt.plan.constraints.demand import demand
+from gigawatt.plan.constraints.gang import gang
+from gigawatt.plan.constraints.gating import gating
+from gigawatt.plan.constraints.milestone import milestone
+from gigawatt.plan.constraints.minimum_take import minimum_take
+from gigawatt.plan.constraints.right import right
+from gigawatt.plan.constraints.site_power import site_power
+from gigawatt.plan.constraints.stock import stock
+from gigawatt.plan.constraints.supply import supply
+from gigawatt.plan.constraints.term import term_held
+
+if TYPE_CHECKING:
+    import linopy
+
+    from gigawatt.plan.inputs import PlanInputs
+
+Family = Callable[["linopy.Model", "PlanInputs"], None]
+
+CONSTRAINTS: tuple[tuple[str, Family], ...] = (
+    ("stock", stock),
+    ("term", term_held),
+    ("minimum_take", minimum_take),
+    ("connection", connection),
+    ("site_power", site_power),
+    ("supply", supply),
+    ("capacity", capacity),
+    ("demand", demand),
+    ("gating", gating),
+    ("gang", gang),
+    ("commitment", commitment),
+    ("right", right),
+    ("milestone", milestone),
+    ("cash", cash),
+)

@@ -1,0 +1,26 @@
+"""Time value of money: the few formulas that several floors share."""
+
+from __future__ import annotations
+
+
+def per_quarter(rate_per_s: float) -> float:
+    """Rate per quarter that compounds to the yearly rate given as a rate per second.
+
+    >>> round(per_quarter(0.10 / (8760 * 3600)), 6)
+    0.024114
+    """
+    yearly = rate_per_s * 8760 * 3600
+    return float((1.0 + yearly) ** 0.25 - 1.0)
+
+
+def annuity_frac(rate: float, periods: float) -> float:
+    """Level payment per period that repays 1 over ``periods`` at ``rate`` a period.
+
+        r / (1 - (1 + r)^-n)
+
+    Source: Brealey, Myers and Allen, Principles of Corporate Finance, chapter 2.
+
+    >>> round(annuity_frac(0.02, 20), 6)
+    0.061157
+    """
+    return 1.0 / periods if rate == 0 else rate / (1.0 - (1.0 + rate) ** -periods)

@@ -1,0 +1,29 @@
+"""Sources and uses: the account never falls below zero; what is missing shows as a gap to be financed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gigawatt.plan.cashflow import inflow, outflow, released_cash
+from gigawatt.plan.variables import has, term
+
+if TYPE_CHECKING:
+    import linopy
+
+    from gigawatt.plan.inputs import PlanInputs
+
+
+def cash(m: linopy.Model, d: PlanInputs) -> None:
+    """cash[q] = cash[q-1] + inflow + tranches + gap + debt change - spending - interest >= 0   [MUSD]"""
+    balance = term(m, "cash")
+    before = balance.shift(quarter=1).fillna(0)
+    lhs = balance - before + outflow(m, d) - inflow(m, d) - term(m, "gap")
+    if d.milestones is not None:
+        lhs = lhs - released_cash(m, d)
+    if has(m, "debt"):
+        debt = term(m, "debt")
+        owed = debt.shift(quarter=1).fillna(0)
+        lhs = lhs - debt + (1.0 + d.credit_rate) * owed
+    opening = d.inflow_musd * 0.0
+    opening[0] = d.opening_cash_musd
+    m.add_constraints(lhs == opening + d.inflow_musd, name="cash")

@@ -1,0 +1,24 @@
+"""A training job needs its gang together; the LP asks for gangs in sum over the sites that could hold one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gigawatt.plan.variables import term
+
+if TYPE_CHECKING:
+    import linopy
+
+    from gigawatt.plan.inputs import PlanInputs
+
+
+def gang(m: linopy.Model, d: PlanInputs) -> None:
+    """sum_{o able} stock[o,q] >= gang[g,q] while the job runs   [IT MW]
+
+    A site is able if its connection can ever carry the gang. Wrong when capacity is split over many able sites: the
+    exact form needs an integer choice of the site.
+    """
+    if not d.gang_workload:
+        return
+    stands = (term(m, "stock") * d.gang_offer).sum("offer")
+    m.add_constraints(stands >= d.gang_mw, mask=d.gang_mw > 0, name="gang")

@@ -1,0 +1,100 @@
+"""Optimum to a labelled dataset in base units, every variable with its unit; duals are values, not signs."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from gigawatt.plan.solve import LivePlan
+
+
+def extract(plan: LivePlan) -> xr.Dataset:
+    """Plan as an xarray Dataset with dims quarter, offer, site, lane, workload, block, pool, supply, commitment.
+
+    IT power in W; facility power where the name says so; money in USD of the quarter; work in token/s or FLOP/s.
+    ``value_of_*`` are shadow prices at the start of the horizon, positive where more would lower the cost.
+    """
+    d = plan.inputs
+    scale = d.work_scale
+    data: dict[str, tuple[xr.DataArray, str, str]] = {}
+
+    def put(name: str, values: xr.DataArray, unit: str, what: str) -> None:
+        data[name] = (values, unit, what)
+
+    add, stock = plan.value("add") * 1e6, plan.value("stock") * 1e6
+    put("add_w", add, "W", "IT power accepted in the quarter")
+    put("retire_w", plan.value("retire") * 1e6, "W", "IT power retired in the quarter")
+    put("stock_w", stock, "W", "IT power that stands")
+    put("accepted_facility_w", (add * d.facility_over_it).cumsum("quarter"), "W",
+        "cumulative facility power accepted since the start")  # fmt: skip
+    put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
+    put("in_use_facility_w", plan.value("energise").cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
+        "facility power in use")  # fmt: skip
+    put("connection_w", d.connection_mw * 1e6, "W", "facility power energised by the connection; inf if not the buyer's")
+    put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
+    assign = plan.value("assign")
+    put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
+    served = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
+    served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
+    put("served", served * scale, "token/s or FLOP/s", "work served")
+    put("demand", d.demand * scale, "token/s or FLOP/s", "work asked for")
+    put("unmet", plan.value("unmet") * scale, "token/s or FLOP/s", "work not served")
+    for name in ("gated", "delay"):
+        if name in plan.model.variables:
+            put(name, plan.value(name) * scale, "token/s or FLOP/s", "work gated or carried over")
+    if "late" in plan.model.variables:
+        put("late_w", plan.value("late") * 1e6, "W", "committed capacity not yet accepted, on its own basis")
+    put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")
+    put("accepted_committed_w", (add.cumsum("quarter") * d.commitment_weight).sum("offer"), "W",
+        "cumulative capacity accepted towards each commitment, on its own basis")  # fmt: skip
+    put("packages", stock * d.packages_per_mw / 1e6, "1", "packages that stand")
+    put("packages_accepted", add.cumsum("quarter") * d.packages_per_mw / 1e6, "1", "packages accepted since the start")
+    put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
+    put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
+    debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
+    put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
+    put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
+    put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
+    put("value_of_connection", -plan.dual("connection"), "USD/W", "of one more facility W energised by the quarter")
+    put("value_of_site_power", -plan.dual("site_power"), "USD/W", "of one more facility W in use in the quarter")
+    put("value_of_money", -plan.dual("cash"), "USD/USD", "of one more dollar in the quarter, beyond the dollar itself")
+    put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool and block")
+    if d.supply_packages.sizes["supply"]:
+        put("value_of_package", -plan.dual("supply") * 1e6, "USD", "of one more package delivered in the quarter")
+    if "demand_now" in plan.model.constraints:
+        per_work = plan.dual("demand_now") / d.hours_frac
+        put("marginal_cost", per_work, "MUSD per Mwork/s and quarter", "of serving one more unit in the block")
+    out = xr.Dataset({name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()})
+    out = out.assign_coords(
+        system=("offer", d.offer_system.values.astype(str)), vendor=("offer", d.offer_vendor.values.astype(str)),
+        at_site=("offer", d.offer_site.values.astype(str)), contract=("offer", d.offer_contract.values.astype(str)),
+        offer_pool=("offer", d.offer_pool.values.astype(str)), lane_pool=("lane", d.lane_pool.values.astype(str)),
+        lane_workload=("lane", d.lane_workload.values.astype(str)),
+    )  # fmt: skip
+    out.attrs = {
+        "objective_usd": plan.objective_musd * 1e6,
+        "mip_gap": plan.mip_gap,
+        "n_variables": plan.n_variables,
+        "n_constraints": plan.n_constraints,
+    }
+    return out
+
+
+def _released(plan: LivePlan) -> xr.DataArray:
+    terms = plan.inputs.milestones
+    if terms is None:
+        return plan.value("cash") * 0.0
+    z = plan.value("z")
+    return z.sum("tranche") if terms.whole else z
+
+
+def _tranche_cash(plan: LivePlan) -> xr.DataArray:
+    """Twin of the cash expression of the plan, from the released gigawatts."""
+    from gigawatt.plan.cashflow import tranche_payments
+
+    terms = plan.inputs.milestones
+    released = _released(plan)
+    if terms is None:
+        return released
+    paid = tranche_payments(released.values, plan.inputs)
+    return released.copy(data=np.asarray(paid))

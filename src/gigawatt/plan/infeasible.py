@@ -1,0 +1,83 @@
+"""Why no plan exists: the families in conflict, and the smallest relaxation that would let one exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gigawatt.plan.solve import LivePlan
+
+WORDS = {
+    "minimum_take": ("a contract's minimum take", "MW of IT"),
+    "term": ("contract terms", "MW of IT"),
+    "connection": ("energised connections", "MW of facility power"),
+    "site_power": ("site power", "MW of facility power"),
+    "supply": ("vendor supply", "packages"),
+    "capacity": ("capacity of the pools", "MW of IT"),
+    "gating": ("gating policy", "Mwork/s"),
+    "gang": ("gangs for training", "MW of IT"),
+    "commitment": ("commitments", "MW"),
+    "right": ("rights", "MW of IT"),
+    "milestone": ("milestones", "GW"),
+    "cash": ("cash", "MUSD"),
+}
+"""Families a user can relax, with the unit of their right-hand side. Stock and demand are bookkeeping."""
+
+
+def family_of(constraint: str) -> str:
+    """Family of a constraint's name: "right_rofr" belongs to "right"."""
+    return next((name for name in WORDS if constraint == name or constraint.startswith(name + "_")), constraint)
+
+
+def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
+    """Sentences: conflicting families, then what would have to give, where and by how much.
+
+    Minimises the sum of violations of the relaxable rows, each as a share of its right-hand side, with every other
+    row and all bounds kept.
+    """
+    highs, model = plan.highs, plan.model
+    lp = highs.getLp()
+    rows = plan.n_constraints
+    penalty = np.full(rows, -1.0)
+    where: dict[int, tuple[str, str]] = {}
+    lower, upper = np.asarray(lp.row_lower_), np.asarray(lp.row_upper_)
+    size = np.where(np.isfinite(lower), np.abs(lower), 0.0)
+    size = np.maximum(size, np.where(np.isfinite(upper), np.abs(upper), 0.0))
+    for name in model.constraints:
+        family = family_of(name)
+        if family not in WORDS:
+            continue
+        labels = model.constraints[name].labels
+        positions = plan.rows(name)
+        for index in np.argwhere(positions >= 0):
+            row = int(positions[tuple(index)])
+            label = ", ".join(str(labels[dim].values[i]) for dim, i in zip(labels.dims, index, strict=True))
+            where[row] = (name, label)
+            penalty[row] = 1.0 / max(1.0, float(size[row]))
+    highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalty)
+    values = np.asarray(highs.getSolution().row_value)
+    if len(values) != rows:
+        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
+    broken = sorted(((short[row] * penalty[row], row) for row in where if short[row] > 1e-5), reverse=True)
+    if not broken:
+        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    families = list(dict.fromkeys(family_of(where[row][0]) for _, row in broken))
+    lines = [
+        f"no plan meets this scenario: {_both(families)} cannot hold together with the rest. "
+        "The smallest relaxation that would let a plan exist:"
+    ]
+    for _, row in broken[:most]:
+        name, label = where[row]
+        words, unit = WORDS[family_of(name)]
+        lines.append(f"  {words} ({label}): give way by {short[row]:,.4g} {unit}, from {size[row]:,.4g}")
+    if len(broken) > most:
+        lines.append(f"  and {len(broken) - most} more rows of the same families")
+    return "\n".join(lines)
+
+
+def _both(families: list[str]) -> str:
+    words = [WORDS[name][0] for name in families]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

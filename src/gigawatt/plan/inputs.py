@@ -1,0 +1,148 @@
+"""What the planner reads: labels and labelled arrays, nothing else.
+
+Power is IT power in MW unless a name says facility; money is nominal million USD (MUSD) of the quarter; work is
+millions of output tokens for inference and EFLOP for training, so ``Mwork/s`` below is Mtok/s or EFLOP/s.
+MW and MUSD keep the coefficients of the LP within six decades of 1; doors and results use base units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import xarray as xr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestones:
+    """Milestone equity: ``per_gw_musd`` for each gigawatt accepted up to ``n_max``, paid ``lag`` quarters later.
+
+    ``counts`` (offer) is the counted MW per MW of IT added (0 for other vendors; the facility factor on that basis).
+    """
+
+    per_gw_musd: float
+    n_max: int
+    whole: bool
+    lag: int
+    counts: xr.DataArray
+    signing_quarter: str | None
+    signing_musd: float
+    from_quarter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightRow:
+    """A right over new capacity: of ``base`` MW added in ``quarters``, at least ``share`` is the ``holder``'s offers."""
+
+    id: str
+    kind: str
+    share: float
+    base: xr.DataArray
+    held: xr.DataArray
+    quarters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInputs:
+    """A capacity-expansion problem. An offer here is one provider x system x site x contract.
+
+    Dims: quarter, offer, site, pool (region x system), lane (pool x workload), workload, block, row labels.
+    """
+
+    quarters: tuple[str, ...]
+    discount: xr.DataArray
+    """(quarter) factor that brings money of the quarter to the start."""
+
+    offer_site: xr.DataArray
+    offer_pool: xr.DataArray
+    offer_system: xr.DataArray
+    offer_vendor: xr.DataArray
+    offer_contract: xr.DataArray
+    initial_mw: xr.DataArray
+    """(offer) stock before the first quarter."""
+    add_max_mw: xr.DataArray
+    """(offer, quarter) most that can be accepted; 0 where the offer does not stand."""
+    stock_min_mw: xr.DataArray
+    """(offer, quarter) minimum take."""
+    term_quarters: xr.DataArray
+    """(offer) quarters that added capacity is held at least; 0 for owned."""
+    facility_over_it: xr.DataArray
+    """(offer) facility MW per IT MW at the offer's site."""
+    packages_per_mw: xr.DataArray
+    capex_musd_per_mw: xr.DataArray
+    """(offer, quarter) paid at acceptance: system and its network; 0 for lease and cloud."""
+    hold_musd_per_mw: xr.DataArray
+    """(offer, quarter) paid each quarter for stock: rent, maintenance and energy."""
+    salvage_musd_per_mw: xr.DataArray
+    """(offer, quarter) worth at the end of the horizon of what was added in the quarter, discounted to the start."""
+
+    sites: tuple[str, ...]
+    connection_mw: xr.DataArray
+    """(site, quarter) facility MW energised so far; inf where the provider carries that risk."""
+    energised_initial_mw: xr.DataArray
+    """(site) facility MW that stand at the start."""
+    energise_musd_per_mw: xr.DataArray
+    """(site, quarter) capex of shell, power and cooling per facility MW taken into use; 0 where leased."""
+    site_hold_musd_per_mw: xr.DataArray
+    """(site, quarter) rent or upkeep per facility MW in use and quarter."""
+    site_salvage_musd_per_mw: xr.DataArray
+    """(site, quarter) worth at the end of the horizon of a facility MW taken into use, discounted to the start."""
+
+    supply_member: xr.DataArray
+    """(supply, offer) 1 where the offer draws on the row."""
+    supply_packages: xr.DataArray
+    """(supply, quarter) packages that can be delivered."""
+
+    lane_pool: xr.DataArray
+    lane_workload: xr.DataArray
+    rate: xr.DataArray
+    """(lane, quarter) Mwork/s per MW of IT at the workload's SLO."""
+    reserve_frac: float
+    """share of every pool kept free for peaks within a block and failures."""
+
+    hours_frac: xr.DataArray
+    """(block) share of the day."""
+    demand: xr.DataArray
+    """(workload, block, quarter) Mwork/s."""
+    work_scale: xr.DataArray
+    """(workload) base units per Mwork: 1e6 tokens for inference, 1e18 FLOP for training."""
+    patience: xr.DataArray
+    """(workload) 0: in its block, 1: within the day, 2: may also wait for later quarters."""
+    unmet_musd: xr.DataArray
+    """(workload, quarter) loss per Mwork/s unmet for a whole quarter."""
+    income_musd: xr.DataArray
+    """(workload, quarter) income per Mwork/s served for a whole quarter."""
+    delay_musd: xr.DataArray
+    """(workload, quarter) loss per Mwork/s carried into the next quarter."""
+    gate_max_frac: xr.DataArray
+    """(workload, quarter) share of demand that policy allows to gate."""
+    gate_musd: xr.DataArray
+    """(workload, quarter) loss per Mwork/s gated for a whole quarter."""
+
+    gang_workload: tuple[str, ...]
+    gang_mw: xr.DataArray
+    """(gang, quarter) IT MW that must stand together at one site while the job runs, 0 otherwise."""
+    gang_offer: xr.DataArray
+    """(gang, offer) 1 where the offer can be part of the gang."""
+
+    commitment_weight: xr.DataArray
+    """(commitment, offer) committed MW (its own basis) per IT MW accepted."""
+    commitment_mw: xr.DataArray
+    """(commitment, quarter) cumulative MW to be accepted by the end of the quarter."""
+    commitment_penalty_musd: xr.DataArray
+    """(commitment) MUSD per MW and quarter late; nan where firm."""
+
+    rights: tuple[RightRow, ...]
+    milestones: Milestones | None
+
+    opening_cash_musd: float
+    inflow_musd: xr.DataArray
+    """(quarter) revenue for compute and equity rounds already agreed."""
+    credit_limit_musd: float
+    credit_rate: float
+    """per quarter"""
+    gap_musd: xr.DataArray
+    """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
+
+    notes: Mapping[str, str]
+    """Offers and lanes that were left out, with the reason, for ``--why``."""

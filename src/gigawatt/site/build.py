@@ -1,0 +1,42 @@
+"""What a site costs to build or rent, and how its power arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gigawatt.core.money import annuity_frac
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacilityCost:
+    """Capex of a facility watt by part [USD/W], its life [quarters], its upkeep [share of capex a quarter]."""
+
+    shell_usd_per_w: float
+    power_usd_per_w: float
+    cooling_usd_per_w: float
+    life_quarters: float
+    upkeep_per_quarter: float
+
+    @property
+    def capex_usd_per_w(self) -> float:
+        """Shell, power and cooling together [USD per facility W]."""
+        return self.shell_usd_per_w + self.power_usd_per_w + self.cooling_usd_per_w
+
+
+def lease_usd_per_w_quarter(cost: FacilityCost, rate_per_quarter: float) -> float:
+    """Rent that repays a landlord's capex over the building's life and keeps it up [USD per facility W and quarter].
+
+        capex (annuity(r, n) + upkeep)
+
+    The landlord earns the rate and no more: a floor for real rents.
+    """
+    return cost.capex_usd_per_w * (annuity_frac(rate_per_quarter, cost.life_quarters) + cost.upkeep_per_quarter)
+
+
+def energy_usd_per_w_quarter(load_factor: float, pue: float, usd_per_j: float) -> float:
+    """Energy bill of an IT watt for a quarter [USD per IT W]: load factor x PUE x price x 2,190 h.
+
+    >>> round(energy_usd_per_w_quarter(0.8, 1.2, 0.07 / 3.6e6) * 1e6)      # USD per MW and quarter
+    147168
+    """
+    return load_factor * pue * usd_per_j * 2190 * 3600.0

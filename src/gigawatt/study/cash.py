@@ -1,0 +1,103 @@
+"""Plan to flows of money between the parties, in USD of the quarter: what the ledger books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.core.money import per_quarter
+from gigawatt.finance.ledger import Flow
+from gigawatt.study.economics import (
+    energy_usd_per_w,
+    facility_cost,
+    rent_usd_per_w,
+    revenue_usd,
+    site_capex,
+    site_hold,
+    system_usd_per_w,
+    upkeep_usd_per_w,
+)
+from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.scenario import Demanded
+
+Floats = npt.NDArray[np.float64]
+
+NETWORK_VENDORS, BUILDERS, SERVICES = "network-vendors", "builders", "service-companies"
+UTILITIES, CUSTOMERS, MARKETS = "utilities", "customers", "capital-markets"
+
+
+def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    """Every flow of the programme, quarter by quarter."""
+    yield from _capacity(case, plan)
+    yield from _buildings(case, plan)
+    yield from _income(case, plan)
+    yield from _funding(case, plan)
+
+
+def _each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
+    for label, usd in zip(case.labels, values, strict=True):
+        if usd > 1e-2:
+            yield Flow(quarter=label, payer=payer, payee=payee, kind=kind, usd=float(usd), memo=memo)
+
+
+def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer = case.scenario.buyer
+    for index, offer in enumerate(case.offers):
+        add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
+        systems = add * system_usd_per_w(offer)
+        yield from _each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
+        network = systems * case.costs.network_over_system.value
+        yield from _each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
+        yield from _each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
+        yield from _each(case, stock * energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
+        kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
+        yield from _each(case, stock * rent_usd_per_w(offer), buyer, offer.offer.provider, kind, offer.id)
+
+
+def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer, cost = case.scenario.buyer, facility_cost(case)
+    parts = {"shell": cost.shell_usd_per_w, "power": cost.power_usd_per_w, "cooling": cost.cooling_usd_per_w}
+    for index, site in enumerate(case.sites):
+        taken, in_use = plan["energise_w"].values[index], plan["in_use_facility_w"].values[index]
+        whole = site_capex(case, site)
+        for part, usd_per_w in parts.items():
+            usd = taken * whole * usd_per_w / cost.capex_usd_per_w
+            yield from _each(case, usd, buyer, BUILDERS, part, site.id)
+        owned = site.use.tenure == "own"
+        payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
+        yield from _each(case, in_use * site_hold(case, site), buyer, payee, kind, site.id)
+
+
+def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer = case.scenario.buyer
+    yield from _each(case, revenue_usd(case), CUSTOMERS, buyer, "sales", "revenue that pays for compute")
+    hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
+    for item in case.classes:
+        if isinstance(item.row, Demanded) and item.row.price:
+            served = plan["served"].sel(workload=item.id).transpose("block", "quarter").values
+            usd = (served * hours[:, None]).sum(axis=0) * item.row.price.value * QUARTER_S
+            yield from _each(case, usd, CUSTOMERS, buyer, "sales", item.id)
+
+
+def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer, funding = case.scenario.buyer, case.scenario.funding
+    for row in funding.rounds:
+        index = int(row.quarter.value) - case.quarters[0]
+        if index in range(len(case.quarters)):
+            yield Flow(quarter=case.labels[index], payer=row.investor, payee=buyer, kind="equity",
+                       usd=row.amount.value, memo=row.deal or "")  # fmt: skip
+    if case.milestone_deal is not None:
+        deal = case.milestone_deal
+        yield from _each(case, plan["tranche_usd"].values, deal.seller, buyer, "milestone-equity", deal.id)
+    yield from _each(case, plan["gap_usd"].values, MARKETS, buyer, "gap-financing", "still to be found")
+    if funding.credit is not None:
+        debt = plan["debt_usd"].values
+        change = np.diff(debt, prepend=0.0)
+        owed = np.concatenate([[0.0], debt[:-1]])
+        lender = funding.credit.lender
+        yield from _each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
+        yield from _each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
+        yield from _each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")

@@ -1,0 +1,445 @@
+"""Case to engine inputs: the only glue. MW and MUSD for the planner, base units everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.core.money import per_quarter
+from gigawatt.demand.growth import compound, series, step_series
+from gigawatt.demand.mix import block_load, tokens_per_s
+from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
+from gigawatt.study.economics import (
+    YEAR_S,
+    capex_usd_per_w,
+    discount_factors,
+    hold_usd_per_w,
+    inflow_usd,
+    packages_per_w,
+    site_capex,
+    site_hold,
+)
+from gigawatt.study.resolve import QUARTER_S, Case, ClassCase, OfferCase, SiteCase, dated, delay_quarters, users
+from gigawatt.study.scenario import Demanded, Trained
+
+Floats = npt.NDArray[np.float64]
+
+DELAY_OVER_VALUE = 0.02
+"""Loss from work carried into the next quarter, as a share of its value: small, so that waiting beats not serving."""
+_PATIENCE = {"none": 0, "day": 1, "quarter": 2}
+
+
+def plan_inputs(case: Case) -> PlanInputs:
+    """What the planner reads for a case."""
+    offers, sites, classes = case.offers, case.sites, case.classes
+    quarters = list(case.labels)
+    ids = [offer.id for offer in offers]
+    discount = discount_factors(case)
+    demand, tier_share = _demand(case)
+    lanes = _lanes(case)
+    notes = _notes(case)
+    funding = case.scenario.funding
+    reserve = case.scenario.policy.reserve
+
+    def by_offer(values: Any) -> xr.DataArray:
+        return xr.DataArray(np.asarray(values), dims="offer", coords={"offer": ids})
+
+    def by_offer_quarter(values: Any) -> xr.DataArray:
+        return xr.DataArray(
+            np.asarray(values, dtype=float), dims=("offer", "quarter"), coords={"offer": ids, "quarter": quarters}
+        )
+
+    def by_site_quarter(values: Any) -> xr.DataArray:
+        coords = {"site": [site.id for site in sites], "quarter": quarters}
+        return xr.DataArray(np.asarray(values, dtype=float), dims=("site", "quarter"), coords=coords)
+
+    initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
+    stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
+    return PlanInputs(
+        quarters=tuple(quarters),
+        discount=xr.DataArray(discount, dims="quarter", coords={"quarter": quarters}),
+        offer_site=by_offer([o.site.id for o in offers]),
+        offer_pool=by_offer([o.pool for o in offers]),
+        offer_system=by_offer([o.system.id for o in offers]),
+        offer_vendor=by_offer([o.system.vendor for o in offers]),
+        offer_contract=by_offer([o.offer.contract for o in offers]),
+        initial_mw=initial,
+        add_max_mw=by_offer_quarter([_add_max(case, o) for o in offers]),
+        stock_min_mw=by_offer_quarter([_takes(case, o) for o in offers]),
+        term_quarters=by_offer([_term(o) for o in offers]),
+        facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
+        packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
+        capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
+        hold_musd_per_mw=by_offer_quarter([np.full(len(quarters), hold_usd_per_w(case, o)) for o in offers]),
+        salvage_musd_per_mw=by_offer_quarter([
+            capex_usd_per_w(case, o) * _remaining(case, case.costs.system_life.value) * discount[-1] for o in offers
+        ]),
+        sites=tuple(site.id for site in sites),
+        connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
+        energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
+        energise_musd_per_mw=by_site_quarter([np.full(len(quarters), site_capex(case, s)) for s in sites]),
+        site_hold_musd_per_mw=by_site_quarter([np.full(len(quarters), site_hold(case, s)) for s in sites]),
+        site_salvage_musd_per_mw=by_site_quarter([
+            site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1] for s in sites
+        ]),
+        **_supply(case, ids, quarters),
+        lane_pool=_lane_label([pool for pool, _ in lanes], lanes),
+        lane_workload=_lane_label([row.id for _, row in lanes], lanes),
+        rate=_rates(case, lanes, quarters),
+        reserve_frac=reserve.value if reserve else 0.0,
+        hours_frac=xr.DataArray(
+            [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
+            coords={"block": [b.name for b in case.scenario.blocks]},
+        ),
+        demand=demand,
+        work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
+        patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
+        unmet_musd=_by_class_quarter(case, [np.full(len(quarters), _unmet(case, row)) for row in classes]),
+        income_musd=_by_class_quarter(case, [np.full(len(quarters), _income(row)) for row in classes]),
+        delay_musd=_by_class_quarter(
+            case, [np.full(len(quarters), DELAY_OVER_VALUE * _unmet(case, row)) for row in classes]
+        ),
+        **_gates(case, tier_share),
+        **_gangs(case, ids, quarters),
+        **_commitments(case, ids, quarters),
+        rights=_rights(case, ids),
+        milestones=_milestones(case, by_offer),
+        opening_cash_musd=funding.opening_cash.value / 1e6,
+        inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
+        credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
+        credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
+        gap_musd=xr.DataArray(
+            discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
+            dims="quarter", coords={"quarter": quarters},
+        ),
+        notes=notes,
+    )  # fmt: skip
+
+
+def _remaining(case: Case, life_s: float) -> Floats:
+    """Share of the economic life left at the end of the horizon, by quarter of acceptance."""
+    age = len(case.quarters) - np.arange(1.0, len(case.quarters) + 1)
+    return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
+
+
+def _initial_w(case: Case, offer: OfferCase) -> float:
+    return sum(
+        row.power.value for row in case.scenario.initial if (row.offer, row.site) == (offer.offer.id, offer.site.id)
+    )
+
+
+def _add_max(case: Case, offer: OfferCase) -> Floats:
+    most = offer.offer.most_per_quarter
+    cap = most.value / 1e6 if most else np.inf
+    quarters = np.asarray(case.quarters)
+    return np.where((quarters >= offer.first) & (quarters <= offer.last), cap, 0.0)
+
+
+def _takes(case: Case, offer: OfferCase) -> Floats:
+    floor = np.zeros(len(case.quarters))
+    quarters = np.asarray(case.quarters)
+    for take in offer.offer.minimum_take:
+        floor[(quarters >= take.start.value) & (quarters <= take.end.value)] = take.power.value / 1e6
+    return floor / len(offer.offer.sites)
+
+
+def _term(offer: OfferCase) -> int:
+    if offer.offer.contract == "own":
+        return 0
+    return max(1, round(offer.offer.term.value / QUARTER_S)) if offer.offer.term else 1
+
+
+def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.DataArray]:
+    rows = case.scenario.supply
+    names = [f"{row.vendor}:{'+'.join(row.systems)}" for row in rows]
+    systems = [{case.catalog.system(name).id for name in row.systems} for row in rows]
+    member = [[float(o.system.id in wanted) for o in case.offers] for wanted in systems]
+    packages = [step_series(dated(row.packages_per_quarter), case.quarters) for row in rows]
+    shape = (len(rows), len(quarters))
+    return {
+        "supply_member": xr.DataArray(
+            np.reshape(member, (len(rows), len(ids))), dims=("supply", "offer"), coords={"supply": names, "offer": ids}
+        ),
+        "supply_packages": xr.DataArray(
+            np.reshape(packages, shape), dims=("supply", "quarter"), coords={"supply": names, "quarter": quarters}
+        ),
+    }
+
+
+def _lanes(case: Case) -> list[tuple[str, ClassCase]]:
+    """(pool, class) pairs that can serve at all."""
+    pools = {offer.pool: offer for offer in case.offers}
+    lanes = []
+    for pool, offer in pools.items():
+        for row in case.classes:
+            if offer.offer.only and row.id not in offer.offer.only:
+                continue
+            key = (offer.system.id, row.id)
+            point = case.training.get(key) or case.serving[key]
+            if point.is_served:
+                lanes.append((pool, row))
+    return lanes
+
+
+def _lane_label(values: list[str], lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
+    names = [f"{pool}>{row.id}" for pool, row in lanes]
+    return xr.DataArray(values, dims="lane", coords={"lane": names})
+
+
+def work_per_j(case: Case, system: str, workload: str) -> float:
+    """Work done per joule of IT energy: tokens for inference, FLOP for training."""
+    key = (system, workload)
+    if key in case.training:
+        point = case.training[key]
+        return point.effective_flops / point.it_power_w if point.it_power_w else 0.0
+    return case.serving[key].output_tokens_per_j
+
+
+def software_gain(case: Case, row: ClassCase) -> Floats:
+    """Multiplier of dated software steps that arrive after the first quarter."""
+    gain = np.ones(len(case.quarters))
+    if row.workload.kind == "training":
+        return gain
+    for step in case.software:
+        if step.available.value > case.quarters[0] and (not step.workloads or row.workload.id in step.workloads):
+            gain[np.asarray(case.quarters) >= step.available.value] *= step.multiplier.value
+    return gain
+
+
+def _rates(case: Case, lanes: list[tuple[str, ClassCase]], quarters: list[str]) -> xr.DataArray:
+    pools = {offer.pool: offer.system.id for offer in case.offers}
+    rows = []
+    for pool, row in lanes:
+        scale = 1e-12 if row.workload.kind == "training" else 1.0
+        rows.append(work_per_j(case, pools[pool], row.id) * scale * software_gain(case, row))
+    names = [f"{pool}>{row.id}" for pool, row in lanes]
+    return xr.DataArray(
+        np.reshape(rows, (len(lanes), len(quarters))), dims=("lane", "quarter"),
+        coords={"lane": names, "quarter": quarters},
+    )  # fmt: skip
+
+
+def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
+    """((workload, block, quarter) Mwork/s, share of each class's demand by tier)."""
+    shapes = [block.shape for block in case.scenario.blocks]
+    shares: dict[str, dict[str, float]] = {}
+    rows = []
+    for item in case.classes:
+        if isinstance(item.row, Trained):
+            mean = _training_rate(case, item.row) / 1e18
+        else:
+            mean, shares[item.id] = _token_rate(case, item.row, item)
+            mean = mean / 1e6
+        mean = mean * _event_scale(case, item.id)
+        load = block_load(item.workload.peak_to_mean.value, shapes)
+        rows.append(load[:, None] * mean[None, :])
+    array = xr.DataArray(
+        np.reshape(rows, (len(case.classes), len(shapes), len(case.quarters))), dims=("workload", "block", "quarter"),
+        coords={"workload": [c.id for c in case.classes], "block": [b.name for b in case.scenario.blocks],
+                "quarter": list(case.labels)},
+    )  # fmt: skip
+    return array, shares
+
+
+def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dict[str, float]]:
+    if row.tokens_per_s:
+        return series(dated(row.tokens_per_s), case.quarters), {}
+    assert item.workload.output_tokens
+    share = {tier.tier: tier.share.value for tier in case.scenario.demand.tiers}
+    asked = {tier: fact.value for tier, fact in row.requests_per_user_day.items()}
+    by_tier = tokens_per_s(users(case), share, asked, item.workload.output_tokens.value)
+    total = np.sum(list(by_tier.values()), axis=0)
+    growth = compound(row.growth.value * YEAR_S, case.quarters) if row.growth else 1.0
+    whole = float(total.sum())
+    return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
+
+
+def _training_rate(case: Case, row: Trained) -> Floats:
+    if row.rate:
+        return series(dated(row.rate), case.quarters)
+    assert row.amount and row.start and row.deadline
+    quarters = np.asarray(case.quarters)
+    running = (quarters >= row.start.value) & (quarters <= row.deadline.value)
+    length = row.deadline.value - row.start.value + 1
+    return np.where(running, row.amount.value / (length * QUARTER_S), 0.0)
+
+
+def _event_scale(case: Case, name: str) -> Floats:
+    scale = np.ones(len(case.quarters))
+    for event in case.scenario.events:
+        if event.id in case.events_on and name in event.scale_demand:
+            start = event.start.value if event.start else case.quarters[0]
+            scale[np.asarray(case.quarters) >= start] *= event.scale_demand[name].value
+    return scale
+
+
+def _by_class(classes: tuple[ClassCase, ...], values: Any) -> xr.DataArray:
+    return xr.DataArray(np.asarray(values), dims="workload", coords={"workload": [c.id for c in classes]})
+
+
+def _by_class_quarter(case: Case, values: Any) -> xr.DataArray:
+    shape = (len(case.classes), len(case.quarters))
+    return xr.DataArray(
+        np.reshape(values, shape), dims=("workload", "quarter"),
+        coords={"workload": [c.id for c in case.classes], "quarter": list(case.labels)},
+    )  # fmt: skip
+
+
+def _unmet(case: Case, row: ClassCase) -> float:
+    """Loss per Mwork/s unmet for a quarter [MUSD]."""
+    over = case.scenario.policy.unmet_over_value
+    factor = over.value if over else 1.0
+    if row.workload.kind == "training":
+        return factor * (row.workload.value_per_flop or 0.0) * 1e18 * QUARTER_S / 1e6
+    assert row.workload.value
+    return factor * row.workload.value.value * QUARTER_S
+
+
+def _income(row: ClassCase) -> float:
+    if isinstance(row.row, Demanded) and row.row.price:
+        return row.row.price.value * QUARTER_S
+    return 0.0
+
+
+def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, xr.DataArray]:
+    closed = np.zeros((len(case.classes), len(case.quarters)))
+    loss = np.zeros_like(closed)
+    for gate in case.scenario.policy.gating:
+        index = [c.id for c in case.classes].index(gate.workload)
+        share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
+        until = np.asarray(case.quarters) < gate.until.value
+        closed[index, until] = share
+        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index])
+    return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
+
+
+def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
+    jobs = [c for c in case.classes if isinstance(c.row, Trained) and c.row.gang is not None]
+    need, able = [], []
+    for job in jobs:
+        assert isinstance(job.row, Trained) and job.row.gang
+        size = job.row.gang.value / 1e6
+        running = _training_rate(case, job.row) > 0
+        need.append(np.where(running, size, 0.0))
+        able.append([
+            float(o.site.connection_w.max() / 1e6 >= size * o.site.facility_over_it
+                  and case.training[o.system.id, job.id].is_served)
+            for o in case.offers
+        ])  # fmt: skip
+    names = [job.id for job in jobs]
+    return {
+        "gang_workload": tuple(names),
+        "gang_mw": xr.DataArray(np.reshape(need, (len(jobs), len(quarters))), dims=("gang", "quarter"),
+                                coords={"gang": names, "quarter": quarters}),
+        "gang_offer": xr.DataArray(np.reshape(able, (len(jobs), len(ids))), dims=("gang", "offer"),
+                                   coords={"gang": names, "offer": ids}),
+    }  # fmt: skip
+
+
+def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
+    """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
+    row = case.scenario.commitments[index]
+    systems = {case.catalog.system(name).id for name in row.systems}
+    if row.vendor and offer.system.vendor != row.vendor:
+        return 0.0
+    if systems and offer.system.id not in systems:
+        return 0.0
+    if row.providers and offer.offer.provider not in row.providers:
+        return 0.0
+    return offer.site.facility_over_it if row.basis == "facility" else 1.0
+
+
+def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.DataArray]:
+    rows = case.scenario.commitments
+    names = [row.id for row in rows]
+    due, penalty = [], []
+    for row in rows:
+        points = [(q + _commitment_delay(case, row.id), value) for q, value in dated(row.by)]
+        due.append(step_series(points, case.quarters) / 1e6)
+        penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
+    weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
+    return {
+        "commitment_weight": xr.DataArray(np.reshape(weight, (len(rows), len(ids))), dims=("commitment", "offer"),
+                                          coords={"commitment": names, "offer": ids}),
+        "commitment_mw": xr.DataArray(np.reshape(due, (len(rows), len(quarters))), dims=("commitment", "quarter"),
+                                      coords={"commitment": names, "quarter": quarters}),
+        "commitment_penalty_musd": xr.DataArray(np.asarray(penalty, dtype=float), dims="commitment",
+                                                coords={"commitment": names}),
+    }  # fmt: skip
+
+
+def _commitment_delay(case: Case, name: str) -> int:
+    return sum(
+        delay_quarters(event) for event in case.scenario.events
+        if event.id in case.events_on and name in event.delay_commitments
+    )  # fmt: skip
+
+
+def _rights(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
+    rows = []
+    for right in case.scenario.rights:
+        share = right.share.value if right.share else 0.0
+        if right.kind == "exclusivity" or right.outcome == "exercised":
+            share = 1.0
+        if right.outcome == "declined":
+            share = 0.0
+        end = right.end.value if right.end else case.quarters[-1]
+        for event in case.scenario.events:
+            if event.id == right.ends_on and event.id in case.events_on and event.start:
+                end = min(end, event.start.value - 1)
+        window = [q for q in case.quarters if right.start.value <= q <= end]
+        base = [float(o.offer.contract in right.contracts) for o in case.offers]
+        held = [b * float(right.holder in (o.offer.provider, o.system.vendor)) for b, o in zip(base, case.offers, strict=True)]
+        if share == 0.0 or not window:
+            continue
+        labels = tuple(case.labels[q - case.quarters[0]] for q in window)
+        rows.append(RightRow(
+            id=right.id, kind=right.kind, share=share, quarters=labels,
+            base=xr.DataArray(base, dims="offer", coords={"offer": ids}),
+            held=xr.DataArray(held, dims="offer", coords={"offer": ids}),
+        ))  # fmt: skip
+    return tuple(rows)
+
+
+def _milestones(case: Case, by_offer: Any) -> Milestones | None:
+    terms, equity = case.scenario.funding.milestones, case.equity
+    if terms is None or equity is None:
+        return None
+    basis = terms.counts_basis or equity.counts_basis
+    counts = [
+        (o.site.facility_over_it if basis == "facility" else 1.0) * float(o.system.vendor == equity.counts_vendor)
+        for o in case.offers
+    ]
+    late = max((_commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal), default=0)
+    signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
+    label = case.labels[signed - case.quarters[0]]
+    on_signing = terms.first_on_signing if terms.first_on_signing is not None else equity.first_on_signing is not None
+    signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9
+    return Milestones(
+        per_gw_musd=equity.per_gw.value * 1e9 / 1e6,
+        n_max=round(equity.cap.value / (equity.per_gw.value * 1e9)),
+        whole=(terms.release or equity.release) == "whole-gigawatt",
+        lag=max(1, round(equity.lag.value / QUARTER_S)),
+        counts=by_offer(counts),
+        signing_quarter=label if on_signing else None,
+        signing_musd=signing / 1e6 if on_signing else 0.0,
+        from_quarter=label,
+    )
+
+
+def _notes(case: Case) -> dict[str, str]:
+    """Why an offer or a system is not open to the plan at all."""
+    notes: dict[str, str] = {}
+    for offer in case.offers:
+        if offer.first > min(offer.last, case.quarters[-1]):
+            notes[f"offer {offer.id}"] = "not available within the horizon"
+    for (system, workload), point in case.serving.items():
+        if not point.is_served:
+            notes[f"{system} for {workload}"] = point.reason
+    for (system, workload), trained in case.training.items():
+        if not trained.is_served:
+            notes[f"{system} for {workload}"] = trained.reason
+    return notes

@@ -1,0 +1,187 @@
+"""Figures of a run: capacity, money, cost of a token, from plan and ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from gigawatt.core.money import annuity_frac
+from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
+from gigawatt.finance.metrics import circularity, irr, levelised, npv
+from gigawatt.finance.tranches import stakes
+from gigawatt.study.economics import (
+    capex_usd_per_w,
+    discount_factors,
+    discount_rate,
+    hold_usd_per_w,
+    site_capex,
+    site_hold,
+)
+from gigawatt.study.resolve import QUARTER_S, Case
+
+Floats = npt.NDArray[np.float64]
+
+
+def offer_cost_usd_per_w(case: Case) -> Floats:
+    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, energy, building."""
+    rate = discount_rate(case)
+    systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
+    facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
+    rows = []
+    for offer in case.offers:
+        building = site_capex(case, offer.site) * facility + site_hold(case, offer.site)
+        running = capex_usd_per_w(case, offer) * systems + hold_usd_per_w(case, offer)
+        rows.append(running + building * offer.site.facility_over_it)
+    return np.array(rows)
+
+
+def needed_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
+    """IT power the demand makes necessary: the busiest block of each pool, with the reserve (pool, quarter)."""
+    used = plan["assign_w"].groupby("lane_pool").sum().rename(lane_pool="pool").max("block")
+    reserve = case.scenario.policy.reserve
+    return used / (1.0 - (reserve.value if reserve else 0.0))
+
+
+def pool_cost_usd_per_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
+    """Level cost of an IT W-quarter by pool, weighted by what stands (pool, quarter) [USD]."""
+    cost = xr.DataArray(offer_cost_usd_per_w(case), dims="offer", coords={"offer": plan["offer"]})
+    cost = cost.assign_coords(offer_pool=plan["offer_pool"])
+    stock = plan["stock_w"]
+    whole = (stock * cost).groupby("offer_pool").sum()
+    stands = stock.groupby("offer_pool").sum()
+    mean = cost.groupby("offer_pool").mean()
+    return (whole / stands.where(stands > 1.0)).fillna(mean).rename(offer_pool="pool")
+
+
+def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
+    """Cost of the capacity each class makes necessary (workload, quarter) [USD].
+
+    A pool's necessary capacity (its busiest block) is shared by energy of use; idle committed capacity is left out.
+    """
+    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": plan["block"]})
+    by_lane = (plan["assign_w"] * hours).sum("block")
+    pool = by_lane["lane_pool"]
+    whole = by_lane.groupby("lane_pool").sum().rename(lane_pool="pool")
+    per_w = (needed_w(case, plan) * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
+    price = per_w.sel(pool=pool.values)
+    cost = by_lane * price.transpose("pool", "quarter").values
+    return cost.groupby("lane_workload").sum().rename(lane_workload="workload")
+
+
+def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
+    """Mean over the day of something by block."""
+    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]})
+    return (values * hours).sum("block")
+
+
+def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
+    """Level cost of a million output tokens by inference class over the horizon [USD]."""
+    cost, discount = class_cost_usd(case, plan), discount_factors(case)
+    served = daily_mean(case, plan["served"])
+    found = {}
+    for item in case.classes:
+        if item.workload.kind != "inference" or item.id not in cost["workload"].values:
+            continue
+        tokens = served.sel(workload=item.id).values * QUARTER_S
+        value = levelised(cost.sel(workload=item.id).values, tokens, discount) * 1e6
+        if np.isfinite(value):
+            found[item.id] = value
+    return found
+
+
+def _facility_gw(case: Case, plan: xr.Dataset, by_pool: xr.DataArray) -> Floats:
+    """Facility GW of IT power by pool, at the pool's mean overhead (quarter)."""
+    overhead = {offer.pool: offer.site.facility_over_it for offer in case.offers}
+    factor = xr.DataArray([overhead[str(p)] for p in by_pool["pool"].values], dims="pool", coords={"pool": by_pool["pool"]})
+    return np.asarray((by_pool * factor).sum("pool").values / 1e9)
+
+
+def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
+    """The figures of a run that doors print; keys are stable."""
+    labels, buyer = case.labels, case.scenario.buyer
+    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
+    accepted = plan["accepted_facility_w"]
+    stands_gw = (plan["stock_w"].values * overhead[:, None]).sum(axis=0) / 1e9
+    vendors = sorted({offer.system.vendor for offer in case.offers})
+    at_end = {v: float(accepted.values[plan["vendor"].values == v, -1].sum() / 1e9) for v in vendors}
+    packages = plan["packages_accepted"].values[:, -1]
+    dies = np.array([o.system.package.n_dies.value if o.system.package else 1.0 for o in case.offers])
+    capex = {kind: float(book.loc[(book["kind"] == kind) & (book["payer"] == buyer), "usd"].sum()) for kind in CAPEX_KINDS}
+    operating = book[~book["kind"].isin(FUNDING_KINDS)]
+    net = np.array([
+        operating.loc[(operating["quarter"] == q) & (operating["payee"] == buyer), "usd"].sum()
+        - operating.loc[(operating["quarter"] == q) & (operating["payer"] == buyer), "usd"].sum()
+        for q in labels
+    ])  # fmt: skip
+    tranches = plan["tranche_usd"].values
+    valuation = _valuation(case)
+    needed = _facility_gw(case, plan, needed_w(case, plan))
+    return {
+        "scenario": case.scenario.name,
+        "events": list(case.events_on),
+        "objective_usd": float(plan.attrs["objective_usd"]),
+        "gw_by_quarter": _series(labels, accepted.sum("offer").values / 1e9),
+        "gw_by_vendor": at_end,
+        "n_packages": float(packages.sum()),
+        "n_dies": float((packages * dies).sum()),
+        "initial_gw": float((plan["initial_w"].values * overhead).sum() / 1e9),
+        "stands_gw_by_quarter": _series(labels, stands_gw),
+        "demand_driven_gw_by_quarter": _series(labels, np.minimum(needed, stands_gw)),
+        "committed_idle_gw_by_quarter": _series(labels, np.maximum(stands_gw - needed, 0.0)),
+        "capex_usd": float(sum(capex.values())),
+        "capex_by_part_usd": capex,
+        "tranches_usd": {q: float(v) for q, v in zip(labels, tranches, strict=True) if v > 0.5},
+        "equity_sold_share": float(stakes(tranches[tranches > 0.5], valuation).sum()) if valuation else 0.0,
+        "gap_usd": float(plan["gap_usd"].sum()),
+        "npv_usd": float(npv(discount_rate(case), net)),
+        "irr_per_year": _yearly(float(irr(net))),
+        "circularity": [
+            {"investor": c.investor, "invested_usd": c.invested_usd, "returned_usd": c.returned_usd, "share": c.share}
+            for c in circularity(book, buyer)
+        ],
+        "cost_per_mtok_usd": cost_per_mtok_usd(case, plan),
+        "low_latency_share": low_latency_share(case, plan),
+        "unmet_share": unmet_share(case, plan),
+    }
+
+
+def _series(labels: tuple[str, ...], values: Floats) -> dict[str, float]:
+    return {label: round(float(value), 9) for label, value in zip(labels, values, strict=True)}
+
+
+def _yearly(rate: float) -> float | None:
+    return float((1.0 + rate) ** 4 - 1.0) if np.isfinite(rate) else None
+
+
+def _valuation(case: Case) -> float:
+    terms = case.scenario.funding.milestones
+    if terms is None or case.equity is None:
+        return 0.0
+    return terms.valuation.value if terms.valuation else case.equity.valuation.value
+
+
+def low_latency_share(case: Case, plan: xr.Dataset) -> float:
+    """Share of inference IT power at work on SRAM machines in the last four quarters; 0 without inference."""
+    kinds = {offer.pool: offer.system.kind for offer in case.offers}
+    training = {item.id for item in case.classes if item.workload.kind == "training"}
+    used = daily_mean(case, plan["assign_w"]).isel(quarter=slice(-4, None)).sum("quarter")
+    inference = np.array([str(w) not in training for w in used["lane_workload"].values], dtype=bool)
+    sram = np.array([kinds[str(p)] == "sram" for p in used["lane_pool"].values], dtype=bool)
+    whole = float(used.values[inference].sum())
+    return float(used.values[inference & sram].sum()) / whole if whole > 0 else 0.0
+
+
+def unmet_share(case: Case, plan: xr.Dataset) -> float:
+    """Value of what is not served over the value of all demand, over the horizon."""
+    value = []
+    for item in case.classes:
+        per_work = item.workload.value.value if item.workload.value else item.workload.value_per_flop or 0.0
+        value.append(per_work)
+    weight = xr.DataArray(value, dims="workload", coords={"workload": plan["demand"]["workload"]})
+    asked = float((daily_mean(case, plan["demand"]) * weight).sum())
+    missed = float((daily_mean(case, plan["unmet"]) * weight).sum())
+    return missed / asked if asked > 0 else 0.0

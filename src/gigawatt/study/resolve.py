@@ -1,0 +1,282 @@
+"""Scenario and catalogue to a Case: every name looked up, every default filled, every date on the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gigawatt.catalog.load import Catalog
+from gigawatt.catalog.schema import Costs, Deal, Efficiency, Equity, Site, Software, System, Workload
+from gigawatt.core.calendar import str_quarter
+from gigawatt.core.errors import CatalogError, ScenarioError
+from gigawatt.core.source import Fact
+from gigawatt.core.units import HOURS_PER_YEAR, pretty
+from gigawatt.demand.growth import series, step_series
+from gigawatt.perf.point import ServingPoint, TrainingPoint
+from gigawatt.perf.roofline import require_figures, serving_point, training_point
+from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
+
+Floats = npt.NDArray[np.float64]
+QUARTER_S = HOURS_PER_YEAR / 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCase:
+    """A site as the scenario uses it; power in facility W."""
+
+    use: SiteUse
+    entry: Site | None
+    region: str
+    landlord: str
+    connection_w: Floats
+    facility_over_it: float
+    annual_pue: float
+    power_price_usd_per_j: float
+
+    @property
+    def id(self) -> str:
+        """The site's identifier."""
+        return self.use.site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferCase:
+    """One offer at one site."""
+
+    offer: Offer
+    system: System
+    site: SiteCase
+    first: int
+    last: int
+
+    @property
+    def id(self) -> str:
+        """Identifier of offer and site together; the offer's own where it names one site."""
+        return self.offer.id if len(self.offer.sites) == 1 else f"{self.offer.id}@{self.site.id}"
+
+    @property
+    def pool(self) -> str:
+        """Region and system whose capacity is interchangeable, kept apart where an offer serves some classes only."""
+        tied = f"|{'+'.join(self.offer.only)}" if self.offer.only else ""
+        return f"{self.site.region}|{self.system.id}{tied}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCase:
+    """A class of demand with what the scenario overrides."""
+
+    row: Demanded | Trained
+    workload: Workload
+
+    @property
+    def id(self) -> str:
+        """Name of the class in this run."""
+        return self.row.workload if isinstance(self.row, Demanded) else self.row.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything looked up; still catalogue entries and facts, no arrays of the engines."""
+
+    scenario: Scenario
+    catalog: Catalog
+    quarters: tuple[int, ...]
+    costs: Costs
+    efficiency: Efficiency
+    sites: tuple[SiteCase, ...]
+    offers: tuple[OfferCase, ...]
+    classes: tuple[ClassCase, ...]
+    software: tuple[Software, ...]
+    serving: dict[tuple[str, str], ServingPoint]
+    training: dict[tuple[str, str], TrainingPoint]
+    milestone_deal: Deal | None
+    equity: Equity | None
+    events_on: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Quarters as people write them."""
+        return tuple(str_quarter(q) for q in self.quarters)
+
+
+def dated(rows: Sequence[Any]) -> list[tuple[int, float]]:
+    """(quarter, value) of a scenario's dated figures."""
+    return [(int(row.quarter.value), row.value.value) for row in rows]
+
+
+def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) -> Case:
+    """Case of a scenario with some events switched on. Raises ScenarioError or CatalogError with a sentence."""
+    on = _switched(scenario, events)
+    start = int(scenario.horizon.start.value)
+    quarters = tuple(range(start, start + scenario.horizon.quarters))
+    try:
+        costs, efficiency = catalog.costs(scenario.costs), catalog.efficiency(scenario.efficiency)
+        sites = tuple(_site(use, catalog, costs, quarters, on) for use in scenario.sites)
+        offers = _offers(scenario, catalog, {site.id: site for site in sites}, quarters)
+        classes = _classes(scenario, catalog)
+        software = tuple(catalog.software(name) for name in scenario.software)
+        for name in scenario.deals:
+            catalog.deal(name)
+        deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
+    except CatalogError as error:
+        raise ScenarioError(f"{scenario.name}: {error}") from error
+    _check_load(scenario, sites, quarters)
+    if deal is not None and deal.equity is None:
+        raise ScenarioError(f"{scenario.name}: funding.milestones: the deal '{deal.id}' has no milestone equity")
+    serving, training = _performance(offers, classes, catalog, efficiency)
+    return Case(
+        scenario=scenario, catalog=catalog, quarters=quarters, costs=costs, efficiency=efficiency, sites=sites,
+        offers=offers, classes=classes, software=software, serving=serving, training=training,
+        milestone_deal=deal, equity=deal.equity if deal else None, events_on=tuple(event.id for event in on),
+    )  # fmt: skip
+
+
+def _switched(scenario: Scenario, names: Sequence[str]) -> list[Event]:
+    known = {event.id: event for event in scenario.events}
+    for name in names:
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise ScenarioError(f"{scenario.name}: no event '{name}'; this scenario has {has}")
+    return [event for event in scenario.events if event.on or event.id in names]
+
+
+def delay_quarters(event: Event) -> int:
+    """Whole quarters an event delays what it names."""
+    return round(event.delay.value / QUARTER_S) if event.delay else 0
+
+
+def _site(use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...], on: list[Event]) -> SiteCase:
+    try:
+        entry: Site | None = catalog.site(use.site)
+    except CatalogError:
+        if not use.connection or use.region is None:
+            raise
+        entry = None
+    overhead = _first(use.facility_over_it, entry and entry.facility_over_it, costs.facility_over_it)
+    pue = _first(use.annual_pue, entry and entry.annual_pue, costs.annual_pue)
+    price = _first(use.power_price, entry and entry.power_price, costs.power_price)
+    late = sum(delay_quarters(event) for event in on if use.site in event.delay_sites)
+    if use.connection:
+        points = dated(use.connection)
+    elif entry is not None and entry.energised:
+        scale = overhead.value if entry.basis == "it" else 1.0
+        points = [(int(row.quarter.value), row.power.value * scale) for row in entry.energised]
+    elif use.tenure == "provider":
+        points = []
+    else:
+        known = "; ".join(f"{key}: {why}" for key, why in entry.unknown.items()) if entry else ""
+        raise CatalogError(
+            f"site '{use.site}' has no energisation dates in the catalogue ({known or 'not public'}); "
+            "add connection: [{quarter, value}] to it in the scenario"
+        )
+    shifted = [(q + late if q > quarters[0] else q, value) for q, value in points]
+    power = step_series(shifted, quarters) if points else np.full(len(quarters), np.inf)
+    return SiteCase(
+        use=use, entry=entry, region=use.region or (entry.region if entry else "anywhere"),
+        landlord=use.landlord or (entry.developer if entry and entry.developer else "landlord"),
+        connection_w=power, facility_over_it=overhead.value, annual_pue=pue.value,
+        power_price_usd_per_j=price.value,
+    )  # fmt: skip
+
+
+def _first(*facts: Fact | None) -> Fact:
+    return next(fact for fact in facts if fact is not None)
+
+
+def _offers(
+    scenario: Scenario, catalog: Catalog, sites: dict[str, SiteCase], quarters: tuple[int, ...]
+) -> tuple[OfferCase, ...]:
+    rows = []
+    for index, offer in enumerate(scenario.offers):
+        catalog.provider(offer.provider)
+        system = catalog.system(offer.system)
+        if system.status == "undisclosed":
+            raise CatalogError(f"offers[{index}].system: {system.id} cannot be planned: {system.refusal}")
+        if system.status == "withdrawn" and not scenario.as_announced:
+            raise CatalogError(
+                f"offers[{index}].system: {system.id} was withdrawn; set 'as_announced: true' to plan with it"
+            )
+        require_figures(system)
+        if offer.contract == "own" and offer.price is None and system.price is None:
+            raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
+        ready = system.first_available.value if system.first_available else quarters[0]
+        asked = offer.available.value if offer.available else ready
+        lead = round(offer.lead_time.value / QUARTER_S) if offer.lead_time else 0
+        first = max(int(max(ready, asked)), quarters[0] + lead)
+        last = int(offer.until.value) if offer.until else quarters[-1]
+        for site in offer.sites:
+            rows.append(OfferCase(offer=offer, system=system, site=sites[site], first=first, last=last))
+    return tuple(rows)
+
+
+def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
+    rows: list[ClassCase] = []
+    tiers = {tier.tier for tier in scenario.demand.tiers}
+    for index, row in enumerate(scenario.demand.inference):
+        where = f"demand.inference[{index}]"
+        workload = catalog.workload(row.workload)
+        if workload.kind != "inference":
+            raise CatalogError(f"{where}: '{row.workload}' is a training workload; put it under demand.training")
+        if row.requests_per_user_day and not scenario.demand.weekly_users:
+            raise CatalogError(f"{where}: requests per user need demand.weekly_users")
+        for tier in row.requests_per_user_day:
+            if tier not in tiers:
+                raise CatalogError(f"{where}: '{tier}' is not among demand.tiers ({', '.join(sorted(tiers)) or 'none'})")
+        changes: dict[str, Any] = {}
+        if row.model:
+            changes["model"] = catalog.model(row.model).id
+        if row.value:
+            changes["value"] = replace(row.value, unit="USD/token")
+        rows.append(ClassCase(row=row, workload=workload.model_copy(update=changes)))
+    for index, job in enumerate(scenario.demand.training):
+        workload = catalog.workload(job.workload)
+        if workload.kind != "training":
+            raise CatalogError(f"demand.training[{index}]: '{job.workload}' is an inference workload")
+        rows.append(ClassCase(row=job, workload=workload))
+    names = [row.id for row in rows]
+    for name in names:
+        if names.count(name) > 1:
+            raise CatalogError(f"demand: the class '{name}' stands {names.count(name)} times")
+    for gate in scenario.policy.gating:
+        if gate.workload not in names:
+            raise CatalogError(f"policy.gating: '{gate.workload}' is not a class of this scenario ({', '.join(names)})")
+    return tuple(rows)
+
+
+def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple[int, ...]) -> None:
+    """A site cannot start with more load than its connection carries."""
+    for site in sites:
+        load = sum(s.power.value for s in scenario.initial if s.site == site.id) * site.facility_over_it
+        if load > site.connection_w[0] * (1 + 1e-9):
+            raise ScenarioError(
+                f"{scenario.name}: initial: '{site.id}' starts with {pretty(load, 'W')} of facility load but is energised "
+                f"to {pretty(float(site.connection_w[0]), 'W')} in {str_quarter(quarters[0])}. "
+                "Lower the stock or add an energisation date"
+            )
+
+
+def _performance(
+    offers: tuple[OfferCase, ...], classes: tuple[ClassCase, ...], catalog: Catalog, efficiency: Efficiency
+) -> tuple[dict[tuple[str, str], ServingPoint], dict[tuple[str, str], TrainingPoint]]:
+    serving: dict[tuple[str, str], ServingPoint] = {}
+    training: dict[tuple[str, str], TrainingPoint] = {}
+    systems = {row.system.id: row.system for row in offers}
+    for row in classes:
+        for name, system in systems.items():
+            if row.workload.kind == "training":
+                training[name, row.id] = training_point(system, row.workload)
+            else:
+                assert row.workload.model
+                model = catalog.model(row.workload.model)
+                serving[name, row.id] = serving_point(system, row.workload, model, efficiency)
+    return serving, training
+
+
+def users(case: Case) -> Floats:
+    """Weekly users in each quarter."""
+    rows = case.scenario.demand.weekly_users
+    return series(dated(rows), case.quarters) if rows else np.zeros(len(case.quarters))

@@ -1,0 +1,81 @@
+"""The one way: scenario -> case -> inputs -> plan -> books -> results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gigawatt.catalog.load import Catalog, load_catalog
+from gigawatt.study.results import Results
+from gigawatt.study.scenario import Scenario, load_scenario
+
+Say = Callable[[str], None]
+
+
+def _quiet(_: str) -> None:
+    return None
+
+
+def run(
+    scenario: Scenario | str | Path,
+    *,
+    catalog: Catalog | None = None,
+    events: Sequence[str] = (),
+    mip_gap: float = 1e-3,
+    say: Say = _quiet,
+) -> Results:
+    """Results of a scenario: the optimal plan, the books of all parties, and a summary.
+
+    Args:
+        scenario: a Scenario, a shipped name or a file.
+        catalog: another catalogue than the shipped one.
+        events: names of the scenario's events to switch on.
+        mip_gap: relative gap at which whole gigawatts count as placed.
+        say: called with a sentence at each step.
+
+    Raises ScenarioError, InfeasibleError or SolverError, each with a sentence.
+    """
+    from gigawatt.finance.ledger import ledger
+    from gigawatt.plan.extract import extract
+    from gigawatt.plan.solve import open_plan, solve
+    from gigawatt.study.cash import flows
+    from gigawatt.study.inputs import plan_inputs
+    from gigawatt.study.measure import summary
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.results import input_hash
+
+    start = time.perf_counter()
+    say("reading scenario and catalogue")
+    catalog = catalog or load_catalog()
+    chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    say("looking up systems, sites and classes")
+    case = resolve(chosen, catalog, events)
+    inputs = plan_inputs(case)
+    say("building the plan")
+    live = open_plan(inputs)
+    say(f"solving {live.n_variables:,} decisions under {live.n_constraints:,} constraints")
+    solve(live, mip_gap=mip_gap, say=say)
+    plan = extract(live)
+    say("closing the books")
+    book = ledger(flows(case, plan))
+    figures = summary(case, plan, book)
+    if case.scenario.commitments or any(offer.offer.minimum_take for offer in case.offers):
+        say("planning once more without commitments, to tell demand from promises")
+        free = replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, stock_min_mw=inputs.stock_min_mw * 0.0)
+        figures["gw_without_commitments"] = _built_gw(free)
+    figures["solve_s"] = round(live.solve_s, 3)
+    figures["build_s"] = round(live.build_s + live.hand_off_s, 3)
+    figures["wall_s"] = round(time.perf_counter() - start, 3)
+    return Results(case=case, plan=plan, book=book, summary=figures, hash=input_hash(chosen, catalog, case.events_on))
+
+
+def _built_gw(inputs: object) -> float:
+    """Facility GW accepted by the end of the horizon in a plan of these inputs."""
+    from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.solve import open_plan, solve
+
+    assert isinstance(inputs, PlanInputs)
+    live = solve(open_plan(inputs))
+    return float((live.value("add") * inputs.facility_over_it).sum()) / 1000.0

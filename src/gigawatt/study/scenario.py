@@ -1,0 +1,516 @@
+"""What a user may write: one YAML file, parsed once, refused with a sentence where it cannot stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gigawatt.catalog.load import explain, read_yaml
+from gigawatt.core.calendar import str_quarter
+from gigawatt.core.errors import CatalogError, ScenarioError
+from gigawatt.core.quantity import Quantity
+from gigawatt.core.source import Fact
+from gigawatt.core.units import pretty
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
+Watts = Annotated[Fact, Quantity("W", bare=True)]
+Money = Annotated[Fact, Quantity("USD", bare=True)]
+Number = Annotated[Fact, Quantity("", bare=True)]
+Seconds = Annotated[Fact, Quantity("s", bare=True)]
+TokensPerS = Annotated[Fact, Quantity("token/s", bare=True)]
+FlopPerS = Annotated[Fact, Quantity("FLOP/s", bare=True)]
+Flop = Annotated[Fact, Quantity("FLOP", bare=True)]
+RatePerS = Annotated[Fact, Quantity("1/s", bare=True)]
+Rent = Annotated[Fact, Quantity("USD/W/s", bare=True)]
+MoneyPerS = Annotated[Fact, Quantity("USD/s", bare=True)]
+MoneyPerToken = Annotated[Fact, Quantity("USD/token", bare=True)]
+MoneyPerWatt = Annotated[Fact, Quantity("USD/W", bare=True)]
+MoneyPerJoule = Annotated[Fact, Quantity("USD/J", bare=True)]
+Date = Annotated[Fact, Quantity("quarter", bare=True)]
+BUNDLED = Path(__file__).parent.parent / "examples"
+
+
+class Block(BaseModel):
+    """Base of all parts: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _dated(unit: str) -> Any:
+    class Dated(Block):
+        """A figure from a quarter on."""
+
+        quarter: Date
+        value: Annotated[Fact, Quantity(unit, bare=True)]
+
+        @model_validator(mode="before")
+        @classmethod
+        def _figure(cls, raw: Any) -> Any:
+            """Takes ``{quarter, value, source, ...}`` as well as ``{quarter, value: {...}}``."""
+            if isinstance(raw, dict) and set(raw) - {"quarter", "value"} and not isinstance(raw.get("value"), dict):
+                return {
+                    "quarter": raw.get("quarter"),
+                    "value": {key: item for key, item in raw.items() if key != "quarter"},
+                }
+            return raw
+
+    return Dated
+
+
+class Horizon(Block):
+    """First quarter and number of quarters."""
+
+    start: Date
+    quarters: Annotated[int, Field(ge=2, le=80)]
+
+
+class HourBlock(Block):
+    """Hours of a day with one load; ``shape`` is 1 at the peak and sums to 0 over the day, weighted by hours."""
+
+    name: Name
+    hours: Annotated[float, Field(gt=0, le=24)]
+    shape: Annotated[float, Field(ge=-1, le=1)]
+
+
+class Tier(Block):
+    """A tier of users and its share of weekly users."""
+
+    tier: Name
+    share: Number
+
+
+class Demanded(Block):
+    """Demand of one class: by users and tier, or as a rate of output tokens."""
+
+    workload: Name
+    model: str = ""
+    requests_per_user_day: dict[str, Number] = {}
+    growth: RatePerS | None = None
+    tokens_per_s: tuple[_dated("token/s"), ...] = ()  # type: ignore[valid-type]
+    price: MoneyPerToken | None = None
+    value: MoneyPerToken | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Demanded:
+        if bool(self.requests_per_user_day) == bool(self.tokens_per_s):
+            raise ValueError(f"'{self.workload}' needs requests_per_user_day or tokens_per_s, and not both")
+        return self
+
+
+class Trained(Block):
+    """Training: a steady rate of compute, or an amount with a start and a deadline, and the gang it needs."""
+
+    name: Name
+    workload: Name
+    rate: tuple[_dated("FLOP/s"), ...] = ()  # type: ignore[valid-type]
+    amount: Flop | None = None
+    start: Date | None = None
+    deadline: Date | None = None
+    gang: Watts | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Trained:
+        run = self.amount is not None and self.start is not None and self.deadline is not None
+        if bool(self.rate) == run:
+            raise ValueError(f"'{self.name}' needs either rate, or amount with start and deadline")
+        if self.start and self.deadline and self.deadline.value < self.start.value:
+            raise ValueError(f"'{self.name}' has its deadline {self.deadline.text} before its start {self.start.text}")
+        return self
+
+
+class Demand(Block):
+    """Who asks for what."""
+
+    weekly_users: tuple[_dated(""), ...] = ()  # type: ignore[valid-type]
+    tiers: tuple[Tier, ...] = ()
+    inference: tuple[Demanded, ...] = ()
+    training: tuple[Trained, ...] = ()
+
+
+class Take(Block):
+    """A minimum of capacity held from a quarter to a quarter (IT power)."""
+
+    start: Date
+    end: Date
+    power: Watts
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Take:
+        if self.end.value < self.start.value:
+            raise ValueError(f"ends in {self.end.text}, before it starts in {self.start.text}")
+        return self
+
+
+class Offer(Block):
+    """What a provider offers: a system at sites under a contract.
+
+    own: bought, paid at acceptance. lease: chips rented for a term in the buyer's building.
+    cloud: capacity in the provider's building, everything in the rent.
+    """
+
+    id: Name
+    provider: Name
+    system: str
+    sites: tuple[Name, ...]
+    contract: Literal["own", "lease", "cloud"]
+    price: Money | None = None
+    rent: Rent | None = None
+    rent_per_package_hour: MoneyPerS | None = None
+    available: Date | None = None
+    until: Date | None = None
+    lead_time: Seconds | None = None
+    most_per_quarter: Watts | None = None
+    term: Seconds | None = None
+    minimum_take: tuple[Take, ...] = ()
+    only: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _priced(self) -> Offer:
+        if self.contract == "own" and (self.rent or self.rent_per_package_hour):
+            raise ValueError(f"'{self.id}' is owned: give a price, not a rent")
+        if self.contract != "own" and not (self.rent or self.rent_per_package_hour):
+            raise ValueError(f"'{self.id}' is a {self.contract}: give rent or rent_per_package_hour")
+        for first, second in zip(self.minimum_take, self.minimum_take[1:], strict=False):
+            if second.start.value <= first.end.value:
+                raise ValueError(
+                    f"'{self.id}' has overlapping minimum takes: one ends in {first.end.text}, "
+                    f"the next starts in {second.start.text}; start it later"
+                )
+        return self
+
+
+class Supply(Block):
+    """Packages a vendor can deliver to this buyer in a quarter, by systems; held after the last date."""
+
+    vendor: Name
+    systems: tuple[str, ...]
+    packages_per_quarter: tuple[_dated(""), ...]  # type: ignore[valid-type]
+
+
+class SiteUse(Block):
+    """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power."""
+
+    site: Name
+    region: Name | None = None
+    tenure: Literal["own", "lease", "provider"] = "lease"
+    landlord: Name | None = None
+    connection: tuple[_dated("W"), ...] = ()  # type: ignore[valid-type]
+    facility_over_it: Number | None = None
+    annual_pue: Number | None = None
+    power_price: MoneyPerJoule | None = None
+    rent: Rent | None = None
+    capex: MoneyPerWatt | None = None
+
+
+class Stock(Block):
+    """Capacity that stands before the first quarter (IT power), under the terms of an offer."""
+
+    offer: Name
+    site: Name
+    power: Watts
+
+
+class Commitment(Block):
+    """Announced or signed capacity that must be accepted by a date: a minimum take over several offers."""
+
+    id: Name
+    deal: Name | None = None
+    vendor: Name | None = None
+    systems: tuple[str, ...] = ()
+    providers: tuple[Name, ...] = ()
+    basis: Literal["facility", "it"] = "facility"
+    firm: bool = True
+    penalty: Rent | None = None
+    by: tuple[_dated("W"), ...]  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _late(self) -> Commitment:
+        if not self.firm and self.penalty is None:
+            raise ValueError(f"'{self.id}' is not firm: give the penalty for what is late, for example 5 USD/W/yr")
+        return self
+
+
+class Milestone(Block):
+    """Milestone equity of a deal as this scenario reads it; blank keys come from the deal."""
+
+    deal: Name
+    signed: Date
+    release: Literal["whole-gigawatt", "linear"] | None = None
+    counts_basis: Literal["facility", "it"] | None = None
+    first_on_signing: bool | None = None
+    valuation: Money | None = None
+
+
+class Right(Block):
+    """A dated right of one party over the buyer's new capacity.
+
+    exclusivity: others add nothing under these contracts until it ends. first-refusal: ``share`` of what is added
+    goes to the holder (0 where declined, 1 where always exercised). preferred-partner: at least ``share`` of it.
+    """
+
+    id: Name
+    holder: Name
+    kind: Literal["exclusivity", "first-refusal", "preferred-partner"]
+    start: Date
+    end: Date | None = None
+    outcome: Literal["exercised", "declined", "share"] = "share"
+    share: Number | None = None
+    contracts: tuple[Literal["own", "lease", "cloud"], ...] = ("own", "lease", "cloud")
+    ends_on: Name | None = None
+
+    @model_validator(mode="after")
+    def _said(self) -> Right:
+        if self.kind == "preferred-partner" and self.share is None:
+            raise ValueError(f"'{self.id}' needs the share of new capacity that goes to {self.holder}")
+        if self.kind == "first-refusal" and self.outcome == "share" and self.share is None:
+            raise ValueError(f"'{self.id}' needs outcome: exercised or declined, or a share")
+        return self
+
+
+class Gate(Block):
+    """A product open only to some tiers until a quarter; the planner may gate the others until then."""
+
+    workload: Name
+    open_to: tuple[Name, ...]
+    until: Date
+    lost_value: Number
+
+
+class Policy(Block):
+    """Rules of the planner."""
+
+    gating: tuple[Gate, ...] = ()
+    reserve: Number | None = None
+    unmet_over_value: Number | None = None
+
+
+class Round(Block):
+    """Equity raised in a quarter."""
+
+    quarter: Date
+    amount: Money
+    investor: Name
+    valuation: Money | None = None
+    deal: Name | None = None
+
+
+class Credit(Block):
+    """A revolving line: limit, yearly rate, lender."""
+
+    limit: Money
+    rate: RatePerS
+    lender: Name
+
+
+class Funding(Block):
+    """Where money comes from. ``revenue`` is a yearly rate; ``compute_share`` of it pays for compute.
+
+    ``gap_premium`` is what money still to be found costs, as a yearly rate over the discount rate.
+    """
+
+    opening_cash: Money
+    revenue: tuple[_dated("USD"), ...] = ()  # type: ignore[valid-type]
+    compute_share: Number | None = None
+    rounds: tuple[Round, ...] = ()
+    credit: Credit | None = None
+    milestones: Milestone | None = None
+    gap_premium: RatePerS
+
+
+class Event(Block):
+    """Something that can happen to the programme; switched on by name."""
+
+    id: Name
+    title: str
+    on: bool = False
+    delay_commitments: tuple[Name, ...] = ()
+    delay_sites: tuple[Name, ...] = ()
+    delay: Seconds | None = None
+    scale_demand: dict[Name, Number] = {}
+    start: Date | None = None
+
+
+class Scenario(Block):
+    """Everything a run needs beside the catalogue."""
+
+    name: Name
+    title: str
+    description: str = ""
+    buyer: Name
+    as_announced: bool = False
+    money: Literal["nominal", "real"] = "nominal"
+    horizon: Horizon
+    blocks: tuple[HourBlock, ...] = (
+        HourBlock(name="peak", hours=4, shape=1.0),
+        HourBlock(name="day", hours=10, shape=0.1),
+        HourBlock(name="night", hours=10, shape=-0.5),
+    )
+    costs: str = "us-2026"
+    efficiency: str = "roofline-2026"
+    discount: RatePerS | None = None
+    demand: Demand
+    sites: tuple[SiteUse, ...]
+    offers: tuple[Offer, ...]
+    supply: tuple[Supply, ...] = ()
+    initial: tuple[Stock, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    deals: tuple[Name, ...] = ()
+    rights: tuple[Right, ...] = ()
+    software: tuple[Name, ...] = ()
+    funding: Funding
+    policy: Policy = Policy()
+    events: tuple[Event, ...] = ()
+
+    @field_validator("blocks")
+    @classmethod
+    def _day(cls, blocks: tuple[HourBlock, ...]) -> tuple[HourBlock, ...]:
+        hours = sum(block.hours for block in blocks)
+        if abs(hours - 24.0) > 1e-9:
+            raise ValueError(f"the blocks cover {hours:g} hours of a day, not 24")
+        tilt = sum(block.hours * block.shape for block in blocks)
+        if abs(tilt) > 1e-6:
+            raise ValueError(f"hours x shape sums to {tilt:g} over the day; it must be 0 so that the mean stays the mean")
+        return blocks
+
+    @model_validator(mode="after")
+    def _whole(self) -> Scenario:
+        _no_negative(self, "")
+        _in_order(self)
+        _unique("offers", [offer.id for offer in self.offers])
+        _unique("sites", [site.site for site in self.sites])
+        _unique("commitments", [row.id for row in self.commitments])
+        _unique("events", [row.id for row in self.events])
+        sites = {use.site for use in self.sites}
+        for index, offer in enumerate(self.offers):
+            for site in offer.sites:
+                if site not in sites:
+                    raise ValueError(f"offers[{index}].sites: '{site}' is not among this scenario's sites: add it there")
+        offers = {offer.id: offer for offer in self.offers}
+        for index, stock in enumerate(self.initial):
+            if stock.offer not in offers:
+                raise ValueError(f"initial[{index}].offer: '{stock.offer}' is not among the offers")
+            if stock.site not in offers[stock.offer].sites:
+                raise ValueError(f"initial[{index}].site: the offer '{stock.offer}' does not name '{stock.site}'")
+        shares = sum(tier.share.value for tier in self.demand.tiers)
+        if self.demand.tiers and abs(shares - 1.0) > 1e-6:
+            raise ValueError(f"demand.tiers: the shares add up to {shares:.4g}, not 1")
+        return self
+
+
+def _unique(where: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{where}: '{name}' stands {names.count(name)} times; names are unique")
+
+
+def _no_negative(part: Any, path: str) -> None:
+    if isinstance(part, Fact):
+        if part.value < 0 and part.unit in ("W", "USD", "", "token/s", "FLOP/s", "FLOP", "USD/W/s", "s"):
+            raise ValueError(f"{path}: {part.text} is negative; write zero or more")
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            _no_negative(getattr(part, name), f"{path}.{name}" if path else name)
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            _no_negative(item, f"{path}[{index}]")
+    elif isinstance(part, dict):
+        for key, item in part.items():
+            _no_negative(item, f"{path}.{key}")
+
+
+def _in_order(scenario: Scenario) -> None:
+    """Dated lists run forward, and what is cumulative never falls."""
+    series: list[tuple[str, Any, bool]] = [("demand.weekly_users", scenario.demand.weekly_users, False)]
+    series += [(f"sites[{i}].connection", use.connection, True) for i, use in enumerate(scenario.sites)]
+    series += [(f"commitments[{i}].by", row.by, True) for i, row in enumerate(scenario.commitments)]
+    series += [(f"supply[{i}]", row.packages_per_quarter, False) for i, row in enumerate(scenario.supply)]
+    series += [(f"demand.inference[{i}].tokens_per_s", row.tokens_per_s, False)
+               for i, row in enumerate(scenario.demand.inference)]  # fmt: skip
+    series += [(f"demand.training[{i}].rate", row.rate, False) for i, row in enumerate(scenario.demand.training)]
+    series += [("funding.revenue", scenario.funding.revenue, False)]
+    for where, rows, cumulative in series:
+        for first, second in zip(rows, rows[1:], strict=False):
+            if second.quarter.value <= first.quarter.value:
+                raise ValueError(
+                    f"{where}: {second.quarter.text} does not come after {first.quarter.text}; "
+                    "dates run forward and stand once"
+                )
+            if cumulative and second.value.value < first.value.value:
+                raise ValueError(
+                    f"{where}: {second.value.text} in {str_quarter(int(second.quarter.value))} is less than "
+                    f"{pretty(first.value.value, 'W')} before it; the figures are cumulative"
+                )
+
+
+def bundled() -> list[str]:
+    """Names of the scenarios that come with the package."""
+    return sorted(path.stem for path in BUNDLED.glob("*.yaml") if path.stem != "starter")
+
+
+def find_scenario(name: str) -> Path:
+    """File of a shipped scenario's name or of a path. Raises ScenarioError where there is neither."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        if path.is_file():
+            return path
+        raise ScenarioError(f"{name}: no such file; 'gigawatt new {name}' writes a commented starter")
+    shipped = BUNDLED / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    raise ScenarioError(
+        f"'{name}' is neither a file nor a shipped scenario; shipped are {', '.join(bundled())}, "
+        "and 'gigawatt new my.yaml' starts your own"
+    )
+
+
+def load_scenario(name: str | Path) -> Scenario:
+    """Scenario of a shipped name or a file. Raises ScenarioError naming file, key, value and what would be right."""
+    path = find_scenario(str(name))
+    try:
+        raw = read_yaml(path)
+    except CatalogError as error:
+        raise ScenarioError(str(error)) from error
+    if not isinstance(raw, dict):
+        raise ScenarioError(f"{path.name}: a scenario is a mapping of keys; 'gigawatt new my.yaml' shows them")
+    try:
+        return Scenario.model_validate(raw)
+    except ValidationError as error:
+        raise ScenarioError(_sentence(error, path.name, raw)) from error
+
+
+def _sentence(error: ValidationError, where: str, raw: Any) -> str:
+    import difflib
+
+    text = explain(error, where)
+    extras = [e for e in error.errors() if e["type"] == "extra_forbidden"]
+    for problem in extras:
+        *parents, key = problem["loc"]
+        known = _keys_at(tuple(p for p in parents if isinstance(p, str)))
+        near = difflib.get_close_matches(str(key), known, n=1)
+        place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
+        hint = f"did you mean '{near[0]}'?" if near else f"keys here are {', '.join(known)}"
+        text = text.replace(f"{place}: is not a key that exists here", f"{place}: is not a key that exists here; {hint}")
+    return text
+
+
+def _keys_at(parents: tuple[str, ...]) -> list[str]:
+    import typing
+
+    here: Any = Scenario
+    for name in parents:
+        field = here.model_fields.get(name)
+        if field is None:
+            return []
+        inner = [field.annotation, *typing.get_args(field.annotation)]
+        models = [t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)]
+        if not models:
+            return []
+        here = models[0]
+    return list(here.model_fields)
+
+
+def scenario_schema() -> dict[str, Any]:
+    """JSON Schema of a scenario file, for editors."""
+    return Scenario.model_json_schema()
