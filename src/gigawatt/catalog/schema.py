@@ -250,6 +250,7 @@ class Costs(Entry):
     facility_over_it: Number
     annual_pue: Number
     load_factor: Number
+    idle_load: Number
     power_price: MoneyPerJoule
     system_life: Seconds
     facility_life: Seconds

@@ -101,7 +101,7 @@ def _example(unit: str) -> str:
     }.get(unit, f"a number with a unit such as {unit}")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=65536, typed=True)
 def parse(text: str | float | int, unit: str) -> float:
     """Value of ``text`` in base ``unit`` ("" for a count or share).
 
@@ -209,6 +209,4 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
 
 def _short(value: float, digits: int) -> str:
     text = f"{value:.{digits}g}"
-    if "e" in text:
-        text = f"{value:,.0f}"
-    return text
+    return f"{value:,.0f}" if "e+" in text else text

@@ -55,9 +55,12 @@ def require_figures(system: System) -> Package:
 
 
 def peak_flops(package: Package, precision: str) -> tuple[float, str]:
-    """(dense peak of one package [FLOP/s], precision computed in) for weights stored in ``precision``; (0, "") if none."""
+    """(peak of one package [FLOP/s], precision computed in) for weights stored in ``precision``; (0, "") if none.
+
+    Dense where there is a dense figure, else the vendor's training, else its inference figure of that precision.
+    """
     for name in _ARITHMETIC[precision]:
-        for figures in (package.peak.dense, package.peak.training):
+        for figures in (package.peak.dense, package.peak.training, package.peak.inference):
             fact = figures.get(name)  # type: ignore[call-overload]
             if fact is not None:
                 return fact.value, name
@@ -82,13 +85,13 @@ def serving_point(system: System, workload: Workload, model: Model, efficiency: 
 
 
 def training_point(system: System, workload: Workload) -> TrainingPoint:
-    """Effective training compute of one unit: dense FP8 or BF16 peak x MFU [FLOP/s]."""
+    """Effective training compute of one unit: dense BF16 peak x MFU [FLOP/s]; MFU is stated over the BF16 peak."""
     package = require_figures(system)
     base = {"system": system.id, "workload": workload.id}
     if system.kind == "sram":
         return TrainingPoint(**base, reason=f"{system.name} is planned for inference only")
-    for precision in ("fp8", "bf16", "fp16"):
-        fact = package.peak.training.get(precision) or package.peak.dense.get(precision)  # type: ignore[call-overload]
+    for precision in ("bf16", "fp16"):
+        fact = package.peak.dense.get(precision) or package.peak.training.get(precision)  # type: ignore[call-overload]
         if fact is not None and workload.utilisation and system.it_power and system.n_packages:
             flops = fact.value * workload.utilisation.value * system.n_packages.value
             return TrainingPoint(

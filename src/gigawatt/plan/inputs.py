@@ -65,14 +65,14 @@ class PlanInputs:
     stock_min_mw: xr.DataArray
     """(offer, quarter) minimum take."""
     term_quarters: xr.DataArray
-    """(offer) quarters that added capacity is held at least; 0 for owned."""
+    """(offer) quarters that added capacity is held at least."""
     facility_over_it: xr.DataArray
     """(offer) facility MW per IT MW at the offer's site."""
     packages_per_mw: xr.DataArray
     capex_musd_per_mw: xr.DataArray
     """(offer, quarter) paid at acceptance: system and its network; 0 for lease and cloud."""
     hold_musd_per_mw: xr.DataArray
-    """(offer, quarter) paid each quarter for stock: rent, maintenance and energy."""
+    """(offer, quarter) paid each quarter for stock: rent, maintenance and the energy of idling."""
     salvage_musd_per_mw: xr.DataArray
     """(offer, quarter) worth at the end of the horizon of what was added in the quarter, discounted to the start."""
 
@@ -97,6 +97,8 @@ class PlanInputs:
     lane_workload: xr.DataArray
     rate: xr.DataArray
     """(lane, quarter) Mwork/s per MW of IT at the workload's SLO."""
+    run_musd_per_mw: xr.DataArray
+    """(lane) energy that work adds to idling, per MW at work over a quarter; 0 where a rent holds it."""
     reserve_frac: float
     """share of every pool kept free for peaks within a block and failures."""
 

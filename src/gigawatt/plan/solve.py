@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.objective import objective
-from gigawatt.plan.variables import add_variables
+from gigawatt.plan.variables import add_variables, decisions
 
 if TYPE_CHECKING:
     import highspy
@@ -31,6 +31,7 @@ class LivePlan:
 
     inputs: PlanInputs
     model: linopy.Model
+    constant_musd: float
     highs: highspy.Highs
     build_s: float
     hand_off_s: float
@@ -82,31 +83,32 @@ class LivePlan:
         return labels.copy(data=taken).astype(float).rename(None)
 
 
-def build(inputs: PlanInputs) -> linopy.Model:
-    """The plan as a linopy model: variables, then every family of constraints, then the objective."""
+def build(inputs: PlanInputs) -> tuple[linopy.Model, float]:
+    """(plan as a linopy model, constant of its objective [MUSD]): variables, families of constraints, objective."""
     import linopy
 
     linopy.options["semantics"] = "v1"
     m = linopy.Model()
     add_variables(m, inputs)
+    x = decisions(m, inputs)
     for _name, family in CONSTRAINTS:
-        family(m, inputs)
-    objective(m, inputs)
-    return m
+        family(m, inputs, x)
+    return m, objective(m, inputs, x)
 
 
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to HiGHS in memory, not solved yet."""
+    import linopy  # noqa: F401  its import is not part of the time to build
     from linopy.io import to_highspy
 
     start = time.perf_counter()
-    model = build(inputs)
+    model, constant = build(inputs)
     built = time.perf_counter()
-    highs = to_highspy(model)
+    highs = to_highspy(model, set_names=False)
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("random_seed", 0)
     return LivePlan(
-        inputs=inputs, model=model, highs=highs, build_s=built - start, hand_off_s=time.perf_counter() - built
+        inputs=inputs, model=model, constant_musd=constant, highs=highs, build_s=built - start, hand_off_s=time.perf_counter() - built
     )
 
 
@@ -150,7 +152,7 @@ def solve(
     plan.primal = np.asarray(solution.col_value)
     plan.row_dual = np.asarray(solution.row_dual)
     plan.reduced_cost = np.asarray(solution.col_dual)
-    plan.objective_musd = float(highs.getInfo().objective_function_value)
+    plan.objective_musd = float(highs.getInfo().objective_function_value) + plan.constant_musd
     plan.solve_s = time.perf_counter() - start
     return plan
 

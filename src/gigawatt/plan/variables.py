@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def add_variables(m: linopy.Model, d: PlanInputs) -> None:
     """All variables of the plan; combinations that cannot be are masked, not bounded to zero.
 
-    add, retire, stock: IT MW by offer. energise: facility MW taken into use by site. assign: IT MW by lane and
+    add, retire, stock: IT MW by offer; kept: what of an addition still stands at the end. energise: facility MW taken into use by site. assign: IT MW by lane and
     block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter. late: MW behind a
     commitment that is not firm. z: gigawatts released. cash, gap, debt: MUSD.
     """
@@ -23,6 +24,7 @@ def add_variables(m: linopy.Model, d: PlanInputs) -> None:
     offer = d.initial_mw.indexes["offer"]
     can_add = d.add_max_mw > 0
     m.add_variables(lower=0, upper=d.add_max_mw.where(can_add, 0), mask=can_add, name="add")
+    m.add_variables(lower=0, mask=can_add, coords=d.add_max_mw.coords, name="kept")
     m.add_variables(lower=0, coords=[offer, quarter], name="retire")
     m.add_variables(lower=0, coords=[offer, quarter], name="stock")
     m.add_variables(lower=0, coords=[pd.Index(d.sites, name="site"), quarter], name="energise")
@@ -59,22 +61,49 @@ def _milestone_variables(m: linopy.Model, d: PlanInputs, quarter: pd.Index) -> N
         m.add_variables(lower=0, upper=float(d.milestones.n_max), coords=[quarter], name="z")
 
 
-def has(m: linopy.Model, name: str) -> bool:
-    """True where the model holds the variable."""
-    return name in m.variables
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """Variables as expressions, made once: what is masked counts as zero. None where the plan has no such choice."""
+
+    add: linopy.LinearExpression
+    kept: linopy.LinearExpression
+    retire: linopy.LinearExpression
+    stock: linopy.LinearExpression
+    energise: linopy.LinearExpression
+    assign: linopy.LinearExpression
+    unmet: linopy.LinearExpression
+    gated: linopy.LinearExpression | None
+    delay: linopy.LinearExpression | None
+    late: linopy.LinearExpression | None
+    z: linopy.LinearExpression | None
+    cash: linopy.LinearExpression
+    gap: linopy.LinearExpression
+    debt: linopy.LinearExpression | None
+    accepted: linopy.LinearExpression
+    """cumulative IT MW accepted since the start (offer, quarter)"""
+    in_use: linopy.LinearExpression
+    """facility MW taken into use since the start (site, quarter)"""
+    served: linopy.LinearExpression
+    """work served (workload, block, quarter) [Mwork/s]"""
 
 
-def term(m: linopy.Model, name: str) -> linopy.LinearExpression:
-    """Variable as an expression in which what is masked counts as zero."""
-    return (1 * m.variables[name]).fillna(0)
+def decisions(m: linopy.Model, d: PlanInputs) -> Decisions:
+    """Expressions of a model's variables."""
 
+    def one(name: str) -> linopy.LinearExpression:
+        variable = m.variables[name]
+        whole = bool((variable.labels >= 0).all())
+        return 1 * variable if whole else (1 * variable).fillna(0)
 
-def accepted_mw(m: linopy.Model) -> linopy.LinearExpression:
-    """Cumulative IT MW accepted since the start, (offer, quarter)."""
-    return term(m, "add").cumsum("quarter")
+    def maybe(name: str) -> linopy.LinearExpression | None:
+        return one(name) if name in m.variables else None
 
-
-def served(m: linopy.Model, d: PlanInputs) -> linopy.LinearExpression:
-    """Work served, sum over pools of rate x assign, (workload, block, quarter) [Mwork/s]."""
-    work = term(m, "assign") * d.rate
-    return work.groupby(d.lane_workload.rename("workload")).sum().reindex(workload=d.demand.indexes["workload"]).fillna(0)
+    add, energise, assign = one("add"), one("energise"), one("assign")
+    by_class = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
+    return Decisions(
+        add=add, kept=one("kept"), retire=one("retire"), stock=one("stock"), energise=energise, assign=assign,
+        unmet=one("unmet"), gated=maybe("gated"), delay=maybe("delay"), late=maybe("late"), z=maybe("z"),
+        cash=one("cash"), gap=one("gap"), debt=maybe("debt"),
+        accepted=add.cumsum("quarter"), in_use=energise.cumsum("quarter"),
+        served=by_class.reindex(workload=d.demand.indexes["workload"]).fillna(0),
+    )  # fmt: skip

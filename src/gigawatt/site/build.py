@@ -33,10 +33,10 @@ def lease_usd_per_w_quarter(cost: FacilityCost, rate_per_quarter: float) -> floa
     return cost.capex_usd_per_w * (annuity_frac(rate_per_quarter, cost.life_quarters) + cost.upkeep_per_quarter)
 
 
-def energy_usd_per_w_quarter(load_factor: float, pue: float, usd_per_j: float) -> float:
-    """Energy bill of an IT watt for a quarter [USD per IT W]: load factor x PUE x price x 2,190 h.
+def energy_usd_per_w_quarter(load_frac: float, pue: float, usd_per_j: float) -> float:
+    """Energy bill of a rated IT watt for a quarter [USD per IT W]: load x PUE x price x 2,190 h.
 
     >>> round(energy_usd_per_w_quarter(0.8, 1.2, 0.07 / 3.6e6) * 1e6)      # USD per MW and quarter
     147168
     """
-    return load_factor * pue * usd_per_j * 2190 * 3600.0
+    return load_frac * pue * usd_per_j * 2190 * 3600.0

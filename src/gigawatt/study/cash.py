@@ -11,14 +11,15 @@ import xarray as xr
 from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.economics import (
-    energy_usd_per_w,
     facility_cost,
+    idle_energy_usd_per_w,
     rent_usd_per_w,
     revenue_usd,
     site_capex,
     site_hold,
     system_usd_per_w,
     upkeep_usd_per_w,
+    work_energy_usd_per_w,
 )
 from gigawatt.study.resolve import QUARTER_S, Case
 from gigawatt.study.scenario import Demanded
@@ -37,6 +38,12 @@ def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     yield from _funding(case, plan)
 
 
+def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
+    """Mean over the day of something by block."""
+    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]})
+    return (values * hours).sum("block")
+
+
 def _each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
     for label, usd in zip(case.labels, values, strict=True):
         if usd > 1e-2:
@@ -52,9 +59,13 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         network = systems * case.costs.network_over_system.value
         yield from _each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
         yield from _each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
-        yield from _each(case, stock * energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
+        yield from _each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
         yield from _each(case, stock * rent_usd_per_w(offer), buyer, offer.offer.provider, kind, offer.id)
+    at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
+    for pool in at_work["lane_pool"].values:
+        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool))
+        yield from _each(case, usd, buyer, UTILITIES, "energy", str(pool))
 
 
 def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:

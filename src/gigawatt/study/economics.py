@@ -55,12 +55,22 @@ def rent_usd_per_w(offer: OfferCase) -> float:
     return 0.0
 
 
-def energy_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """Energy bill [USD per IT W and quarter]; 0 for cloud, whose rent holds it."""
+def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
+    """Energy bill of idling [USD per IT W and quarter]; 0 for cloud, whose rent holds it."""
     if offer.offer.contract == "cloud":
         return 0.0
     site = offer.site
-    return energy_usd_per_w_quarter(case.costs.load_factor.value, site.annual_pue, site.power_price_usd_per_j)
+    return energy_usd_per_w_quarter(case.costs.idle_load.value, site.annual_pue, site.power_price_usd_per_j)
+
+
+def work_energy_usd_per_w(case: Case, pool: str) -> float:
+    """Energy bill that work adds to idling in a pool, mean over its offers [USD per IT W at work and quarter]."""
+    more = case.costs.load_factor.value - case.costs.idle_load.value
+    rows = [
+        0.0 if o.offer.contract == "cloud" else energy_usd_per_w_quarter(more, o.site.annual_pue, o.site.power_price_usd_per_j)
+        for o in case.offers if o.pool == pool
+    ]  # fmt: skip
+    return sum(rows) / len(rows)
 
 
 def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
@@ -69,8 +79,8 @@ def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
 
 
 def hold_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """All that held capacity costs in a quarter beside its building [USD per IT W]."""
-    return rent_usd_per_w(offer) + energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
+    """All that held capacity costs in a quarter beside its building and its work [USD per IT W]."""
+    return rent_usd_per_w(offer) + idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
 
 
 def facility_cost(case: Case) -> FacilityCost:

@@ -21,6 +21,7 @@ from gigawatt.study.economics import (
     packages_per_w,
     site_capex,
     site_hold,
+    work_energy_usd_per_w,
 )
 from gigawatt.study.resolve import QUARTER_S, Case, ClassCase, OfferCase, SiteCase, dated, delay_quarters, users
 from gigawatt.study.scenario import Demanded, Trained
@@ -69,7 +70,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         initial_mw=initial,
         add_max_mw=by_offer_quarter([_add_max(case, o) for o in offers]),
         stock_min_mw=by_offer_quarter([_takes(case, o) for o in offers]),
-        term_quarters=by_offer([_term(o) for o in offers]),
+        term_quarters=by_offer([_term(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
         capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
@@ -89,6 +90,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_pool=_lane_label([pool for pool, _ in lanes], lanes),
         lane_workload=_lane_label([row.id for _, row in lanes], lanes),
         rate=_rates(case, lanes, quarters),
+        run_musd_per_mw=_lane_label([work_energy_usd_per_w(case, pool) for pool, _ in lanes], lanes),
         reserve_frac=reserve.value if reserve else 0.0,
         hours_frac=xr.DataArray(
             [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
@@ -120,8 +122,8 @@ def plan_inputs(case: Case) -> PlanInputs:
 
 
 def _remaining(case: Case, life_s: float) -> Floats:
-    """Share of the economic life left at the end of the horizon, by quarter of acceptance."""
-    age = len(case.quarters) - np.arange(1.0, len(case.quarters) + 1)
+    """Share of the economic life left at the end of the horizon, by quarter of acceptance, which counts as used."""
+    age = len(case.quarters) - np.arange(0.0, len(case.quarters))
     return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
 
 
@@ -142,14 +144,19 @@ def _takes(case: Case, offer: OfferCase) -> Floats:
     floor = np.zeros(len(case.quarters))
     quarters = np.asarray(case.quarters)
     for take in offer.offer.minimum_take:
-        floor[(quarters >= take.start.value) & (quarters <= take.end.value)] = take.power.value / 1e6
-    return floor / len(offer.offer.sites)
+        share = take.power.value / 1e6 / len(offer.offer.sites)
+        floor[(quarters >= take.start.value) & (quarters <= take.end.value)] = share
+    for row in case.scenario.initial:
+        if row.held_until and (row.offer, row.site) == (offer.offer.id, offer.site.id):
+            floor[quarters <= row.held_until.value] = np.maximum(floor, row.power.value / 1e6)[quarters <= row.held_until.value]
+    return floor
 
 
-def _term(offer: OfferCase) -> int:
-    if offer.offer.contract == "own":
-        return 0
-    return max(1, round(offer.offer.term.value / QUARTER_S)) if offer.offer.term else 1
+def _term(case: Case, offer: OfferCase) -> int:
+    """Quarters that capacity is held: the offer's term, else a quarter of rent or the economic life of what is owned."""
+    if offer.offer.term:
+        return max(1, round(offer.offer.term.value / QUARTER_S))
+    return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
 
 
 def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.DataArray]:
@@ -184,7 +191,7 @@ def _lanes(case: Case) -> list[tuple[str, ClassCase]]:
     return lanes
 
 
-def _lane_label(values: list[str], lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
+def _lane_label(values: list[Any], lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
     names = [f"{pool}>{row.id}" for pool, row in lanes]
     return xr.DataArray(values, dims="lane", coords={"lane": names})
 

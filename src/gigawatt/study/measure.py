@@ -13,6 +13,7 @@ from gigawatt.core.money import annuity_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
 from gigawatt.finance.metrics import circularity, irr, levelised, npv
 from gigawatt.finance.tranches import stakes
+from gigawatt.study.cash import daily_mean
 from gigawatt.study.economics import (
     capex_usd_per_w,
     discount_factors,
@@ -20,6 +21,7 @@ from gigawatt.study.economics import (
     hold_usd_per_w,
     site_capex,
     site_hold,
+    work_energy_usd_per_w,
 )
 from gigawatt.study.resolve import QUARTER_S, Case
 
@@ -27,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def offer_cost_usd_per_w(case: Case) -> Floats:
-    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, energy, building."""
+    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building."""
     rate = discount_rate(case)
     systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
     facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
@@ -68,14 +70,9 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
     whole = by_lane.groupby("lane_pool").sum().rename(lane_pool="pool")
     per_w = (needed_w(case, plan) * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
     price = per_w.sel(pool=pool.values)
-    cost = by_lane * price.transpose("pool", "quarter").values
+    energy = np.array([work_energy_usd_per_w(case, str(name)) for name in pool.values])
+    cost = by_lane * (price.transpose("pool", "quarter").values + energy[:, None])
     return cost.groupby("lane_workload").sum().rename(lane_workload="workload")
-
-
-def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
-    """Mean over the day of something by block."""
-    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]})
-    return (values * hours).sum("block")
 
 
 def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:

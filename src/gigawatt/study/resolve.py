@@ -75,7 +75,7 @@ class ClassCase:
     @property
     def id(self) -> str:
         """Name of the class in this run."""
-        return self.row.workload if isinstance(self.row, Demanded) else self.row.name
+        return (self.row.name or self.row.workload) if isinstance(self.row, Demanded) else self.row.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +230,9 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
         if row.model:
             changes["model"] = catalog.model(row.model).id
         if row.value:
-            changes["value"] = replace(row.value, unit="USD/token")
+            changes["value"] = row.value
+        if row.speed and workload.slo:
+            changes["slo"] = workload.slo.model_copy(update={"speed": row.speed})
         rows.append(ClassCase(row=row, workload=workload.model_copy(update=changes)))
     for index, job in enumerate(scenario.demand.training):
         workload = catalog.workload(job.workload)

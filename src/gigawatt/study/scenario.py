@@ -82,7 +82,11 @@ class Tier(Block):
 
 
 class Demanded(Block):
-    """Demand of one class: by users and tier, or as a rate of output tokens."""
+    """Demand of one class: by users and tier, or as a rate of output tokens.
+
+    ``model``, ``speed`` (tokens a second for each user) and ``value`` override the class; ``name`` tells two uses of
+    one class apart.
+    """
 
     workload: Name
     model: str = ""
@@ -91,6 +95,8 @@ class Demanded(Block):
     tokens_per_s: tuple[_dated("token/s"), ...] = ()  # type: ignore[valid-type]
     price: MoneyPerToken | None = None
     value: MoneyPerToken | None = None
+    speed: TokensPerS | None = None
+    name: Name | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Demanded:
@@ -205,11 +211,12 @@ class SiteUse(Block):
 
 
 class Stock(Block):
-    """Capacity that stands before the first quarter (IT power), under the terms of an offer."""
+    """Capacity that stands before the first quarter (IT power), under an offer, held at least until a quarter."""
 
     offer: Name
     site: Name
     power: Watts
+    held_until: Date | None = None
 
 
 class Commitment(Block):

@@ -15,6 +15,7 @@ from gigawatt.plan.constraints.gating import gating
 from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
 from gigawatt.plan.constraints.right import right
+from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.site_power import site_power
 from gigawatt.plan.constraints.stock import stock
 from gigawatt.plan.constraints.supply import supply
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
-Family = Callable[["linopy.Model", "PlanInputs"], None]
+Family = Callable[["linopy.Model", "PlanInputs", "Decisions"], None]
 
 CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("stock", stock),
+    ("salvage", salvage),
     ("term", term_held),
     ("minimum_take", minimum_take),
     ("connection", connection),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gigawatt.plan.variables import accepted_mw, has, term
-
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def commitment(m: linopy.Model, d: PlanInputs) -> None:
+def commitment(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
     """sum_o weight[c,o] sum_{u<=q} add[o,u] + late[c,q] >= committed[c,q]   [MW on the commitment's basis]
 
     ``late`` exists only where the commitment is not firm.
     """
     if d.commitment_mw.sizes["commitment"] == 0:
         return
-    accepted = (accepted_mw(m) * d.commitment_weight).sum("offer")
-    if has(m, "late"):
-        accepted = accepted + term(m, "late")
+    accepted = (x.accepted * d.commitment_weight).sum("offer")
+    if x.late is not None:
+        accepted = accepted + x.late
     m.add_constraints(accepted >= d.commitment_mw, mask=d.commitment_mw > 0, name="commitment")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gigawatt.plan.variables import term
-
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def gang(m: linopy.Model, d: PlanInputs) -> None:
+def gang(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
     """sum_{o able} stock[o,q] >= gang[g,q] while the job runs   [IT MW]
 
     A site is able if its connection can ever carry the gang. Wrong when capacity is split over many able sites: the
@@ -20,5 +19,5 @@ def gang(m: linopy.Model, d: PlanInputs) -> None:
     """
     if not d.gang_workload:
         return
-    stands = (term(m, "stock") * d.gang_offer).sum("offer")
+    stands = (x.stock * d.gang_offer).sum("offer")
     m.add_constraints(stands >= d.gang_mw, mask=d.gang_mw > 0, name="gang")

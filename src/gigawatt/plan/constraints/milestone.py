@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from gigawatt.plan.variables import accepted_mw
 
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def milestone(m: linopy.Model, d: PlanInputs) -> None:
+def milestone(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
     """A[q] >= sum_k z[k,q],  z[k+1,q] <= z[k,q],  z[k,q] >= z[k,q-1]   [GW]
 
     A counts what the deal counts (vendor, basis, accepted after signing). No big-M: z is binary per whole gigawatt,
     or one continuous amount where release is linear.
     """
-    if d.milestones is None:
+    if d.milestones is None or x.z is None:
         return
-    z = 1 * m.variables["z"]
-    counted = (accepted_mw(m) * (d.milestones.counts / 1000.0)).sum("offer")
+    z = x.z
+    counted = (x.accepted * (d.milestones.counts / 1000.0)).sum("offer")
     start = d.quarters.index(d.milestones.from_quarter)
     if start > 0:
         counted = counted - counted.isel(quarter=start - 1, drop=True)

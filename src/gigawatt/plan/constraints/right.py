@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gigawatt.plan.variables import accepted_mw
-
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def right(m: linopy.Model, d: PlanInputs) -> None:
+def right(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
     """sum_o held[o] A[o,q] >= share sum_o base[o] A[o,q], A counted since the right began   [IT MW]
 
     exclusivity is share 1. A right that has ended binds what was added while it ran.
     """
-    accepted = accepted_mw(m)
+    accepted = x.accepted
     for row in d.rights:
         if not row.quarters:
             continue

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gigawatt.plan.variables import term
 
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def supply(m: linopy.Model, d: PlanInputs) -> None:
+def supply(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
     """sum_o member[r,o] packages_per_mw[o] add[o,q] <= packages[r,q]   [packages]"""
     if d.supply_packages.sizes["supply"] == 0:
         return
-    drawn = (term(m, "add") * d.packages_per_mw * d.supply_member).sum("offer")
+    drawn = (x.add * d.packages_per_mw * d.supply_member).sum("offer")
     limited = np.isfinite(d.supply_packages)
     m.add_constraints(drawn <= d.supply_packages.where(limited, 0.0), mask=limited, name="supply")

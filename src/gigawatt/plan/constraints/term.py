@@ -1,4 +1,4 @@
-"""Capacity under a lease or cloud contract is held for its term."""
+"""Capacity is held for its term: the contract's, or the economic life of what is owned."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from gigawatt.plan.variables import term
 
 if TYPE_CHECKING:
     import linopy
 
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
 
 
-def term_held(m: linopy.Model, d: PlanInputs) -> None:
-    """sum_{u<=q} retire[o,u] <= initial[o] + sum_{u<=q-term} add[o,u], for leases and cloud   [IT MW]"""
+def term_held(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
+    """sum_{u<=q} retire[o,u] <= initial[o] + sum_{u<=q-term} add[o,u]   [IT MW]"""
     bound = d.term_quarters > 0
     if not bool(bound.any()):
         return
     position = xr.DataArray(range(len(d.quarters)), dims="quarter", coords={"quarter": list(d.quarters)})
     free = {}
-    added, retired = term(m, "add"), term(m, "retire").cumsum("quarter")
+    added, retired = x.add, x.retire.cumsum("quarter")
     for length in sorted({int(n) for n in d.term_quarters[bound].values}):
         offers = d.term_quarters.indexes["offer"][(d.term_quarters == length).values]
         free[length] = offers

@@ -1,0 +1,55 @@
+"""Quarters from text and back."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gigawatt.core.calendar import Quarter, parse_quarter, str_quarter
+from gigawatt.core.errors import UnitError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026Q3", "2026Q3"),
+        ("2026q3", "2026Q3"),
+        ("2026 Q3", "2026Q3"),
+        ("2026-Q3", "2026Q3"),
+        (" 2026Q1 ", "2026Q1"),
+        ("2026-01", "2026Q1"),
+        ("2026-03-31", "2026Q1"),
+        ("2026-04-01", "2026Q2"),
+        ("2026-08-15", "2026Q3"),
+        ("2026-12", "2026Q4"),
+    ],
+)
+def test_quarter_is_read(text: str, expected: str) -> None:
+    assert str_quarter(parse_quarter(text)) == expected
+
+
+def test_quarters_count_from_year_zero() -> None:
+    assert parse_quarter("2026Q3") == 4 * 2026 + 2
+    assert parse_quarter("2027Q1") - parse_quarter("2026Q4") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["2026Q5", "2026Q0", "2026", "26Q3", "2026-13", "2026-00", "Q3 2026", "soon", "", 2026]
+)
+def test_what_is_no_quarter_is_refused_with_an_example(text: object) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse_quarter(text)
+    assert str(caught.value) == f"'{text}' is not a quarter; write for example 2026Q3 or 2026-08-15"
+
+
+@given(st.integers(min_value=4 * 1000, max_value=4 * 9999 + 3))
+def test_round_trip(quarter: int) -> None:
+    assert parse_quarter(str_quarter(Quarter(quarter))) == quarter
+
+
+@given(st.dates(min_value=date(1000, 1, 1)))
+def test_date_falls_into_its_quarter(day: date) -> None:
+    assert str_quarter(parse_quarter(day.isoformat())) == f"{day.year}Q{(day.month + 2) // 3}"
