@@ -38,25 +38,49 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-def _dated(unit: str) -> Any:
-    class Dated(Block):
-        """A figure from a quarter on."""
+class Dated(Block):
+    """A figure from a quarter on: ``{quarter, value, source, ...}`` or ``{quarter, value: {...}}``."""
 
-        quarter: Date
-        value: Annotated[Fact, Quantity(unit, bare=True)]
+    quarter: Date
+    value: Any
 
-        @model_validator(mode="before")
-        @classmethod
-        def _figure(cls, raw: Any) -> Any:
-            """Takes ``{quarter, value, source, ...}`` as well as ``{quarter, value: {...}}``."""
-            if isinstance(raw, dict) and set(raw) - {"quarter", "value"} and not isinstance(raw.get("value"), dict):
-                return {
-                    "quarter": raw.get("quarter"),
-                    "value": {key: item for key, item in raw.items() if key != "quarter"},
-                }
-            return raw
+    @model_validator(mode="before")
+    @classmethod
+    def _figure(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and set(raw) - {"quarter", "value"} and not isinstance(raw.get("value"), dict):
+            figure = {key: item for key, item in raw.items() if key != "quarter"}
+            return {"quarter": raw["quarter"], "value": figure} if "quarter" in raw else {"value": figure}
+        return raw
 
-    return Dated
+
+class DatedNumber(Dated):
+    """A count from a quarter on."""
+
+    value: Number
+
+
+class DatedWatts(Dated):
+    """A power from a quarter on."""
+
+    value: Watts
+
+
+class DatedMoney(Dated):
+    """A yearly amount of money from a quarter on."""
+
+    value: Money
+
+
+class DatedTokens(Dated):
+    """A rate of output tokens at a quarter."""
+
+    value: TokensPerS
+
+
+class DatedCompute(Dated):
+    """A rate of compute at a quarter."""
+
+    value: FlopPerS
 
 
 class Horizon(Block):
@@ -92,7 +116,7 @@ class Demanded(Block):
     model: str = ""
     requests_per_user_day: dict[str, Number] = {}
     growth: RatePerS | None = None
-    tokens_per_s: tuple[_dated("token/s"), ...] = ()  # type: ignore[valid-type]
+    tokens_per_s: tuple[DatedTokens, ...] = ()
     price: MoneyPerToken | None = None
     value: MoneyPerToken | None = None
     speed: TokensPerS | None = None
@@ -110,7 +134,7 @@ class Trained(Block):
 
     name: Name
     workload: Name
-    rate: tuple[_dated("FLOP/s"), ...] = ()  # type: ignore[valid-type]
+    rate: tuple[DatedCompute, ...] = ()
     amount: Flop | None = None
     start: Date | None = None
     deadline: Date | None = None
@@ -129,7 +153,7 @@ class Trained(Block):
 class Demand(Block):
     """Who asks for what."""
 
-    weekly_users: tuple[_dated(""), ...] = ()  # type: ignore[valid-type]
+    weekly_users: tuple[DatedNumber, ...] = ()
     tiers: tuple[Tier, ...] = ()
     inference: tuple[Demanded, ...] = ()
     training: tuple[Trained, ...] = ()
@@ -192,7 +216,7 @@ class Supply(Block):
 
     vendor: Name
     systems: tuple[str, ...]
-    packages_per_quarter: tuple[_dated(""), ...]  # type: ignore[valid-type]
+    packages_per_quarter: tuple[DatedNumber, ...]
 
 
 class SiteUse(Block):
@@ -202,7 +226,7 @@ class SiteUse(Block):
     region: Name | None = None
     tenure: Literal["own", "lease", "provider"] = "lease"
     landlord: Name | None = None
-    connection: tuple[_dated("W"), ...] = ()  # type: ignore[valid-type]
+    connection: tuple[DatedWatts, ...] = ()
     facility_over_it: Number | None = None
     annual_pue: Number | None = None
     power_price: MoneyPerJoule | None = None
@@ -230,7 +254,7 @@ class Commitment(Block):
     basis: Literal["facility", "it"] = "facility"
     firm: bool = True
     penalty: Rent | None = None
-    by: tuple[_dated("W"), ...]  # type: ignore[valid-type]
+    by: tuple[DatedWatts, ...]
 
     @model_validator(mode="after")
     def _late(self) -> Commitment:
@@ -318,7 +342,7 @@ class Funding(Block):
     """
 
     opening_cash: Money
-    revenue: tuple[_dated("USD"), ...] = ()  # type: ignore[valid-type]
+    revenue: tuple[DatedMoney, ...] = ()
     compute_share: Number | None = None
     rounds: tuple[Round, ...] = ()
     credit: Credit | None = None
