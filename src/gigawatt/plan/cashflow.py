@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Expression
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 
-def outflow(d: PlanInputs, x: Decisions) -> linopy.LinearExpression:
+def outflow(d: PlanInputs, x: Decisions) -> Expression:
     """Spending of each quarter: systems, buildings, rents, upkeep and energy (quarter) [MUSD]."""
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
-    work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum(["lane", "block"])
+    work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
-    stands = (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
-    return systems + work + buildings + stands
+    return systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
 
 
-def inflow(d: PlanInputs, x: Decisions) -> linopy.LinearExpression:
+def inflow(d: PlanInputs, x: Decisions) -> Expression:
     """Income from work that is paid by the token (quarter) [MUSD]."""
-    return (x.served * (d.income_musd * d.hours_frac)).sum(["workload", "block"])
+    return (x.served * (d.income_musd * d.hours_frac)).sum("workload", "block")
 
 
-def released_cash(d: PlanInputs, x: Decisions) -> linopy.LinearExpression:
+def released_cash(d: PlanInputs, x: Decisions) -> Expression:
     """Milestone equity as it is paid: at signing, and ``lag`` quarters after each release (quarter) [MUSD].
 
     Where the first gigawatt's money is paid on signing, whole-gigawatt release pays from the second on, and linear
     release spreads what is left over all gigawatts.
     """
-    assert d.milestones is not None and x.z is not None
     terms = d.milestones
+    assert terms is not None and x.z is not None
     per_gw, level = terms.per_gw_musd, x.z
     if terms.whole:
-        paid = x.z if terms.signing_quarter is None else x.z.sel(tranche=list(range(2, terms.n_max + 1)))
-        level = paid.sum("tranche")
+        first = 1 if terms.signing_quarter is None else 2
+        level = x.z.pick("tranche", tuple(range(first, terms.n_max + 1))).sum("tranche")
     elif terms.signing_quarter is not None:
         per_gw = (terms.per_gw_musd * terms.n_max - terms.signing_musd) / terms.n_max
-    change = level - level.shift(quarter=1).fillna(0)
     signing = d.inflow_musd * 0.0
     if terms.signing_quarter is not None:
         signing.loc[{"quarter": terms.signing_quarter}] = terms.signing_musd
-    return per_gw * change.shift(quarter=terms.lag).fillna(0) + signing
+    return per_gw * level.change("quarter").shift("quarter", terms.lag) + signing
 
 
 def tranche_payments(released_gw: npt.NDArray[np.float64], d: PlanInputs) -> npt.NDArray[np.float64]:

@@ -34,6 +34,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     assign = plan.value("assign")
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
+    put("needed_w", plan.value("busy") * 1e6 / (1.0 - d.reserve_frac), "W",
+        "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
     served = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
     served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
     put("served", served * scale, "token/s or FLOP/s", "work served")
@@ -58,7 +60,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("value_of_connection", -plan.dual("connection"), "USD/W", "of one more facility W energised by the quarter")
     put("value_of_site_power", -plan.dual("site_power"), "USD/W", "of one more facility W in use in the quarter")
     put("value_of_money", -plan.dual("cash"), "USD/USD", "of one more dollar in the quarter, beyond the dollar itself")
-    put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool and block")
+    put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
     if d.supply_packages.sizes["supply"]:
         put("value_of_package", -plan.dual("supply") * 1e6, "USD", "of one more package delivered in the quarter")
     if "demand_now" in plan.model.constraints:
@@ -74,8 +76,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
         "mip_gap": plan.mip_gap,
-        "n_variables": plan.n_variables,
-        "n_constraints": plan.n_constraints,
+        "n_variables": plan.model.n_columns,
+        "n_constraints": plan.model.n_rows,
     }
     return out
 

@@ -38,40 +38,35 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     row and all bounds kept.
     """
     highs, model = plan.highs, plan.model
-    lp = highs.getLp()
-    rows = plan.n_constraints
-    penalty = np.full(rows, -1.0)
-    where: dict[int, tuple[str, str]] = {}
-    lower, upper = np.asarray(lp.row_lower_), np.asarray(lp.row_upper_)
+    blocks = list(model.constraints.values())
+    lower, upper = np.concatenate([r.lower for r in blocks]), np.concatenate([r.upper for r in blocks])
+    names = model.row_names()
+    penalty = np.full(model.n_rows, -1.0)
+    family: dict[int, str] = {}
     size = np.where(np.isfinite(lower), np.abs(lower), 0.0)
     size = np.maximum(size, np.where(np.isfinite(upper), np.abs(upper), 0.0))
-    for name in model.constraints:
-        family = family_of(name)
-        if family not in WORDS:
-            continue
-        labels = model.constraints[name].labels
-        positions = plan.rows(name)
-        for index in np.argwhere(positions >= 0):
-            row = int(positions[tuple(index)])
-            label = ", ".join(str(labels[dim].values[i]) for dim, i in zip(labels.dims, index, strict=True))
-            where[row] = (name, label)
-            penalty[row] = 1.0 / max(1.0, float(size[row]))
+    for block in blocks:
+        if (name := family_of(block.name)) in WORDS:
+            rows = block.index[block.index >= 0]
+            penalty[rows] = 1.0 / np.maximum(1.0, size[rows])
+            family |= dict.fromkeys(rows.tolist(), name)
     highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalty)
     values = np.asarray(highs.getSolution().row_value)
-    if len(values) != rows:
-        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    nothing = "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    if len(values) != model.n_rows:
+        return nothing
     short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
-    broken = sorted(((short[row] * penalty[row], row) for row in where if short[row] > 1e-5), reverse=True)
+    broken = sorted(((short[row] * penalty[row], row) for row in family if short[row] > 1e-5), reverse=True)
     if not broken:
-        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
-    families = list(dict.fromkeys(family_of(where[row][0]) for _, row in broken))
+        return nothing
+    families = list(dict.fromkeys(family[row] for _, row in broken))
     lines = [
         f"no plan meets this scenario: {_both(families)} cannot hold together with the rest. "
         "The smallest relaxation that would let a plan exist:"
     ]
     for _, row in broken[:most]:
-        name, label = where[row]
-        words, unit = WORDS[family_of(name)]
+        words, unit = WORDS[family[row]]
+        label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
         lines.append(f"  {words} ({label}): give way by {short[row]:,.4g} {unit}, from {size[row]:,.4g}")
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")

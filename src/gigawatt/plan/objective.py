@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gigawatt.plan.algebra import Model
 from gigawatt.plan.cashflow import outflow, released_cash
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
-"""Cost of work itself, per MW and quarter: of equal plans, the one that keeps least capacity at work."""
+"""Cost of a busy MW and quarter: of equal plans, the one that needs least capacity in its busiest block."""
 EARLY_RELEASE = 1e-3
 """Worth of a released dollar in the objective: milestones are taken as soon as they are reached."""
 
 
-def objective(m: linopy.Model, d: PlanInputs, x: Decisions) -> float:
+def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
 
-    Money still to be found costs ``gap_premium`` for every quarter from its quarter to the end. Salvage is what the
+    Money still to be found costs its premium for every quarter from its quarter to the end. Salvage is what the
     systems and buildings are still worth at the end: capex x remaining / economic life.
-
-    Returns:
-        the constant part (what stands at the start costs in any case) [MUSD], which solvers do not take.
     """
-    spent = outflow(d, x)
+    spent = outflow(d, x) + TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool")
     if d.milestones is not None:
         spent = spent - EARLY_RELEASE * released_cash(d, x)
     if x.debt is not None:
@@ -35,14 +27,12 @@ def objective(m: linopy.Model, d: PlanInputs, x: Decisions) -> float:
     lost = x.unmet * (d.hours_frac * d.unmet_musd)
     if x.gated is not None:
         lost = lost + x.gated * (d.hours_frac * d.gate_musd)
-    spent = spent + lost.sum(["workload", "block"])
-    spent = spent + TIE_BREAK_MUSD_PER_MW * (x.assign * d.hours_frac).sum(["lane", "block"])
+    spent = spent + lost.sum("workload", "block")
     if x.delay is not None:
         spent = spent + (x.delay * d.delay_musd).sum("workload")
     if x.late is not None:
         spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
-    cost = (spent * d.discount + x.gap * d.gap_musd).sum()
-    cost = cost - (x.kept * d.salvage_musd_per_mw).sum() - (x.energise * d.site_salvage_musd_per_mw).sum()
-    constant = float(cost.const)
-    m.add_objective(cost - constant)
-    return constant
+    cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
+    worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
+    buildings = (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
+    m.minimise(cost - worth - buildings)

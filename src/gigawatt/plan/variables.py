@@ -3,107 +3,105 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
+import xarray as xr
 
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-
-
-def add_variables(m: linopy.Model, d: PlanInputs) -> None:
-    """All variables of the plan; combinations that cannot be are masked, not bounded to zero.
-
-    add, retire, stock: IT MW by offer; kept: what of an addition still stands at the end. energise: facility MW taken into use by site. assign: IT MW by lane and
-    block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter. late: MW behind a
-    commitment that is not firm. z: gigawatts released. cash, gap, debt: MUSD.
-    """
-    quarter = pd.Index(d.quarters, name="quarter")
-    offer = d.initial_mw.indexes["offer"]
-    can_add = d.add_max_mw > 0
-    m.add_variables(lower=0, upper=d.add_max_mw.where(can_add, 0), mask=can_add, name="add")
-    m.add_variables(lower=0, mask=can_add, coords=d.add_max_mw.coords, name="kept")
-    m.add_variables(lower=0, coords=[offer, quarter], name="retire")
-    m.add_variables(lower=0, coords=[offer, quarter], name="stock")
-    m.add_variables(lower=0, coords=[pd.Index(d.sites, name="site"), quarter], name="energise")
-    block = d.hours_frac.indexes["block"]
-    has_rate = (d.rate > 0).expand_dims(block=block).transpose("lane", "block", "quarter")
-    m.add_variables(lower=0, coords=[d.rate.indexes["lane"], block, quarter], mask=has_rate, name="assign")
-    wanted = d.demand > 0
-    m.add_variables(lower=0, mask=wanted, coords=d.demand.coords, name="unmet")
-    gateable = (d.gate_max_frac > 0) & wanted
-    if bool(gateable.any()):
-        m.add_variables(lower=0, mask=gateable.transpose(*d.demand.dims), coords=d.demand.coords, name="gated")
-    can_wait = (d.patience == 2) & (d.demand.sum("block") > 0)
-    if bool(can_wait.any()):
-        m.add_variables(lower=0, mask=can_wait.transpose("workload", "quarter"),
-                        coords=[d.demand.indexes["workload"], quarter], name="delay")  # fmt: skip
-    soft = d.commitment_penalty_musd.notnull()
-    if bool(soft.any()):
-        m.add_variables(lower=0, mask=soft.expand_dims(quarter=quarter).transpose("commitment", "quarter"),
-                        coords=[d.commitment_mw.indexes["commitment"], quarter], name="late")  # fmt: skip
-    if d.milestones is not None:
-        _milestone_variables(m, d, quarter)
-    m.add_variables(lower=0, coords=[quarter], name="cash")
-    m.add_variables(lower=0, coords=[quarter], name="gap")
-    if d.credit_limit_musd > 0:
-        m.add_variables(lower=0, upper=d.credit_limit_musd, coords=[quarter], name="debt")
-
-
-def _milestone_variables(m: linopy.Model, d: PlanInputs, quarter: pd.Index) -> None:
-    assert d.milestones is not None
-    if d.milestones.whole:
-        tranche = pd.RangeIndex(1, d.milestones.n_max + 1, name="tranche")
-        m.add_variables(binary=True, coords=[tranche, quarter], name="z")
-    else:
-        m.add_variables(lower=0, upper=float(d.milestones.n_max), coords=[quarter], name="z")
+from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
+from gigawatt.plan.inputs import PlanInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """Variables as expressions, made once: what is masked counts as zero. None where the plan has no such choice."""
+    """Variables as expressions: what is masked counts as zero. None where the plan has no such choice.
 
-    add: linopy.LinearExpression
-    kept: linopy.LinearExpression
-    retire: linopy.LinearExpression
-    stock: linopy.LinearExpression
-    energise: linopy.LinearExpression
-    assign: linopy.LinearExpression
-    unmet: linopy.LinearExpression
-    gated: linopy.LinearExpression | None
-    delay: linopy.LinearExpression | None
-    late: linopy.LinearExpression | None
-    z: linopy.LinearExpression | None
-    cash: linopy.LinearExpression
-    gap: linopy.LinearExpression
-    debt: linopy.LinearExpression | None
-    accepted: linopy.LinearExpression
+    add, kept, retire, stock: IT MW by offer and quarter; kept is what of an addition still stands at the end.
+    energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in its busiest block. unmet, gated: Mwork/s. delay:
+    Mwork/s x quarter carried into the next quarter, at most one quarter's work. late: MW behind a commitment that is not firm. z: gigawatts
+    released. cash, gap, debt: MUSD.
+    """
+
+    add: Expression
+    kept: Expression
+    retire: Expression
+    stock: Expression
+    energise: Expression
+    assign: Expression
+    busy: Expression
+    unmet: Expression
+    gated: Expression | None
+    delay: Expression | None
+    late: Expression | None
+    z: Expression | None
+    cash: Expression
+    gap: Expression
+    debt: Expression | None
+    accepted: Expression
     """cumulative IT MW accepted since the start (offer, quarter)"""
-    in_use: linopy.LinearExpression
+    in_use: Expression
     """facility MW taken into use since the start (site, quarter)"""
-    served: linopy.LinearExpression
+    served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
 
 
-def decisions(m: linopy.Model, d: PlanInputs) -> Decisions:
-    """Expressions of a model's variables."""
+def decide(m: Model, d: PlanInputs) -> Decisions:
+    """All variables of the plan; combinations that cannot be get no column."""
+    quarter: Axes = {"quarter": d.quarters}
+    offers, classes = axes_of(d.add_max_mw), axes_of(d.demand)
+    can_add = d.add_max_mw > 0
+    m.add_variable("add", offers, upper=d.add_max_mw, mask=can_add)
+    m.add_variable("kept", offers, mask=can_add)
+    m.add_variable("retire", offers)
+    m.add_variable("stock", offers)
+    m.add_variable("energise", {"site": d.sites, **quarter})
+    lanes: Axes = {**axes_of(d.lane_pool), **axes_of(d.hours_frac), **quarter}
+    m.add_variable("assign", lanes, mask=(d.rate > 0).expand_dims(block=d.hours_frac["block"].values))
+    wanted = d.demand > 0
+    pools = tuple(sorted({str(pool) for pool in d.lane_pool.values}))
+    m.add_variable("busy", {"pool": pools, **quarter})
+    m.add_variable("unmet", classes, mask=wanted)
+    gateable = (d.gate_max_frac > 0) & wanted
+    if bool(gateable.any()):
+        m.add_variable("gated", classes, mask=gateable)
+    waits = (d.patience == 2) & wanted.any("block")
+    waits = waits & (waits["quarter"] != d.quarters[-1])
+    if bool(waits.any()):
+        daily = (d.demand * d.hours_frac).sum("block")
+        m.add_variable("delay", axes_of(d.unmet_musd), upper=daily, mask=waits)
+    soft = d.commitment_penalty_musd.notnull()
+    if bool(soft.any()):
+        m.add_variable("late", axes_of(d.commitment_mw), mask=soft.expand_dims(quarter=list(d.quarters)))
+    if d.milestones is not None and d.milestones.whole:
+        tranches = tuple(range(1, d.milestones.n_max + 1))
+        m.add_variable("z", {"tranche": tranches, **quarter}, upper=1.0, integer=True)
+    elif d.milestones is not None:
+        m.add_variable("z", quarter, upper=float(d.milestones.n_max))
+    m.add_variable("cash", quarter)
+    m.add_variable("gap", quarter)
+    if d.credit_limit_musd > 0:
+        m.add_variable("debt", quarter, upper=d.credit_limit_musd)
+    return _expressions(m, d)
 
-    def one(name: str) -> linopy.LinearExpression:
-        variable = m.variables[name]
-        whole = bool((variable.labels >= 0).all())
-        return 1 * variable if whole else (1 * variable).fillna(0)
 
-    def maybe(name: str) -> linopy.LinearExpression | None:
-        return one(name) if name in m.variables else None
+def _expressions(m: Model, d: PlanInputs) -> Decisions:
+    def maybe(name: str) -> Expression | None:
+        return m.expression(name) if name in m.variables else None
 
-    add, energise, assign = one("add"), one("energise"), one("assign")
-    by_class = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
+    add, energise, assign = m.expression("add"), m.expression("energise"), m.expression("assign")
+    workloads = [str(name) for name in d.demand["workload"].values]
+    work = assign * d.rate.transpose("lane", "quarter")
     return Decisions(
-        add=add, kept=one("kept"), retire=one("retire"), stock=one("stock"), energise=energise, assign=assign,
-        unmet=one("unmet"), gated=maybe("gated"), delay=maybe("delay"), late=maybe("late"), z=maybe("z"),
-        cash=one("cash"), gap=one("gap"), debt=maybe("debt"),
+        add=add, kept=m.expression("kept"), retire=m.expression("retire"), stock=m.expression("stock"),
+        energise=energise, assign=assign, busy=m.expression("busy"), unmet=m.expression("unmet"), gated=maybe("gated"), delay=maybe("delay"),
+        late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
         accepted=add.cumsum("quarter"), in_use=energise.cumsum("quarter"),
-        served=by_class.reindex(workload=d.demand.indexes["workload"]).fillna(0),
+        served=work.group(d.lane_workload, "workload", workloads),
     )  # fmt: skip
+
+
+def spread(values: xr.DataArray, d: PlanInputs, *, first_only: bool = False) -> xr.DataArray:
+    """Something by one axis in every quarter, or in the first only."""
+    n = len(d.quarters)
+    weight = np.zeros(n) if first_only else np.ones(n)
+    weight[0] = 1.0
+    return values * xr.DataArray(weight, dims="quarter", coords={"quarter": list(d.quarters)})

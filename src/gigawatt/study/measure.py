@@ -41,13 +41,6 @@ def offer_cost_usd_per_w(case: Case) -> Floats:
     return np.array(rows)
 
 
-def needed_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
-    """IT power the demand makes necessary: the busiest block of each pool, with the reserve (pool, quarter)."""
-    used = plan["assign_w"].groupby("lane_pool").sum().rename(lane_pool="pool").max("block")
-    reserve = case.scenario.policy.reserve
-    return used / (1.0 - (reserve.value if reserve else 0.0))
-
-
 def pool_cost_usd_per_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
     """Level cost of an IT W-quarter by pool, weighted by what stands (pool, quarter) [USD]."""
     cost = xr.DataArray(offer_cost_usd_per_w(case), dims="offer", coords={"offer": plan["offer"]})
@@ -68,7 +61,7 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
     by_lane = (plan["assign_w"] * hours).sum("block")
     pool = by_lane["lane_pool"]
     whole = by_lane.groupby("lane_pool").sum().rename(lane_pool="pool")
-    per_w = (needed_w(case, plan) * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
+    per_w = (plan["needed_w"] * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
     price = per_w.sel(pool=pool.values)
     energy = np.array([work_energy_usd_per_w(case, str(name)) for name in pool.values])
     cost = by_lane * (price.transpose("pool", "quarter").values + energy[:, None])
@@ -116,7 +109,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
     ])  # fmt: skip
     tranches = plan["tranche_usd"].values
     valuation = _valuation(case)
-    needed = _facility_gw(case, plan, needed_w(case, plan))
+    needed = _facility_gw(case, plan, plan["needed_w"])
     return {
         "scenario": case.scenario.name,
         "events": list(case.events_on),

@@ -126,7 +126,7 @@ def manifest(results: Results) -> dict[str, Any]:
         "title": case.scenario.title,
         "events": list(case.events_on),
         "overlaid": list(case.catalog.overlaid),
-        "versions": {name: version(name) for name in ("highspy", "linopy", "numpy", "xarray")},
+        "versions": {name: version(name) for name in ("highspy", "numpy", "scipy", "xarray")},
         "seed": 0,
         "judgements": judgements,
         "sources": cited_keys(case),

@@ -23,7 +23,7 @@ def run(
     *,
     catalog: Catalog | None = None,
     events: Sequence[str] = (),
-    mip_gap: float = 1e-3,
+    mip_gap: float = 1e-2,
     say: Say = _quiet,
 ) -> Results:
     """Results of a scenario: the optimal plan, the books of all parties, and a summary.
@@ -55,7 +55,7 @@ def run(
     inputs = plan_inputs(case)
     say("building the plan")
     live = open_plan(inputs)
-    say(f"solving {live.n_variables:,} decisions under {live.n_constraints:,} constraints")
+    say(f"solving {live.model.n_columns:,} decisions under {live.model.n_rows:,} constraints")
     solve(live, mip_gap=mip_gap, say=say)
     plan = extract(live)
     say("closing the books")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from gigawatt.plan.algebra import Model
 from gigawatt.plan.constraints.capacity import capacity
 from gigawatt.plan.constraints.cash import cash
 from gigawatt.plan.constraints.commitment import commitment
@@ -19,20 +19,16 @@ from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.site_power import site_power
 from gigawatt.plan.constraints.stock import stock
 from gigawatt.plan.constraints.supply import supply
-from gigawatt.plan.constraints.term import term_held
+from gigawatt.plan.constraints.term import term
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
-
-Family = Callable[["linopy.Model", "PlanInputs", "Decisions"], None]
+Family = Callable[[Model, PlanInputs, Decisions], None]
 
 CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("stock", stock),
     ("salvage", salvage),
-    ("term", term_held),
+    ("term", term),
     ("minimum_take", minimum_take),
     ("connection", connection),
     ("site_power", site_power),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 
-def capacity(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_{l in p} assign[l,b,q] <= (1 - reserve) sum_{o in p} stock[o,q]   [IT MW]"""
-    used = x.assign.groupby(d.lane_pool.rename("pool")).sum()
-    stands = x.stock.groupby(d.offer_pool.rename("pool")).sum()
-    stands = stands.reindex(pool=used.indexes["pool"]).fillna(0)
-    m.add_constraints(used - (1.0 - d.reserve_frac) * stands <= 0, name="capacity")
+def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
+    """sum_{l in p} assign[l,b,q] <= busy[p,q] <= (1 - reserve) sum_{o in p} stock[o,q]   [IT MW]"""
+    pools = x.busy.axes["pool"]
+    blocks = x.assign.axes["block"]
+    used = x.assign.group(d.lane_pool, "pool", pools)
+    m.add_rows("capacity_block", used - x.busy.along("block", blocks, 1), "<=", 0.0)
+    serves = d.offer_pool.isin(pools)
+    stands = (x.stock * serves.astype(float)).group(d.offer_pool.where(serves, pools[0]), "pool", pools)
+    m.add_rows("capacity", x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 
-def commitment(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
+def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
     """sum_o weight[c,o] sum_{u<=q} add[o,u] + late[c,q] >= committed[c,q]   [MW on the commitment's basis]
 
     ``late`` exists only where the commitment is not firm.
     """
     if d.commitment_mw.sizes["commitment"] == 0:
         return
-    accepted = (x.accepted * d.commitment_weight).sum("offer")
+    accepted = x.accepted.dot(d.commitment_weight, "offer")
     if x.late is not None:
         accepted = accepted + x.late
-    m.add_constraints(accepted >= d.commitment_mw, mask=d.commitment_mw > 0, name="commitment")
+    m.add_rows("commitment", accepted, ">=", d.commitment_mw, mask=d.commitment_mw > 0)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 
-def connection(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
+def connection(m: Model, d: PlanInputs, x: Decisions) -> None:
     """initial[s] + sum_{u<=q} energise[s,u] <= energised[s,q]   [facility MW]"""
     limited = np.isfinite(d.connection_mw)
     room = (d.connection_mw - d.energised_initial_mw).where(limited, 0.0)
-    m.add_constraints(x.in_use <= room, mask=limited, name="connection")
+    m.add_rows("connection", x.in_use, "<=", room, mask=limited)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
 
 
-def right(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
+def right(m: Model, d: PlanInputs, x: Decisions) -> None:
     """sum_o held[o] A[o,q] >= share sum_o base[o] A[o,q], A counted since the right began   [IT MW]
 
-    exclusivity is share 1. A right that has ended binds what was added while it ran.
+    Exclusivity is share 1. A right that has ended binds what was added while it ran.
     """
-    accepted = x.accepted
     for row in d.rights:
-        if not row.quarters:
-            continue
-        window = accepted.sel(quarter=list(row.quarters))
+        balance = (x.accepted * (row.held - row.share * row.base)).sum("offer")
         start = d.quarters.index(row.quarters[0])
-        weight = row.held - row.share * row.base
-        balance = (window * weight).sum("offer")
+        window = balance.pick("quarter", row.quarters)
         if start > 0:
-            before = (accepted.sel(quarter=d.quarters[start - 1]) * weight).sum("offer")
-            balance = balance - before.drop_vars("quarter")
-        m.add_constraints(balance >= 0, name=f"right_{row.id}")
+            window = window - balance.at("quarter", d.quarters[start - 1]).along("quarter", row.quarters)
+        m.add_rows(f"right_{row.id}", window, ">=", 0.0)

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import linopy
-
-    from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions, spread
 
 
-def stock(m: linopy.Model, d: PlanInputs, x: Decisions) -> None:
+def stock(m: Model, d: PlanInputs, x: Decisions) -> None:
     """stock[o,q] = stock[o,q-1] + add[o,q] - retire[o,q], from initial[o]   [IT MW]"""
-    held = x.stock
-    before = held.shift(quarter=1).fillna(0)
-    first = d.initial_mw.expand_dims(quarter=list(d.quarters)).transpose("offer", "quarter")
-    first = first.where(first["quarter"] == d.quarters[0], 0.0)
-    m.add_constraints(held - before - x.add + x.retire == first, name="stock")
+    m.add_rows("stock", x.stock.change("quarter") - x.add + x.retire, "==", spread(d.initial_mw, d, first_only=True))

@@ -1,0 +1,251 @@
+"""Commands: argv in, study and report called, text or JSON out. No arithmetic here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gigawatt.catalog.load import Catalog
+    from gigawatt.study.results import Results
+
+app = typer.Typer(
+    name="gigawatt",
+    help="Plan, simulate and finance AI compute: watts and dollars in; tokens and cash flows out, every number sourced.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+Overlay = Annotated[
+    Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
+]
+Events = Annotated[list[str] | None, typer.Option("--event", help="Switch on an event of the scenario (repeatable).")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from gigawatt import __version__
+
+        print(f"gigawatt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Root of all commands."""
+
+
+def _console(*, error: bool = False) -> Console:
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() else 140
+    return Console(stderr=error, width=wide, soft_wrap=False)
+
+
+def _catalog(overlay: Path | None) -> Catalog:
+    from gigawatt.catalog.load import load_catalog
+
+    catalog = load_catalog(overlay)
+    for name in catalog.overlaid:
+        print(f"overlay: {name} replaces the shipped entry", file=sys.stderr)
+    return catalog
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Says what is going on, on standard error: a live line on a terminal, plain lines elsewhere."""
+    console = _console(error=True)
+    if not console.is_terminal:
+        yield lambda text: print(f"  {text}", file=sys.stderr)
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
+    as_json: Json = False,
+    why: Annotated[str | None, typer.Option("--why", help="Say why a system was not chosen, and what would change it.")] = None,
+    event: Events = None,
+    mip_gap: Annotated[float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")] = 0.01,
+    overlay: Overlay = None,
+) -> None:
+    """Plan a scenario, close its books, check its claims, and write a report."""
+    from gigawatt.report.claims import as_rows, claims
+    from gigawatt.report.html import write_report
+    from gigawatt.report.tables import run_summary
+    from gigawatt.study.results import save
+    from gigawatt.study.run import run as study_run
+
+    catalog = _catalog(overlay)
+    with _progress() as say:
+        results = study_run(scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, say=say)
+        say("writing the run")
+        folder = save(results, out)
+        say("checking the claims")
+        rows = as_rows(claims(results))
+        (folder / "claims.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        say("drawing the report")
+        report = write_report(results, rows, folder)
+        reasons = _why(results, why, say) if why else []
+    if as_json:
+        _print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if why else {}))
+        return
+    console = _console()
+    console.print(run_summary(results))
+    for line in reasons:
+        console.print(line, soft_wrap=True, highlight=False)
+    console.print(f"Report: {report.resolve()}", soft_wrap=True, highlight=False)
+
+
+def _why(results: Results, system: str, say: Callable[[str], None]) -> list[str]:
+    from gigawatt.study.why import why_not
+
+    say(f"asking why {system} is or is not in the plan")
+    return why_not(results, system)
+
+
+@app.command()
+def new(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write a commented starter scenario for a 5 MW company."""
+    from gigawatt.core.errors import ScenarioError
+    from gigawatt.study.scenario import BUNDLED
+
+    if path.exists():
+        raise ScenarioError(f"{path} exists and is left as it is; choose another name")
+    text = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot write {path}: {error.strerror}") from error
+    print(f"{path} is written. Edit it, then: gigawatt validate {path} && gigawatt run {path}")
+
+
+@app.command()
+def validate(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    overlay: Overlay = None,
+) -> None:
+    """Check a scenario without planning it: names file, key, value, what is wrong and what would be right."""
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.scenario import load_scenario
+
+    chosen = load_scenario(scenario)
+    case = resolve(chosen, _catalog(overlay))
+    print(
+        f"{scenario} is sound: {len(case.quarters)} quarters from {case.labels[0]}, {len(case.offers)} offers at "
+        f"{len(case.sites)} sites, {len(case.classes)} classes of demand"
+    )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a scenario file, for editors."""
+    from gigawatt.study.scenario import scenario_schema
+
+    _print_json(scenario_schema())
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="systems, models, workloads, sites, deals, providers or scenarios.")],
+    name: Annotated[str | None, typer.Argument(help="One entry, with every figure and its source.")] = None,
+    as_json: Json = False,
+    overlay: Overlay = None,
+) -> None:
+    """Show the catalogue: a list, or one entry with every figure, range and source."""
+    from gigawatt.report.tables import entry_rows, entry_table, list_rows, list_table
+
+    if what == "scenarios":
+        from gigawatt.study.scenario import bundled, load_scenario
+
+        for shipped in bundled():
+            print(f"{shipped:16s} {load_scenario(shipped).title}")
+        return
+    catalog = _catalog(overlay)
+    if as_json:
+        _print_json(list_rows(catalog, what) if name is None else entry_rows(catalog, what, name))
+        return
+    _console().print(list_table(catalog, what) if name is None else entry_table(catalog, what, name))
+
+
+@app.command()
+def compare(
+    systems: Annotated[list[str], typer.Argument(help="Two or more systems, by id or alias.")],
+    as_json: Json = False,
+    overlay: Overlay = None,
+) -> None:
+    """Compare systems: peaks, memory, power, price, per-MW and per-dollar ratios, tokens at the SLO of classes."""
+    from gigawatt.report.tables import compare_rows, compare_table
+
+    catalog = _catalog(overlay)
+    if as_json:
+        _print_json(compare_rows(catalog, systems))
+        return
+    _console().print(compare_table(catalog, systems))
+
+
+@app.command("claims")
+def claims_command(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")] = "announcement",
+    as_json: Json = False,
+    event: Events = None,
+    overlay: Overlay = None,
+) -> None:
+    """Check every computable statement of the source articles against the plan, the books and the catalogue."""
+    from gigawatt.report.claims import as_rows, claims, count
+    from gigawatt.report.tables import claims_table
+    from gigawatt.study.run import run as study_run
+
+    catalog = _catalog(overlay)
+    with _progress() as say:
+        results = study_run(scenario, catalog=catalog, events=event or [], say=say)
+        found = claims(results)
+    if as_json:
+        _print_json(as_rows(found))
+        return
+    console = _console()
+    console.print(claims_table(as_rows(found)))
+    for line in count_lines(count(found, catalog)):
+        console.print(line, highlight=False)
+
+
+def count_lines(counted: dict[str, Any]) -> list[str]:
+    """Sentences for how many statements are computed, reproduced as input, or outside."""
+    return [f"{key}: {value}" for key, value in counted.items()]
+
+
+@app.command()
+def cite(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, runs/<name>-<hash>.")],
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print BibTeX.")] = False,
+) -> None:
+    """Print what a run rests on: judgements first, then every source."""
+    from gigawatt.core.errors import ScenarioError
+
+    name = "sources.bib" if bibtex else "cite.txt"
+    path = folder / name
+    if not path.is_file():
+        raise ScenarioError(f"{folder} is not the folder of a run: it has no {name}; 'gigawatt run NAME' writes one")
+    print(path.read_text(encoding="utf-8"), end="")

@@ -1,0 +1,293 @@
+"""Figures of capacity: what is accepted where, against which power, from whom, and for which work."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.subplots import make_subplots
+
+from gigawatt.core.units import pretty
+from gigawatt.report.money_figures import (
+    capex_per_gw,
+    cash,
+    cost_per_mtok,
+    sankey,
+    sources_and_uses,
+)
+from gigawatt.report.style import (
+    BLUE,
+    INK,
+    LINE,
+    ORANGE,
+    SAND,
+    SOFT,
+    Floats,
+    Scale,
+    bars,
+    class_name,
+    count_scale,
+    layout,
+    listed,
+    name_axis,
+    ordered_systems,
+    plain,
+    power_scale,
+    quarter_axis,
+    series_colours,
+    site_name,
+    steps,
+    system_colours,
+    system_name,
+    value_axis,
+)
+from gigawatt.study.cash import daily_mean
+from gigawatt.study.resolve import Case
+from gigawatt.study.results import Results
+
+__all__ = [
+    "capex_per_gw",
+    "cash",
+    "classes_by_system",
+    "cost_per_mtok",
+    "demand_and_idle",
+    "gw_by_site",
+    "gw_by_vendor",
+    "packages_and_dies",
+    "sankey",
+    "site_power",
+    "sources_and_uses",
+]
+NOTHING_W = 1e3
+
+
+def gw_by_vendor(results: Results) -> go.Figure:
+    """Facility power accepted since the start, stacked by vendor and system, against energised power."""
+    case = results.case
+    accepted = _by(results.plan["accepted_facility_w"], "system")
+    order = [name for name in ordered_systems(case) if name in accepted]
+    colours = system_colours(case)
+    rows = [(system_name(case, name), accepted[name], colours[name]) for name in order]
+    return _accepted(results, rows, "by system, one hue a vendor")
+
+
+def gw_by_site(results: Results) -> go.Figure:
+    """Facility power accepted since the start, stacked by site, against energised power."""
+    accepted = _by(results.plan["accepted_facility_w"], "at_site")
+    order = [str(s) for s in results.plan["site"].values if str(s) in accepted]
+    colours = series_colours(order)
+    rows = [(site_name(results.case, name), accepted[name], colours[name]) for name in order]
+    return _accepted(results, rows, "by site")
+
+
+def _by(values: xr.DataArray, group: str) -> dict[str, Floats]:
+    """Sums over offers that share a coordinate, where there is anything."""
+    sums = {str(key): values.values[values[group].values == key].sum(axis=0) for key in np.unique(values[group].values)}
+    return {key: row for key, row in sums.items() if np.abs(row).max() > NOTHING_W}
+
+
+def _accepted(results: Results, rows: list[tuple[str, Floats, str]], split: str) -> go.Figure:
+    case, plan = results.case, results.plan
+    labels = list(case.labels)
+    total = sum((row for _, row, _ in rows), np.zeros(len(labels)))
+    finite = np.isfinite(plan["connection_w"].values).all(axis=1)
+    connected = plan["connection_w"].values[finite].sum(axis=0) if finite.any() else None
+    committed = plan["committed_w"].transpose("commitment", "quarter").values
+    scale = power_scale(max(total.max(), 0.0 if connected is None else connected.max(), committed.max(initial=0.0)))
+    subtitle = f"Facility power accepted since {labels[0]}, {split}."
+    if connected is not None:
+        subtitle += f" Line: power energised at the {_sites(int(finite.sum()))} with a stated connection"
+        stood = _stood_w(case, plan, finite)
+        subtitle += f", of which {pretty(stood, 'W')} carried older capacity at the start." if stood > NOTHING_W else "."
+    if len(committed):
+        subtitle += " Diamonds: committed schedule."
+    figure = go.Figure(layout=layout(_accepted_title(labels, total), subtitle))
+    hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
+    for name, row, colour in rows:
+        figure.add_trace(bars(labels, scale.of(row), name, colour, hover))
+    if connected is not None:
+        figure.add_trace(steps(labels, scale.of(connected), "Energised power", hover, colour=INK, dash="4px,3px"))
+    for index, name in enumerate(plan["commitment"].values):
+        figure.add_trace(_schedule(case, labels, str(name), committed[index], scale, index))
+    figure.update_xaxes(quarter_axis(labels))
+    figure.update_yaxes(value_axis(f"facility power [{scale.unit}]"))
+    return figure
+
+
+def _sites(n: int) -> str:
+    return f"{n} sites" if n != 1 else "site"
+
+
+def _stood_w(case: Case, plan: xr.Dataset, finite: np.ndarray) -> float:  # type: ignore[type-arg]
+    """Facility power before the first quarter at sites with a stated connection [W]."""
+    sites = {str(name) for name in plan["site"].values[finite]}
+    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
+    here = np.array([offer.site.id in sites for offer in case.offers])
+    return float((plan["initial_w"].values * overhead)[here].sum())
+
+
+def _accepted_title(labels: list[str], total: Floats) -> str:
+    if total.max() <= NOTHING_W:
+        return "No new capacity is accepted"
+    last = labels[int(np.argmax(total >= total[-1] - NOTHING_W))]
+    title = f"{pretty(float(total[-1]), 'W')} accepted by {last}"
+    first = int(np.argmax(total >= 1e9 * (1 - 1e-6)))
+    if total[-1] >= 1.5e9:
+        return f"{title}, the first gigawatt in {labels[first]}"
+    return f"{title}, the first of it in {labels[int(np.argmax(total > NOTHING_W))]}"
+
+
+def _schedule(case: Case, labels: list[str], name: str, values: Floats, scale: Scale, index: int) -> go.Scatter:
+    due = np.flatnonzero(np.diff(values, prepend=0.0) > NOTHING_W)
+    basis = next(row.basis for row in case.scenario.commitments if row.id == name)
+    word = "IT power" if basis == "it" else "facility power"
+    return go.Scatter(
+        x=[labels[i] for i in due], y=scale.of(values[due]).tolist(), name=f"Committed: {plain(name)} ({word})",
+        mode="markers",
+        marker={"symbol": ("diamond", "square", "triangle-up", "cross")[index % 4], "size": 10, "color": "white",
+                "line": {"color": "#b3261e", "width": 2.2}},
+        hovertemplate=f"{plain(name)}<br>due by the end of %{{x}}: %{{y:.4~g}} {scale.unit} {word}<extra></extra>",
+    )  # fmt: skip
+
+
+def site_power(results: Results) -> go.Figure:
+    """Facility power that stands at each site against what its connection carries, a panel a site."""
+    case, plan = results.case, results.plan
+    labels = list(case.labels)
+    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
+    stands = plan["stock_w"].values * overhead[:, None]
+    rows = []
+    for index, name in enumerate(str(s) for s in plan["site"].values):
+        connection = plan["connection_w"].values[index]
+        if np.isfinite(connection).all():
+            rows.append((name, stands[plan["at_site"].values == name].sum(axis=0), connection))
+    if not rows:
+        return go.Figure(layout=layout("No site has a stated connection", ""))
+    n_columns = min(len(rows), 4)
+    n_rows = -(-len(rows) // n_columns)
+    scale = power_scale(max(connection.max() for _, _, connection in rows))
+    full = [site_name(case, name) for name, load, there in rows if load[-1] >= 0.999 * there[-1] > 0]
+    title = f"{listed(full)} {'are' if len(full) > 1 else 'is'} full at the end" if full else "No site is full at the end"
+    title = title if len(full) < 5 else f"{len(full)} of {len(rows)} sites are full at the end"
+    figure = make_subplots(
+        rows=n_rows, cols=n_columns, shared_yaxes="all", horizontal_spacing=0.025, vertical_spacing=0.3 / n_rows,
+        subplot_titles=[f"<b>{site_name(case, name)}</b>" for name, _, _ in rows],
+    )  # fmt: skip
+    subtitle = "Facility power that stands, older capacity included (area), and what the connection carries (line), by site."
+    figure.update_layout(layout(title, subtitle, height=40 + 205 * n_rows if n_columns > 1 else 400))
+    for index, (_, load, there) in enumerate(rows):
+        place = {"row": index // n_columns + 1, "col": index % n_columns + 1}
+        hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
+        area = steps(labels, scale.of(load), "Stands", hover, colour=BLUE)
+        area.update(fill="tozeroy", fillcolor="rgba(47,108,168,0.42)", line_width=0.5)
+        line = steps(labels, scale.of(there), "Connection carries", hover, colour=INK)
+        line.update(line_width=1.8)
+        for trace in (area, line):
+            figure.add_trace(trace.update(showlegend=index == 0, legendgroup=trace.name), **place)
+    shown = quarter_axis(labels)
+    if len(labels) > 16:
+        years = [q for q in labels if q.endswith("Q1")][:: 2 if n_columns > 2 else 1]
+        shown |= {"tickvals": years, "ticktext": [q[:4] for q in years]}
+    figure.update_xaxes(shown)
+    figure.update_yaxes(value_axis(""))
+    figure.update_yaxes(title=value_axis(f"facility power [{scale.unit}]")["title"], col=1)
+    figure.update_annotations(font={"size": 13, "color": INK})
+    figure.update_layout(legend_y=-0.24 / n_rows)
+    return figure
+
+
+def packages_and_dies(results: Results) -> go.Figure:
+    """Packages accepted since the start, stacked by system, and the dies in them."""
+    case, plan = results.case, results.plan
+    labels = list(case.labels)
+    accepted = plan["packages_accepted"].transpose("offer", "quarter")
+    per_package = np.array([o.system.package.n_dies.value if o.system.package else 1.0 for o in case.offers])
+    dies = (accepted.values * per_package[:, None]).sum(axis=0)
+    rows = {key: row for key, row in _sums(accepted).items() if row.max() >= 0.5}
+    packages = sum(rows.values(), np.zeros(len(labels)))
+    scale, colours = count_scale(float(dies.max())), system_colours(case)
+    unit = f"{scale.unit} " if scale.unit else ""
+    figure = go.Figure(layout=layout(
+        f"{pretty(float(packages[-1]))} packages hold {pretty(float(dies[-1]))} dies: say which is meant by a GPU"
+        if packages[-1] >= 0.5 else "No packages are accepted",
+        f"Accepted since {labels[0]}. A package is what a socket or a module holds; NVL72 counts packages, NVL144 of 2025 "
+        "counted the dies of the same rack.",
+    ))  # fmt: skip
+    for name in (name for name in ordered_systems(case) if name in rows):
+        figure.add_trace(bars(labels, scale.of(rows[name]), f"Packages, {system_name(case, name)}", colours[name],
+                              f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {unit}"))  # fmt: skip
+    figure.add_trace(steps(labels, scale.of(dies), "Dies, all systems", f"Dies<br>%{{x}}: %{{y:.4~g}} {unit}", colour=ORANGE))
+    figure.update_xaxes(quarter_axis(labels))
+    figure.update_yaxes(value_axis(f"packages, dies [{scale.unit}]" if scale.unit else "packages, dies"))
+    return figure
+
+
+def _sums(values: xr.DataArray) -> dict[str, Floats]:
+    names = values["system"].values
+    return {str(key): values.values[names == key].sum(axis=0) for key in np.unique(names)}
+
+
+def demand_and_idle(results: Results) -> go.Figure:
+    """Facility power that demand makes necessary, and what stands beyond it, by quarter."""
+    labels, figures = list(results.case.labels), results.summary
+    needed = np.array([figures["demand_driven_gw_by_quarter"][q] for q in labels]) * 1e9
+    idle = np.array([figures["committed_idle_gw_by_quarter"][q] for q in labels]) * 1e9
+    scale = power_scale(float((needed + idle).max()))
+    most = int(np.argmax(idle))
+    title = "Demand needs all that stands"
+    if idle[most] > 0.001 * (needed + idle).max():
+        title = f"Up to {pretty(float(idle[most]), 'W')} stand idle beyond demand, most in {labels[most]}"
+    subtitle = "Facility power that stands: what the busiest hours need, with reserve, and what commitments hold beyond it."
+    if "gw_without_commitments" in figures:
+        free, whole = figures["gw_without_commitments"], figures["gw_by_quarter"][labels[-1]]
+        subtitle += f" Without commitments {_gw(free)} of new capacity would be accepted instead of {_gw(whole)}."
+    figure = go.Figure(layout=layout(title, subtitle))
+    hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
+    figure.add_trace(bars(labels, scale.of(needed), "Demand-driven", BLUE, hover))
+    figure.add_trace(bars(labels, scale.of(idle), "Committed or held, idle", SAND, hover))
+    figure.update_xaxes(quarter_axis(labels))
+    figure.update_yaxes(value_axis(f"facility power [{scale.unit}]"))
+    return figure
+
+
+def _gw(value: float) -> str:
+    return pretty(value * 1e9, "W")
+
+
+def classes_by_system(results: Results) -> go.Figure:
+    """IT power at work for each class in the last quarter, mean over the day, stacked by system."""
+    case, plan = results.case, results.plan
+    last = daily_mean(case, plan["assign_w"].isel(quarter=-1)).values
+    pool_system = {offer.pool: offer.system.id for offer in case.offers}
+    systems = np.array([pool_system[str(p)] for p in plan["lane_pool"].values])
+    classes = plan["lane_workload"].values.astype(str)
+    totals = {item.id: float(last[classes == item.id].sum()) for item in case.classes}
+    shown = sorted((name for name, watts in totals.items() if watts > NOTHING_W), key=lambda name: -totals[name])
+    if not shown:
+        return go.Figure(layout=layout("No class runs in the last quarter", ""))
+    scale, colours = power_scale(max(totals.values())), system_colours(case)
+    share = totals[shown[0]] / sum(totals.values())
+    title = f"{class_name(case, shown[0])} takes {share:.0%} of the IT power at work in {case.labels[-1]}"
+    figure = go.Figure(layout=layout(
+        title, "IT power at work in the last quarter, mean over the day, by class and by the system it runs on.",
+        height=130 + 36 * len(shown),
+    ))  # fmt: skip
+    names = {name: class_name(case, name) for name in shown}
+    for system in ordered_systems(case):
+        watts = np.array([last[(classes == name) & (systems == system)].sum() for name in shown])
+        if watts.max() > NOTHING_W:
+            figure.add_trace(go.Bar(
+                y=[names[name] for name in shown], x=scale.of(watts).tolist(), orientation="h",
+                name=system_name(case, system), marker={"color": colours[system], "line": {"color": "white", "width": 0.6}},
+                hovertemplate=f"%{{y}} on %{{fullData.name}}: %{{x:.4~g}} {scale.unit}<extra></extra>",
+            ))  # fmt: skip
+    for name in shown:
+        figure.add_annotation(
+            x=float(scale.of(totals[name])), y=names[name], text=pretty(totals[name], "W"), showarrow=False,
+            xanchor="left", xshift=5, font={"size": 12, "color": SOFT},
+        )  # fmt: skip
+    figure.update_yaxes(name_axis([names[name] for name in shown]))
+    figure.update_xaxes(value_axis(f"IT power at work [{scale.unit}]", linecolor=LINE))
+    figure.update_xaxes(range=[0, 1.12 * float(scale.of(max(totals.values())))])
+    figure.update_layout(legend_y=-62 / (130 + 36 * len(shown) - 60), bargap=0.3)
+    return figure

@@ -1,0 +1,218 @@
+"""Look of every figure: colours that colour-blind readers can tell apart, one scale a figure, quarters on the axis."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from gigawatt.core.errors import CatalogError
+from gigawatt.study.resolve import Case
+
+Floats = npt.NDArray[np.float64]
+
+FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+INK, SOFT, GRID, LINE = "#1c2733", "#5a6876", "#e8ecf0", "#c4ccd4"
+BLUE, ORANGE, TEAL, SAND, ROSE, WINE = "#2f6ca8", "#d9822b", "#2a9187", "#dcb866", "#c8607a", "#8a2b5c"
+_HUES = {
+    "nvidia": "#16683a",
+    "amd": "#b4431f",
+    "google": "#2459a6",
+    "aws": "#b67c00",
+    "broadcom": "#4a3a94",
+    "openai": "#4a3a94",
+    "cerebras": "#8a2b5c",
+    "groq": "#0f7f8c",
+}
+_SERIES = (
+    "#33348e", "#2a9187", "#86c5e3", "#16683a", "#dcb866", "#c8607a", "#9a4ca0", "#8a2b5c", "#93922f", "#7b8794",
+    "#d9822b", "#2f6ca8",
+)  # fmt: skip
+"""After Paul Tol's muted scheme (personal.sron.nl/~pault), darkened where it meets white."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What base units are divided by, and how the axis calls the result."""
+
+    divisor: float
+    unit: str
+
+    def of(self, values: Any) -> Floats:
+        """Values on this scale; what is smaller than a solver's tolerance counts as nothing."""
+        scaled = np.asarray(values, dtype=np.float64) / self.divisor
+        return np.where(np.abs(scaled) < 1e-9, 0.0, scaled)
+
+
+def power_scale(largest_w: float) -> Scale:
+    """kW, MW or GW, so that the largest value has one to three digits before the point."""
+    steps = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
+    return next((Scale(s, u) for s, u in steps if largest_w >= 0.9995 * s), Scale(1e3, "kW"))
+
+
+def money_scale(largest_usd: float) -> Scale:
+    """Thousands, millions or billions of dollars."""
+    steps = ((1e9, "$ billion"), (1e6, "$ million"), (1e3, "$ thousand"))
+    return next((Scale(s, u) for s, u in steps if largest_usd >= 0.9995 * s), Scale(1.0, "$"))
+
+
+def count_scale(largest: float) -> Scale:
+    """Plain counts, thousands or millions."""
+    steps = ((1e6, "million"), (1e3, "thousand"))
+    return next((Scale(s, u) for s, u in steps if largest >= 2 * s), Scale(1.0, ""))
+
+
+def shades(base: str, n: int) -> list[str]:
+    """``n`` steps of one hue from light to ``base``, apart in lightness."""
+    rgb = np.array([int(base[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.float64)
+    weights = np.linspace(0.0, 0.72, n)[::-1] if n > 1 else np.zeros(1)
+    return ["#" + "".join(f"{round(c):02x}" for c in rgb + (255.0 - rgb) * w) for w in weights]
+
+
+def series_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour a name, in their order; the twelve colours repeat after the twelfth."""
+    return {name: _SERIES[index % len(_SERIES)] for index, name in enumerate(names)}
+
+
+def ordered_systems(case: Case) -> list[str]:
+    """Systems of a case by vendor, and by first availability within a vendor."""
+    systems = {offer.system.id: offer.system for offer in case.offers}
+
+    def place(name: str) -> tuple[str, float]:
+        first = systems[name].first_available
+        return systems[name].vendor, first.value if first else np.inf
+
+    return sorted(systems, key=place)
+
+
+def system_colours(case: Case) -> dict[str, str]:
+    """One hue a vendor, darker with each generation."""
+    vendors = {offer.system.id: offer.system.vendor for offer in case.offers}
+    order = ordered_systems(case)
+    spare = [c for c in _SERIES if c not in _HUES.values()]
+    found: dict[str, str] = {}
+    for index, vendor in enumerate(sorted(set(vendors.values()))):
+        own = [name for name in order if vendors[name] == vendor]
+        found |= dict(zip(own, shades(_HUES.get(vendor, spare[index % len(spare)]), len(own)), strict=True))
+    return found
+
+
+def system_name(case: Case, name: str) -> str:
+    """Name of a system as its vendor writes it."""
+    return plain(next(offer.system.name for offer in case.offers if offer.system.id == name))
+
+
+def site_name(case: Case, name: str) -> str:
+    """Name of a site; its identifier, spelled out, where the scenario made it up."""
+    entry = next((site.entry for site in case.sites if site.id == name), None)
+    return plain(entry.name if entry else spelled(name))
+
+
+def class_name(case: Case, name: str) -> str:
+    """Name of a class of demand."""
+    item = next(item for item in case.classes if item.id == name)
+    return plain(item.workload.name if item.id == item.workload.id else spelled(name))
+
+
+def party_name(case: Case, name: str) -> str:
+    """Name of a party of the ledger."""
+    try:
+        return plain(case.catalog.provider(name).name)
+    except CatalogError:
+        return plain(spelled(name))
+
+
+def spelled(slug: str) -> str:
+    """An identifier as words, "to-be-named" as "To be named"."""
+    words = slug.replace("-", " ")
+    return words[:1].upper() + words[1:]
+
+
+def plain(text: str) -> str:
+    """Text that a figure shows as it is: plotly reads a few tags."""
+    return escape(text, quote=False)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence lists them."""
+    rows = list(names)
+    return " and ".join([", ".join(rows[:-1]), rows[-1]] if len(rows) > 1 else rows)
+
+
+def layout(title: str, subtitle: str, *, height: int = 470, **more: Any) -> go.Layout:
+    """Layout all figures share. ``more`` goes to plotly.
+
+    Title and subtitle wrap at 1000 px; the margin makes room for them.
+    """
+    heads, subs = textwrap.wrap(title, 92), textwrap.wrap(subtitle, 132)
+    top = 26 + 25 * len(heads) + 18 * len(subs)
+    return go.Layout(
+        title={
+            "text": "<br>".join(heads), "x": 0.0, "xref": "container", "xanchor": "left", "y": 1.0, "yref": "container",
+            "yanchor": "top", "pad": {"l": 12, "t": 14}, "font": {"size": 19, "color": INK, "weight": 650},
+            "subtitle": {"text": "<br>".join(subs), "font": {"size": 13, "color": SOFT, "weight": 400}},
+        },
+        height=height + top, margin={"l": 12, "r": 18, "t": top, "b": 12},
+        font={"family": FONT, "size": 13, "color": INK}, paper_bgcolor="white", plot_bgcolor="white",
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.13, "yanchor": "top", "font": {"size": 12.5},
+                "traceorder": "normal", "itemclick": "toggle", "title": {"text": ""}},
+        hoverlabel={"bgcolor": "white", "bordercolor": LINE, "font": {"family": FONT, "size": 12.5, "color": INK}},
+        barmode="stack", bargap=0.18, separators=".,",
+    ).update(**more)  # fmt: skip
+
+
+def value_axis(title: str, **more: Any) -> dict[str, Any]:
+    """Axis of a value: its title names the unit."""
+    return {
+        "title": {"text": title, "font": {"size": 12.5, "color": SOFT}, "standoff": 10}, "gridcolor": GRID,
+        "zerolinecolor": LINE, "zerolinewidth": 1, "automargin": True, "tickfont": {"color": SOFT}, "rangemode": "tozero",
+    } | more  # fmt: skip
+
+
+def quarter_axis(labels: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Axis of quarters: each named where few, every first quarter where many."""
+    few = len(labels) <= 16
+    shown = [q for i, q in enumerate(labels) if few or q.endswith("Q1") or (i == 0 and labels[1].endswith("Q3"))]
+    dated = {q for i, q in enumerate(shown) if not few or i == 0 or q.endswith("Q1")}
+    text = [f"{q[4:]}<br>{q[:4]}" if q in dated else q[4:] for q in shown]
+    return {
+        "type": "category", "categoryorder": "array", "categoryarray": list(labels), "tickvals": shown, "ticktext": text,
+        "tickangle": 0, "tickfont": {"color": SOFT, "size": 12}, "linecolor": LINE, "ticks": "outside", "ticklen": 4,
+        "tickcolor": LINE, "showgrid": False, "automargin": True, "range": [-0.6, len(labels) - 0.4],
+    } | more  # fmt: skip
+
+
+def name_axis(names: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Axis of names, the first on top."""
+    return {
+        "type": "category", "categoryorder": "array", "categoryarray": list(reversed(names)), "automargin": True,
+        "tickfont": {"size": 13}, "ticklabelstandoff": 6, "linecolor": LINE, "showgrid": False,
+    } | more  # fmt: skip
+
+
+def bars(x: Sequence[str], y: Floats, name: str, colour: str, hover: str, **more: Any) -> go.Bar:
+    """Bars with a thin white edge, so that neighbours in a stack stay apart."""
+    return go.Bar(
+        x=list(x), y=y.tolist(), name=name, marker={"color": colour, "line": {"color": "white", "width": 0.6}},
+        hovertemplate=hover + "<extra></extra>", **more,
+    )  # fmt: skip
+
+
+def steps(x: Sequence[str], y: Floats, name: str, hover: str, *, colour: str = INK, dash: str = "solid") -> go.Scatter:
+    """A step line over quarters."""
+    return go.Scatter(
+        x=list(x), y=[float(v) if np.isfinite(v) else None for v in y], name=name, mode="lines",
+        line={"color": colour, "width": 2, "dash": dash, "shape": "hvh"}, hovertemplate=hover + "<extra></extra>",
+    )  # fmt: skip
+
+
+def heading(figure: go.Figure) -> tuple[str, str]:
+    """(title, subtitle) of a figure on one line each, for a page that sets them itself."""
+    title = figure.layout.title
+    return (title.text or "").replace("<br>", " "), (title.subtitle.text or "").replace("<br>", " ")
