@@ -16,9 +16,7 @@ from gigawatt.core.source import Fact
 
 CATALOG = load_catalog()
 ENTRIES = [(folder, key) for folder in KINDS_OF_ENTRY for key in CATALOG.entries[folder]]
-FACTS = [
-    (folder, key, path, fact) for folder, key in ENTRIES for path, fact in facts(CATALOG.entries[folder][key])
-]
+FACTS = [(folder, key, path, fact) for folder, key in ENTRIES for path, fact in facts(CATALOG.entries[folder][key])]
 SYSTEMS = CATALOG.all(System)
 MODELS = CATALOG.all(Model)
 
@@ -426,12 +424,7 @@ def _capex_per_facility_w(name: str) -> float:
     assert system.price
     assert system.it_power
     per_it_w = system.price.value / system.it_power.value * (1 + costs.network_over_system.value)
-    return (
-        per_it_w / costs.facility_over_it.value
-        + costs.shell.value
-        + costs.power_plant.value
-        + costs.cooling.value
-    )
+    return per_it_w / costs.facility_over_it.value + costs.shell.value + costs.power_plant.value + costs.cooling.value
 
 
 def test_capex_of_a_gigawatt_lands_where_analysts_do() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="gigawatt",
-    help="Plan, simulate and finance AI compute: watts and dollars in; tokens and cash flows out, every number sourced.",
+    help="Plan and finance AI compute: watts and dollars in; tokens and cash flows out, every number sourced.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,7 +42,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Root of all commands."""
 
@@ -86,9 +88,13 @@ def run(
     scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
     as_json: Json = False,
-    why: Annotated[str | None, typer.Option("--why", help="Say why a system was not chosen, and what would change it.")] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="Say why a system was not chosen, and what would change it.")
+    ] = None,
     event: Events = None,
-    mip_gap: Annotated[float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")] = 0.01,
+    mip_gap: Annotated[
+        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")
+    ] = 0.01,
     overlay: Overlay = None,
 ) -> None:
     """Plan a scenario, close its books, check its claims, and write a report."""

@@ -39,7 +39,10 @@ class Quantity:
         self, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """What an editor shows: the unit, and an example in words."""
-        text = {"type": ["string", "number"], "description": f"in {self.unit or 'plain numbers'}, unit written out"}
+        text = {
+            "type": ["string", "number"],
+            "description": f"in {self.unit or 'plain numbers'}, unit written out",
+        }
         figure = {
             "type": "object",
             "required": ["value"] if self.bare else ["value", "source", "kind", "as_of"],
@@ -69,7 +72,12 @@ class Quantity:
                 return self._conflict(raw)
             if self.bare:
                 return Fact(
-                    value=self._number(raw), unit=self.unit, text=str(raw), source=(), kind="scenario", as_of=""
+                    value=self._number(raw),
+                    unit=self.unit,
+                    text=str(raw),
+                    source=(),
+                    kind="scenario",
+                    as_of="",
                 )
         except UnitError as error:
             raise ValueError(str(error)) from error

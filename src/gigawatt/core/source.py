@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["datasheet", "measured", "filing", "press", "quote", "derived", "judgement", "scenario"]
-KINDS: tuple[str, ...] = ("datasheet", "measured", "filing", "press", "quote", "derived", "judgement", "scenario")
+KINDS: tuple[str, ...] = (
+    "datasheet",
+    "measured",
+    "filing",
+    "press",
+    "quote",
+    "derived",
+    "judgement",
+    "scenario",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

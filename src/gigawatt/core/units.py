@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import UnitError
 
@@ -72,10 +72,10 @@ _PLAIN = re.compile(r"\s*([+-]?[0-9][0-9,]*\.?[0-9]*(?:[eE][+-]?\d+)?)\s*(k|M|B|
 
 
 @cache
-def _registry() -> pint.UnitRegistry:
+def _registry() -> pint.UnitRegistry[float]:
     import pint
 
-    registry: pint.UnitRegistry = pint.UnitRegistry(None, autoconvert_offset_to_baseunit=False)
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None, autoconvert_offset_to_baseunit=False)
     registry.load_definitions(_DEFINITIONS.strip().splitlines())
     return registry
 
@@ -121,21 +121,19 @@ def parse(text: str | float | int, unit: str) -> float:
         return float(plain[1].replace(",", "")) * _MULTIPLIER.get(plain[2] or "", 1.0)
     if plain and plain[2] is None:
         raise UnitError(f"'{text}' has no unit; write for example {_example(unit)}")
-    spelled = _MONEY.sub(
-        lambda m: f"{float(m[1].replace(',', '')) * _MULTIPLIER.get(m[2] or '', 1.0)!r} USD", text
-    )
+    spelled = _MONEY.sub(lambda m: f"{float(m[1].replace(',', '')) * _MULTIPLIER.get(m[2] or '', 1.0)!r} USD", text)
     spelled = re.sub(r"(?<=\d),(?=\d{3})", "", spelled).replace("%", " percent")
 
     registry = _registry()
     try:
-        value = registry.Quantity(spelled).to(unit or "dimensionless").magnitude
+        value: Any = registry.Quantity(spelled).to(unit or "dimensionless").magnitude
     except Exception as error:
         name = type(error).__name__
         if name == "DimensionalityError":
-            raise UnitError(
-                f"'{text}' is not {_dimension(unit)}; write for example {_example(unit)}"
-            ) from error
-        raise UnitError(f"'{text}' does not read as a number with a unit; write for example {_example(unit)}") from error
+            raise UnitError(f"'{text}' is not {_dimension(unit)}; write for example {_example(unit)}") from error
+        raise UnitError(
+            f"'{text}' does not read as a number with a unit; write for example {_example(unit)}"
+        ) from error
     return _finite(float(value), text, unit)
 
 
@@ -175,7 +173,7 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
         return "-"
     special = {
         "USD/J": (3.6e6, "$", "/kWh"),
-        "USD/W": (1e6, "$", "M/MW"),
+        "USD/W": (1.0, "$", "M/MW"),
         "USD/token": (1e6, "$", "/Mtok"),
         "USD/s": (3600.0, "$", "/h"),
         "USD/W/s": (365 * 24 * 3600.0, "$", "/W/yr"),
@@ -183,10 +181,7 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
     }
     if unit in special:
         factor, before, after = special[unit]
-        scaled = value * factor / (1e6 if unit == "USD/W" else 1.0)
-        if unit == "USD/W":
-            scaled = value
-        return f"{before}{_short(scaled, digits)}{after}"
+        return f"{before}{_short(value * factor, digits)}{after}"
     sign, size = ("-" if value < 0 else ""), abs(value)
     if unit == "USD":
         step, letter = next(((s, t) for s, t in _MONEY_STEPS if size >= s), (1.0, ""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import pandas as pd
 
 ACCOUNTS: dict[str, tuple[str, str]] = {
@@ -100,9 +99,3 @@ def balance_usd(book: pd.DataFrame, party: str, quarters: Iterable[str], opening
     paid = book[book["payer"] == party].groupby("quarter")["usd"].sum()
     change = received.sub(paid, fill_value=0.0).reindex(list(quarters), fill_value=0.0)
     return opening_usd + change.cumsum()
-
-
-def net_usd(book: pd.DataFrame, party: str, quarters: Iterable[str], kinds: Iterable[str]) -> np.ndarray:  # type: ignore[type-arg]
-    """Net receipts of a party from some kinds of flow, by quarter [USD]."""
-    some = book[book["kind"].isin(list(kinds))]
-    return balance_usd(some, party, quarters).diff().fillna(balance_usd(some, party, quarters)).to_numpy()

@@ -52,9 +52,7 @@ def dataflow_point(
     cost = efficiency.sram_prefill_cost.range[2 - pick]
     ttft = fresh * cost * t_token / max(1, min(shape.n_layers, 8)) + t_token
     if workload.slo.ttft is not None and ttft > workload.slo.ttft.value:
-        return replace(
-            none, reason=f"{system.name} needs {ttft:.1f} s to the first token of {workload.name}"
-        )
+        return replace(none, reason=f"{system.name} needs {ttft:.1f} s to the first token of {workload.name}")
     weights = model.params_total.value * width
     cache = kv_bytes_per_token(shape, model.kv_precision) * (prompt + output)
     packages, sequences = _resident(weights, cache, sram, shape.n_layers)

@@ -20,9 +20,7 @@ def kv_bytes_per_token(shape: Architecture, precision: str) -> float:
     Source: Shazeer 2019, arXiv:1911.02150 (multi-query); DeepSeek-AI 2024, arXiv:2405.04434, section 2.1 (MLA).
     """
     per_layer = (
-        shape.kv_lora_rank + shape.rope_dim
-        if shape.attention == "mla"
-        else 2 * shape.n_kv_heads * shape.head_dim
+        shape.kv_lora_rank + shape.rope_dim if shape.attention == "mla" else 2 * shape.n_kv_heads * shape.head_dim
     )
     return shape.n_layers * per_layer * BYTES_PER_VALUE[precision]
 

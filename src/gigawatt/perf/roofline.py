@@ -87,17 +87,15 @@ def serving_point(system: System, workload: Workload, model: Model, efficiency: 
 def training_point(system: System, workload: Workload) -> TrainingPoint:
     """Effective training compute of one unit: dense BF16 peak x MFU [FLOP/s]; MFU is stated over the BF16 peak."""
     package = require_figures(system)
-    base = {"system": system.id, "workload": workload.id}
+    none = TrainingPoint(system=system.id, workload=workload.id)
     if system.kind == "sram":
-        return TrainingPoint(**base, reason=f"{system.name} is planned for inference only")
+        return replace(none, reason=f"{system.name} is planned for inference only")
     for precision in ("bf16", "fp16"):
-        fact = package.peak.dense.get(precision) or package.peak.training.get(precision)  # type: ignore[call-overload]
+        fact = package.peak.dense.get(precision) or package.peak.training.get(precision)
         if fact is not None and workload.utilisation and system.it_power and system.n_packages:
             flops = fact.value * workload.utilisation.value * system.n_packages.value
-            return TrainingPoint(
-                **base, precision=precision, effective_flops=flops, it_power_w=system.it_power.value
-            )
-    return TrainingPoint(**base, reason=f"{system.name} has no dense training peak in the catalogue")
+            return replace(none, precision=precision, effective_flops=flops, it_power_w=system.it_power.value)
+    return replace(none, reason=f"{system.name} has no dense training peak in the catalogue")
 
 
 def _at(fact: Fact, band: Band, *, more_is_better: bool = True) -> float:
@@ -141,7 +139,9 @@ def _roofline_point(
     fitting = [n for n in sizes if n * rates.memory > weights]
     if not fitting:
         short = weights - sizes[-1] * rates.memory
-        return replace(none, reason=f"{model.name} does not fit {sizes[-1]} packages: {pretty(short, 'byte')} too large")
+        return replace(
+            none, reason=f"{model.name} does not fit {sizes[-1]} packages: {pretty(short, 'byte')} too large"
+        )
     packages: Floats = np.array(fitting, dtype=np.float64)[:, None]
     tpot, ttft, fits = _times(model, workload, rates, packages, weights)
     limit = np.inf if workload.slo.speed is None else 1.0 / workload.slo.speed.value
@@ -195,5 +195,7 @@ def _why_not(system: System, workload: Workload, tpot: Floats, ttft: Floats, wai
         best, asked = 1.0 / float(tpot.min()), workload.slo.speed.value
         return f"{system.name} reaches {best:,.0f} tok/s per user at most; {workload.name} asks for {asked:,.0f}"
     if ttft.min() > wait:
-        return f"{system.name} needs {pretty(float(ttft.min()), 's')} to the first token; allowed are {pretty(wait, 's')}"
+        return (
+            f"{system.name} needs {pretty(float(ttft.min()), 's')} to the first token; allowed are {pretty(wait, 's')}"
+        )
     return f"{system.name} has no batch that meets the SLO of {workload.name} within its memory"

@@ -116,12 +116,12 @@ class Expression:
         cells = _cells(axes).reshape(kept)
         return self._gather(axes, np.broadcast_to(cells, _shape(self.axes)))
 
-    def group(self, by: xr.DataArray, into: str, labels: Sequence[str]) -> Expression:
+    def group(self, by: xr.DataArray, into: str, labels: Sequence[str | int]) -> Expression:
         """Sum along the axis of ``by`` into an axis ``into`` with ``labels``; a label nobody has sums to zero."""
         (dim,) = (str(name) for name in by.dims)
         if self.axes[dim] != tuple(by[dim].values.tolist()):
             raise ValueError(f"the labels of '{dim}' do not match")
-        place = {label: position for position, label in enumerate(labels)}
+        place = {str(label): position for position, label in enumerate(labels)}
         group = np.array([place[str(value)] for value in by.values], dtype=np.int64)
         axes: Axes = {into if name == dim else name: tuple(labels) if name == dim else old
                       for name, old in self.axes.items()}  # fmt: skip
@@ -199,6 +199,7 @@ class Model:
     n_rows: int = 0
     cost: Floats = field(default_factory=lambda: np.empty(0))
     constant: float = 0.0
+    tie_break: Floats = field(default_factory=lambda: np.empty(0))
 
     def add_variable(
         self,
@@ -243,7 +244,7 @@ class Model:
         *,
         mask: xr.DataArray | None = None,
     ) -> None:
-        """Rows ``left sense right`` with sense "<=", ">=" or "=="; masked cells and rows without a decision are left out.
+        """Rows ``left sense right``, sense "<=", ">=" or "=="; masked cells and rows without a decision are left out.
 
         A row without a decision that cannot hold is kept, so that the solver calls the problem infeasible.
         """
@@ -260,6 +261,7 @@ class Model:
         self.n_rows += count
         matrix = sp.csr_array(left.matrix[live])
         matrix.eliminate_zeros()
+        matrix.sort_indices()
         bound = value[live]
         free = np.full(count, np.inf)
         self.constraints[name] = Rows(
@@ -268,11 +270,17 @@ class Model:
             index=index.reshape(_shape(left.axes)),
         )  # fmt: skip
 
-    def minimise(self, cost: Expression) -> None:
-        """Objective: the sum of all cells of an expression."""
+    def minimise(self, cost: Expression, tie_break: Expression | None = None) -> None:
+        """Objective: the sum of all cells of ``cost``; of equal plans, the one that is least in ``tie_break``.
+
+        The solver minimises both; ``cost`` alone is what is reported.
+        """
         whole = cost.sum(*cost.axes)
         self.cost = np.asarray(whole.matrix.sum(axis=0)).ravel()
         self.constant = float(whole.const[0])
+        self.tie_break = np.zeros(self.n_columns)
+        if tie_break is not None:
+            self.tie_break = np.asarray(tie_break.sum(*tie_break.axes).matrix.sum(axis=0)).ravel()
 
     def column_names(self) -> list[str]:
         """Name of every column, ``stock(own-vr,2027Q1)``."""
@@ -315,7 +323,7 @@ def lp_text(model: Model) -> str:
             lines.append(f" {name}: {left} {sense} {right:.12g}")
     upper = np.concatenate(model.upper) if model.upper else np.empty(0)
     lines += ["bounds", *(f" {columns[i]} <= {upper[i]:.12g}" for i in np.flatnonzero(np.isfinite(upper)))]
-    whole = np.flatnonzero(np.concatenate(model.integer)) if model.integer else []
-    if len(whole):
+    whole = np.flatnonzero(np.concatenate(model.integer)) if model.integer else np.empty(0, dtype=np.int64)
+    if whole.size:
         lines += ["general", *(f" {columns[i]}" for i in whole)]
     return "\n".join([*lines, "end", ""])

@@ -30,7 +30,12 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
     put("in_use_facility_w", plan.value("energise").cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
         "facility power in use")  # fmt: skip
-    put("connection_w", d.connection_mw * 1e6, "W", "facility power energised by the connection; inf if not the buyer's")
+    put(
+        "connection_w",
+        d.connection_mw * 1e6,
+        "W",
+        "facility power energised by the connection; inf if not the buyer's",
+    )
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     assign = plan.value("assign")
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
@@ -50,23 +55,50 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("accepted_committed_w", (add.cumsum("quarter") * d.commitment_weight).sum("offer"), "W",
         "cumulative capacity accepted towards each commitment, on its own basis")  # fmt: skip
     put("packages", stock * d.packages_per_mw / 1e6, "1", "packages that stand")
-    put("packages_accepted", add.cumsum("quarter") * d.packages_per_mw / 1e6, "1", "packages accepted since the start")
+    put(
+        "packages_accepted",
+        add.cumsum("quarter") * d.packages_per_mw / 1e6,
+        "1",
+        "packages accepted since the start",
+    )
     put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
     put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
     put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
-    put("value_of_connection", -plan.dual("connection"), "USD/W", "of one more facility W energised by the quarter")
-    put("value_of_site_power", -plan.dual("site_power"), "USD/W", "of one more facility W in use in the quarter")
-    put("value_of_money", -plan.dual("cash"), "USD/USD", "of one more dollar in the quarter, beyond the dollar itself")
+    put(
+        "value_of_connection",
+        -plan.dual("connection"),
+        "USD/W",
+        "of one more facility W energised by the quarter",
+    )
+    put(
+        "value_of_site_power",
+        -plan.dual("site_power"),
+        "USD/W",
+        "of one more facility W in use in the quarter",
+    )
+    put(
+        "value_of_money",
+        -plan.dual("cash"),
+        "USD/USD",
+        "of one more dollar in the quarter, beyond the dollar itself",
+    )
     put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
     if d.supply_packages.sizes["supply"]:
-        put("value_of_package", -plan.dual("supply") * 1e6, "USD", "of one more package delivered in the quarter")
+        put(
+            "value_of_package",
+            -plan.dual("supply") * 1e6,
+            "USD",
+            "of one more package delivered in the quarter",
+        )
     if "demand_now" in plan.model.constraints:
         per_work = plan.dual("demand_now") / d.hours_frac
         put("marginal_cost", per_work, "MUSD per Mwork/s and quarter", "of serving one more unit in the block")
-    out = xr.Dataset({name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()})
+    out = xr.Dataset(
+        {name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()}
+    )
     out = out.assign_coords(
         system=("offer", d.offer_system.values.astype(str)), vendor=("offer", d.offer_vendor.values.astype(str)),
         at_site=("offer", d.offer_site.values.astype(str)), contract=("offer", d.offer_contract.values.astype(str)),

@@ -15,7 +15,7 @@ import xarray as xr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestones:
-    """Milestone equity: ``per_gw_musd`` for each gigawatt accepted up to ``n_max``, paid ``lag`` quarters later.
+    """Milestone equity: ``per_gw_musd`` for each gigawatt accepted, up to ``n_max``, ``lag`` quarters later.
 
     ``counts`` (offer) is the counted MW per MW of IT added (0 for other vendors; the facility factor on that basis).
     """

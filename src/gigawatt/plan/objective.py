@@ -10,7 +10,7 @@ from gigawatt.plan.variables import Decisions
 TIE_BREAK_MUSD_PER_MW = 1e-4
 """Cost of a busy MW and quarter: of equal plans, the one that needs least capacity in its busiest block."""
 EARLY_RELEASE = 1e-3
-"""Worth of a released dollar in the objective: milestones are taken as soon as they are reached."""
+"""Worth of a released dollar among equal plans: milestones are taken as soon as they are reached."""
 
 
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -19,9 +19,7 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     Money still to be found costs its premium for every quarter from its quarter to the end. Salvage is what the
     systems and buildings are still worth at the end: capex x remaining / economic life.
     """
-    spent = outflow(d, x) + TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool")
-    if d.milestones is not None:
-        spent = spent - EARLY_RELEASE * released_cash(d, x)
+    spent = outflow(d, x)
     if x.debt is not None:
         spent = spent + d.credit_rate * x.debt
     lost = x.unmet * (d.hours_frac * d.unmet_musd)
@@ -35,4 +33,7 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
     worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
     buildings = (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
-    m.minimise(cost - worth - buildings)
+    tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
+    if d.milestones is not None:
+        tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
+    m.minimise(cost - worth - buildings, tie_break)

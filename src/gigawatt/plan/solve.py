@@ -83,19 +83,25 @@ def hand_off(model: Model) -> highspy.Highs:
     """The model in a HiGHS instance, passed in memory."""
     import highspy
 
-    highs = highspy.Highs()
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("random_seed", 0)
     lower, upper = np.concatenate(model.lower), np.concatenate(model.upper)
     highs.addVars(model.n_columns, lower, upper)
     index = np.arange(model.n_columns, dtype=np.int32)
-    highs.changeColsCost(model.n_columns, index, model.cost)
+    highs.changeColsCost(model.n_columns, index, model.cost + model.tie_break)
     _set_integer(highs, integer_columns(model), whole=True)
     blocks = list(model.constraints.values())
     matrix = sp.csr_array(sp.vstack([rows.matrix for rows in blocks]))
     low, high = np.concatenate([r.lower for r in blocks]), np.concatenate([r.upper for r in blocks])
     highs.addRows(
-        model.n_rows, low, high, matrix.nnz, matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32), matrix.data
+        model.n_rows,
+        low,
+        high,
+        matrix.nnz,
+        matrix.indptr.astype(np.int32),
+        matrix.indices.astype(np.int32),
+        matrix.data,
     )
     return highs
 
@@ -108,13 +114,16 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
     highs = hand_off(model)
     done = time.perf_counter()
     return LivePlan(
-        inputs=inputs, model=model, highs=highs, counted=counted, build_s=built - start, hand_off_s=done - built
+        inputs=inputs,
+        model=model,
+        highs=highs,
+        counted=counted,
+        build_s=built - start,
+        hand_off_s=done - built,
     )
 
 
-def solve(
-    plan: LivePlan, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0, say: Say | None = None
-) -> LivePlan:
+def solve(plan: LivePlan, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0, say: Say | None = None) -> LivePlan:
     """Plan with its optimum and duals.
 
     With whole gigawatts: the LP relaxation gives a bound; its accepted gigawatts, rounded down, give a plan. If the
@@ -130,11 +139,11 @@ def solve(
         _place_integers(plan, whole, mip_gap, say)
     else:
         _run(plan, start)
-    solution, info = plan.highs.getSolution(), plan.highs.getInfo()
+    solution = plan.highs.getSolution()
     plan.primal = np.asarray(solution.col_value)
     plan.row_dual = np.asarray(solution.row_dual)
     plan.reduced_cost = np.asarray(solution.col_dual)
-    plan.objective_musd = float(info.objective_function_value) + plan.model.constant
+    plan.objective_musd = float(plan.model.cost @ plan.primal) + plan.model.constant
     plan.solve_s = time.perf_counter() - start
     return plan
 

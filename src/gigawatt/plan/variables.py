@@ -16,9 +16,9 @@ class Decisions:
     """Variables as expressions: what is masked counts as zero. None where the plan has no such choice.
 
     add, kept, retire, stock: IT MW by offer and quarter; kept is what of an addition still stands at the end.
-    energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in its busiest block. unmet, gated: Mwork/s. delay:
-    Mwork/s x quarter carried into the next quarter, at most one quarter's work. late: MW behind a commitment that is not firm. z: gigawatts
-    released. cash, gap, debt: MUSD.
+    energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in
+    its busiest block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter, at most one
+    quarter's work. late: MW behind a commitment that is not firm. z: gigawatts released. cash, gap, debt: MUSD.
     """
 
     add: Expression
@@ -92,7 +92,8 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
     work = assign * d.rate.transpose("lane", "quarter")
     return Decisions(
         add=add, kept=m.expression("kept"), retire=m.expression("retire"), stock=m.expression("stock"),
-        energise=energise, assign=assign, busy=m.expression("busy"), unmet=m.expression("unmet"), gated=maybe("gated"), delay=maybe("delay"),
+        energise=energise, assign=assign, busy=m.expression("busy"),
+        unmet=m.expression("unmet"), gated=maybe("gated"), delay=maybe("delay"),
         late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
         accepted=add.cumsum("quarter"), in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads),

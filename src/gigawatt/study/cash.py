@@ -40,7 +40,9 @@ def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
 
 def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
     """Mean over the day of something by block."""
-    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]})
+    hours = xr.DataArray(
+        [b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]}
+    )
     return (values * hours).sum("block")
 
 

@@ -66,11 +66,10 @@ def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
 def work_energy_usd_per_w(case: Case, pool: str) -> float:
     """Energy bill that work adds to idling in a pool, mean over its offers [USD per IT W at work and quarter]."""
     more = case.costs.load_factor.value - case.costs.idle_load.value
-    rows = [
-        0.0 if o.offer.contract == "cloud" else energy_usd_per_w_quarter(more, o.site.annual_pue, o.site.power_price_usd_per_j)
-        for o in case.offers if o.pool == pool
-    ]  # fmt: skip
-    return sum(rows) / len(rows)
+    pooled = [o for o in case.offers if o.pool == pool]
+    paid = [o.site for o in pooled if o.offer.contract != "cloud"]
+    bills = [energy_usd_per_w_quarter(more, site.annual_pue, site.power_price_usd_per_j) for site in paid]
+    return sum(bills) / len(pooled)
 
 
 def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:

@@ -23,7 +23,15 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
-from gigawatt.study.resolve import QUARTER_S, Case, ClassCase, OfferCase, SiteCase, dated, delay_quarters, users
+from gigawatt.study.resolve import (
+    QUARTER_S,
+    Case,
+    ClassCase,
+    OfferCase,
+    dated,
+    delay_quarters,
+    users,
+)
 from gigawatt.study.scenario import Demanded, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +58,9 @@ def plan_inputs(case: Case) -> PlanInputs:
 
     def by_offer_quarter(values: Any) -> xr.DataArray:
         return xr.DataArray(
-            np.asarray(values, dtype=float), dims=("offer", "quarter"), coords={"offer": ids, "quarter": quarters}
+            np.asarray(values, dtype=float),
+            dims=("offer", "quarter"),
+            coords={"offer": ids, "quarter": quarters},
         )
 
     def by_site_quarter(values: Any) -> xr.DataArray:
@@ -148,18 +158,20 @@ def _takes(case: Case, offer: OfferCase) -> Floats:
         floor[(quarters >= take.start.value) & (quarters <= take.end.value)] = share
     for row in case.scenario.initial:
         if row.held_until and (row.offer, row.site) == (offer.offer.id, offer.site.id):
-            floor[quarters <= row.held_until.value] = np.maximum(floor, row.power.value / 1e6)[quarters <= row.held_until.value]
+            floor[quarters <= row.held_until.value] = np.maximum(floor, row.power.value / 1e6)[
+                quarters <= row.held_until.value
+            ]
     return floor
 
 
 def _term(case: Case, offer: OfferCase) -> int:
-    """Quarters that capacity is held: the offer's term, else a quarter of rent or the economic life of what is owned."""
+    """Quarters that capacity is held: the offer's term, else a quarter of rent or the economic life of owned systems."""
     if offer.offer.term:
         return max(1, round(offer.offer.term.value / QUARTER_S))
     return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
 
 
-def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.DataArray]:
+def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     rows = case.scenario.supply
     names = [f"{row.vendor}:{'+'.join(row.systems)}" for row in rows]
     systems = [{case.catalog.system(name).id for name in row.systems} for row in rows]
@@ -168,10 +180,14 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.Dat
     shape = (len(rows), len(quarters))
     return {
         "supply_member": xr.DataArray(
-            np.reshape(member, (len(rows), len(ids))), dims=("supply", "offer"), coords={"supply": names, "offer": ids}
+            np.reshape(member, (len(rows), len(ids))),
+            dims=("supply", "offer"),
+            coords={"supply": names, "offer": ids},
         ),
         "supply_packages": xr.DataArray(
-            np.reshape(packages, shape), dims=("supply", "quarter"), coords={"supply": names, "quarter": quarters}
+            np.reshape(packages, shape),
+            dims=("supply", "quarter"),
+            coords={"supply": names, "quarter": quarters},
         ),
     }
 
@@ -311,7 +327,7 @@ def _income(row: ClassCase) -> float:
     return 0.0
 
 
-def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, xr.DataArray]:
+def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any]:
     closed = np.zeros((len(case.classes), len(case.quarters)))
     loss = np.zeros_like(closed)
     for gate in case.scenario.policy.gating:
@@ -359,7 +375,7 @@ def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
     return offer.site.facility_over_it if row.basis == "facility" else 1.0
 
 
-def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, xr.DataArray]:
+def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     rows = case.scenario.commitments
     names = [row.id for row in rows]
     due, penalty = [], []
@@ -399,7 +415,10 @@ def _rights(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
                 end = min(end, event.start.value - 1)
         window = [q for q in case.quarters if right.start.value <= q <= end]
         base = [float(o.offer.contract in right.contracts) for o in case.offers]
-        held = [b * float(right.holder in (o.offer.provider, o.system.vendor)) for b, o in zip(base, case.offers, strict=True)]
+        held = [
+            b * float(right.holder in (o.offer.provider, o.system.vendor))
+            for b, o in zip(base, case.offers, strict=True)
+        ]
         if share == 0.0 or not window:
             continue
         labels = tuple(case.labels[q - case.quarters[0]] for q in window)
@@ -420,7 +439,10 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         (o.site.facility_over_it if basis == "facility" else 1.0) * float(o.system.vendor == equity.counts_vendor)
         for o in case.offers
     ]
-    late = max((_commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal), default=0)
+    late = max(
+        (_commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal),
+        default=0,
+    )
     signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
     label = case.labels[signed - case.quarters[0]]
     on_signing = terms.first_on_signing if terms.first_on_signing is not None else equity.first_on_signing is not None

@@ -65,7 +65,8 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
     price = per_w.sel(pool=pool.values)
     energy = np.array([work_energy_usd_per_w(case, str(name)) for name in pool.values])
     cost = by_lane * (price.transpose("pool", "quarter").values + energy[:, None])
-    return cost.groupby("lane_workload").sum().rename(lane_workload="workload")
+    by_class: xr.DataArray = cost.groupby("lane_workload").sum().rename(lane_workload="workload")
+    return by_class
 
 
 def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
@@ -86,7 +87,9 @@ def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
 def _facility_gw(case: Case, plan: xr.Dataset, by_pool: xr.DataArray) -> Floats:
     """Facility GW of IT power by pool, at the pool's mean overhead (quarter)."""
     overhead = {offer.pool: offer.site.facility_over_it for offer in case.offers}
-    factor = xr.DataArray([overhead[str(p)] for p in by_pool["pool"].values], dims="pool", coords={"pool": by_pool["pool"]})
+    factor = xr.DataArray(
+        [overhead[str(p)] for p in by_pool["pool"].values], dims="pool", coords={"pool": by_pool["pool"]}
+    )
     return np.asarray((by_pool * factor).sum("pool").values / 1e9)
 
 
@@ -100,7 +103,9 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
     at_end = {v: float(accepted.values[plan["vendor"].values == v, -1].sum() / 1e9) for v in vendors}
     packages = plan["packages_accepted"].values[:, -1]
     dies = np.array([o.system.package.n_dies.value if o.system.package else 1.0 for o in case.offers])
-    capex = {kind: float(book.loc[(book["kind"] == kind) & (book["payer"] == buyer), "usd"].sum()) for kind in CAPEX_KINDS}
+    capex = {
+        kind: float(book.loc[(book["kind"] == kind) & (book["payer"] == buyer), "usd"].sum()) for kind in CAPEX_KINDS
+    }
     operating = book[~book["kind"].isin(FUNDING_KINDS)]
     net = np.array([
         operating.loc[(operating["quarter"] == q) & (operating["payee"] == buyer), "usd"].sum()
@@ -130,7 +135,12 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "npv_usd": float(npv(discount_rate(case), net)),
         "irr_per_year": _yearly(float(irr(net))),
         "circularity": [
-            {"investor": c.investor, "invested_usd": c.invested_usd, "returned_usd": c.returned_usd, "share": c.share}
+            {
+                "investor": c.investor,
+                "invested_usd": c.invested_usd,
+                "returned_usd": c.returned_usd,
+                "share": c.share,
+            }
             for c in circularity(book, buyer)
         ],
         "cost_per_mtok_usd": cost_per_mtok_usd(case, plan),

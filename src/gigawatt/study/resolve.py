@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -156,9 +156,9 @@ def _site(use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...
         if not use.connection or use.region is None:
             raise
         entry = None
-    overhead = _first(use.facility_over_it, entry and entry.facility_over_it, costs.facility_over_it)
-    pue = _first(use.annual_pue, entry and entry.annual_pue, costs.annual_pue)
-    price = _first(use.power_price, entry and entry.power_price, costs.power_price)
+    overhead = _first(use.facility_over_it, entry.facility_over_it if entry else None, costs.facility_over_it)
+    pue = _first(use.annual_pue, entry.annual_pue if entry else None, costs.annual_pue)
+    price = _first(use.power_price, entry.power_price if entry else None, costs.power_price)
     late = sum(delay_quarters(event) for event in on if use.site in event.delay_sites)
     if use.connection:
         points = dated(use.connection)
@@ -208,8 +208,9 @@ def _offers(
         lead = round(offer.lead_time.value / QUARTER_S) if offer.lead_time else 0
         first = max(int(max(ready, asked)), quarters[0] + lead)
         last = int(offer.until.value) if offer.until else quarters[-1]
-        for site in offer.sites:
-            rows.append(OfferCase(offer=offer, system=system, site=sites[site], first=first, last=last))
+        rows += [
+            OfferCase(offer=offer, system=system, site=sites[name], first=first, last=last) for name in offer.sites
+        ]
     return tuple(rows)
 
 
@@ -225,7 +226,9 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
             raise CatalogError(f"{where}: requests per user need demand.weekly_users")
         for tier in row.requests_per_user_day:
             if tier not in tiers:
-                raise CatalogError(f"{where}: '{tier}' is not among demand.tiers ({', '.join(sorted(tiers)) or 'none'})")
+                raise CatalogError(
+                    f"{where}: '{tier}' is not among demand.tiers ({', '.join(sorted(tiers)) or 'none'})"
+                )
         changes: dict[str, Any] = {}
         if row.model:
             changes["model"] = catalog.model(row.model).id
@@ -255,8 +258,8 @@ def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple
         load = sum(s.power.value for s in scenario.initial if s.site == site.id) * site.facility_over_it
         if load > site.connection_w[0] * (1 + 1e-9):
             raise ScenarioError(
-                f"{scenario.name}: initial: '{site.id}' starts with {pretty(load, 'W')} of facility load but is energised "
-                f"to {pretty(float(site.connection_w[0]), 'W')} in {str_quarter(quarters[0])}. "
+                f"{scenario.name}: initial: '{site.id}' starts with {pretty(load, 'W')} of facility load "
+                f"but is energised to {pretty(float(site.connection_w[0]), 'W')} in {str_quarter(quarters[0])}. "
                 "Lower the stock or add an energisation date"
             )
 

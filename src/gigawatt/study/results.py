@@ -70,8 +70,7 @@ def rests_on(case: Case) -> Iterator[tuple[str, Fact]]:
     yield from facts(case.scenario, "scenario")
     entries: list[tuple[str, BaseModel]] = [("costs", case.costs), ("efficiency", case.efficiency)]
     seen: set[str] = set()
-    for offer in case.offers:
-        entries.append((f"systems/{offer.system.id}", offer.system))
+    entries += [(f"systems/{offer.system.id}", offer.system) for offer in case.offers]
     entries += [(f"sites/{site.id}", site.entry) for site in case.sites if site.entry is not None]
     for item in case.classes:
         entries.append((f"workloads/{item.workload.id}", item.workload))

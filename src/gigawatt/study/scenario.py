@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -202,7 +203,7 @@ class Offer(Block):
             raise ValueError(f"'{self.id}' is owned: give a price, not a rent")
         if self.contract != "own" and not (self.rent or self.rent_per_package_hour):
             raise ValueError(f"'{self.id}' is a {self.contract}: give rent or rent_per_package_hour")
-        for first, second in zip(self.minimum_take, self.minimum_take[1:], strict=False):
+        for first, second in pairwise(self.minimum_take):
             if second.start.value <= first.end.value:
                 raise ValueError(
                     f"'{self.id}' has overlapping minimum takes: one ends in {first.end.text}, "
@@ -402,7 +403,9 @@ class Scenario(Block):
             raise ValueError(f"the blocks cover {hours:g} hours of a day, not 24")
         tilt = sum(block.hours * block.shape for block in blocks)
         if abs(tilt) > 1e-6:
-            raise ValueError(f"hours x shape sums to {tilt:g} over the day; it must be 0 so that the mean stays the mean")
+            raise ValueError(
+                f"hours x shape sums to {tilt:g} over the day; it must be 0 so that the mean stays the mean"
+            )
         return blocks
 
     @model_validator(mode="after")
@@ -417,7 +420,9 @@ class Scenario(Block):
         for index, offer in enumerate(self.offers):
             for site in offer.sites:
                 if site not in sites:
-                    raise ValueError(f"offers[{index}].sites: '{site}' is not among this scenario's sites: add it there")
+                    raise ValueError(
+                        f"offers[{index}].sites: '{site}' is not among this scenario's sites: add it there"
+                    )
         offers = {offer.id: offer for offer in self.offers}
         for index, stock in enumerate(self.initial):
             if stock.offer not in offers:
@@ -462,7 +467,7 @@ def _in_order(scenario: Scenario) -> None:
     series += [(f"demand.training[{i}].rate", row.rate, False) for i, row in enumerate(scenario.demand.training)]
     series += [("funding.revenue", scenario.funding.revenue, False)]
     for where, rows, cumulative in series:
-        for first, second in zip(rows, rows[1:], strict=False):
+        for first, second in pairwise(rows):
             if second.quarter.value <= first.quarter.value:
                 raise ValueError(
                     f"{where}: {second.quarter.text} does not come after {first.quarter.text}; "
@@ -522,7 +527,9 @@ def _sentence(error: ValidationError, where: str, raw: Any) -> str:
         near = difflib.get_close_matches(str(key), known, n=1)
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
         hint = f"did you mean '{near[0]}'?" if near else f"keys here are {', '.join(known)}"
-        text = text.replace(f"{place}: is not a key that exists here", f"{place}: is not a key that exists here; {hint}")
+        text = text.replace(
+            f"{place}: is not a key that exists here", f"{place}: is not a key that exists here; {hint}"
+        )
     return text
 
 

@@ -71,7 +71,7 @@ def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]
         pays = capex_usd_per_w(case, offer)
         if pays > 0:
             assert offer.system.it_power
-            unit = (offer.offer.price or offer.system.price)
+            unit = offer.offer.price or offer.system.price
             price = unit.value if unit else 0.0
             drop = min(1.0, gap / pays)
             yield (
@@ -106,4 +106,8 @@ def _date(case: Case, inputs: PlanInputs, system: str) -> Iterator[str]:
                 f"{pretty(taken * 1e6, 'W')} of it"
             )
             return
-    yield "  an earlier date alone would not bring it in" if first else "  it is available from the first quarter: no date would change that"
+    yield (
+        "  an earlier date alone would not bring it in"
+        if first
+        else "  it is available from the first quarter: no date would change that"
+    )

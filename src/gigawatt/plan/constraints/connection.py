@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
@@ -11,6 +12,6 @@ from gigawatt.plan.variables import Decisions
 
 def connection(m: Model, d: PlanInputs, x: Decisions) -> None:
     """initial[s] + sum_{u<=q} energise[s,u] <= energised[s,q]   [facility MW]"""
-    limited = np.isfinite(d.connection_mw)
+    limited = xr.DataArray(np.isfinite(d.connection_mw))
     room = (d.connection_mw - d.energised_initial_mw).where(limited, 0.0)
     m.add_rows("connection", x.in_use, "<=", room, mask=limited)

@@ -24,7 +24,7 @@ def milestone(m: Model, d: PlanInputs, x: Decisions) -> None:
     m.add_rows("milestone_kept", x.z.change("quarter"), ">=", 0.0)
     if terms.whole and terms.n_max > 1:
         before = x.z.shift("tranche")
-        later = xr.DataArray([k > 1 for k in x.z.axes["tranche"]], coords={"tranche": list(x.z.axes["tranche"])})
+        later = xr.DataArray([k != 1 for k in x.z.axes["tranche"]], coords={"tranche": list(x.z.axes["tranche"])})
         m.add_rows("milestone_order", x.z - before, "<=", 0.0, mask=later)
 
 

@@ -1,0 +1,56 @@
+"""Texts and figures that change only on purpose: the LP of a tiny plan, and the headline figures of every scenario."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from gigawatt.plan.algebra import lp_text
+from gigawatt.plan.inputs import Milestones, RightRow
+from gigawatt.plan.solve import build
+from gigawatt.study.run import run
+from gigawatt.study.scenario import bundled
+from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
+
+Golden = Callable[[str, str], None]
+
+
+def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
+    member = xr.DataArray([[1.0]], dims=("supply", "offer"), coords={"supply": ["v"], "offer": ["a"]})
+    weight = xr.DataArray([[1.25]], dims=("commitment", "offer"), coords={"commitment": ["c"], "offer": ["a"]})
+    gang = xr.DataArray([[1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": ["a"]})
+    right = RightRow(id="first-refusal", kind="first-refusal", share=0.5, base=by("offer", ["a"], [1]),
+                     held=by("offer", ["a"], [1]), quarters=QUARTERS)  # fmt: skip
+    terms = Milestones(per_gw_musd=1e4, n_max=2, whole=True, lag=1, counts=by("offer", ["a"], [1.25]),
+                       signing_quarter="2027Q1", signing_musd=1e4, from_quarter="2027Q1")  # fmt: skip
+    inputs = tiny(
+        stock_min_mw=grid("offer", ["a"], 1.0), supply_member=member, supply_packages=grid("supply", ["v"], 9000.0),
+        gate_max_frac=grid("workload", ["work"], [[0.4, 0.0]]), gang_workload=("job",), gang_offer=gang,
+        gang_mw=grid("gang", ["job"], [[0.0, 7.0]]), commitment_weight=weight, rights=(right,), milestones=terms,
+        commitment_mw=grid("commitment", ["c"], [[0.0, 5.0]]), commitment_penalty_musd=by("commitment", ["c"], [1.0]),
+        credit_limit_musd=8.0, credit_rate=0.05, patience=by("workload", ["work"], [2]).astype(int),
+    )  # fmt: skip
+    golden("every_family.lp", lp_text(build(inputs)[0]))
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_headline_figures(name: str, golden: Golden) -> None:
+    """Unique quantities only, to four digits: the objective, what is accepted by the end, costs; no vertex of a tie."""
+    figures = run(name).summary
+    at_end = list(figures["gw_by_quarter"].values())[-1]
+    rounded = {
+        "objective_usd": figures["objective_usd"],
+        "accepted_gw": at_end,
+        "capex_usd": figures["capex_usd"],
+        "tranches_usd": sum(figures["tranches_usd"].values()),
+        "unmet_share": figures["unmet_share"],
+        "low_latency_share": figures["low_latency_share"],
+        "gw_without_commitments": figures.get("gw_without_commitments"),
+    }
+    text = {key: None if value is None else float(np.format_float_positional(value, 4, unique=False, fractional=False))
+            for key, value in rounded.items()}  # fmt: skip
+    golden(f"{name}.json", json.dumps(text, indent=1) + "\n")

@@ -1,0 +1,116 @@
+"""What every plan must obey, whatever its figures."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gigawatt.catalog.load import load_catalog
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.solve import LivePlan, open_plan, solve
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import resolve
+from gigawatt.study.scenario import bundled, load_scenario
+from tests.unit.plan.tiny import grid, solved, tiny
+
+MONEY = ("capex_musd_per_mw", "hold_musd_per_mw", "salvage_musd_per_mw", "energise_musd_per_mw", "site_hold_musd_per_mw",
+         "site_salvage_musd_per_mw", "run_musd_per_mw", "unmet_musd", "income_musd", "delay_musd", "gate_musd",
+         "commitment_penalty_musd", "inflow_musd")  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=bundled())
+def plan(request: pytest.FixtureRequest) -> LivePlan:
+    case = resolve(load_scenario(request.param), load_catalog())
+    return solve(open_plan(plan_inputs(case)))
+
+
+def violation(plan: LivePlan) -> float:
+    """Largest violation of any row or bound, without the solver."""
+    worst = 0.0
+    x = plan.primal
+    for rows in plan.model.constraints.values():
+        value = rows.matrix @ x
+        size = 1.0 + np.maximum(np.where(np.isfinite(rows.lower), np.abs(rows.lower), 0),
+                                np.where(np.isfinite(rows.upper), np.abs(rows.upper), 0))  # fmt: skip
+        if value.size:
+            worst = max(worst, float((np.maximum(rows.lower - value, value - rows.upper) / size).max()))
+    upper = np.concatenate(plan.model.upper)
+    return max(worst, float(-x.min()), float((x - upper).max()))
+
+
+def test_plan_keeps_every_constraint(plan: LivePlan) -> None:
+    assert violation(plan) < 1e-5
+
+
+def test_weak_duality_closes(plan: LivePlan) -> None:
+    """At the optimum, rows' duals times their active sides and reduced costs times their bounds give the objective."""
+    lp = plan.highs.getLp()
+    low, high = np.asarray(lp.row_lower_), np.asarray(lp.row_upper_)
+    side = np.where(plan.row_dual > 0, low, high)
+    rows = np.where(plan.row_dual != 0, plan.row_dual * np.where(np.isfinite(side), side, 0.0), 0.0)
+    bound = np.where(plan.reduced_cost > 0, np.asarray(lp.col_lower_), np.asarray(lp.col_upper_))
+    columns = np.where(plan.reduced_cost != 0, plan.reduced_cost * np.where(np.isfinite(bound), bound, 0.0), 0.0)
+    primal = float(np.asarray(lp.col_cost_) @ plan.primal)
+    assert rows.sum() + columns.sum() == pytest.approx(primal, rel=1e-6, abs=1.0)
+
+
+def test_shipped_plans_are_small_enough(plan: LivePlan) -> None:
+    assert plan.model.n_columns <= 100_000
+
+
+def test_doubling_all_money_doubles_the_objective() -> None:
+    inputs = plan_inputs(resolve(load_scenario("neocloud"), load_catalog()))
+    twice = {name: getattr(inputs, name) * 2.0 for name in MONEY}
+    doubled = replace(
+        inputs,
+        **twice,
+        opening_cash_musd=inputs.opening_cash_musd * 2,
+        credit_limit_musd=inputs.credit_limit_musd * 2,
+    )
+    once = solve(open_plan(inputs)).objective_musd
+    assert solve(open_plan(doubled)).objective_musd == pytest.approx(2 * once, rel=1e-6)
+
+
+@settings(max_examples=25)
+@given(
+    price=st.floats(0.1, 10),
+    demand=st.floats(1, 50),
+    room=st.floats(1, 60),
+    more=st.floats(0, 60),
+    reserve=st.floats(0, 0.5),
+)
+def test_relaxing_a_bound_never_costs(price: float, demand: float, room: float, more: float, reserve: float) -> None:
+    base = tiny(demand=demand, capex_musd_per_mw=grid("offer", ["a"], price), reserve_frac=reserve,
+                connection_mw=grid("site", ["hall"], room))  # fmt: skip
+    tight = solved(base).objective_musd
+    loose = solved(replace(base, connection_mw=grid("site", ["hall"], room + more))).objective_musd
+    assert loose <= tight + 1e-6 * max(1.0, tight)
+
+
+@settings(max_examples=25)
+@given(price=st.floats(0.1, 10), demand=st.floats(1, 50), room=st.floats(1, 60))
+def test_one_offer_in_closed_form(price: float, demand: float, room: float) -> None:
+    """Two quarters, one offer: what fits is bought if it costs less than not serving twice; 100 a unit unmet."""
+    plan = solved(
+        tiny(
+            demand=demand,
+            capex_musd_per_mw=grid("offer", ["a"], price),
+            connection_mw=grid("site", ["hall"], room),
+        )
+    )
+    bought = min(demand, room / 1.25)
+    assert plan.objective_musd == pytest.approx(bought * price + 200.0 * (demand - bought), rel=1e-6)
+
+
+def test_inputs_hold_no_nan_but_firm_penalties() -> None:
+    for name in bundled():
+        inputs = plan_inputs(resolve(load_scenario(name), load_catalog()))
+        for field in fields(PlanInputs):
+            value = getattr(inputs, field.name)
+            if isinstance(value, xr.DataArray) and value.dtype.kind == "f" and field.name != "commitment_penalty_musd":
+                assert not bool(np.isnan(value).any()), f"{name}: {field.name}"

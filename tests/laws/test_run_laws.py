@@ -1,0 +1,101 @@
+"""What every shipped scenario's run must obey."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from gigawatt.catalog.load import load_catalog
+from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.finance.tranches import released_gw
+from gigawatt.study.results import Results, cited_keys, input_hash, save
+from gigawatt.study.run import run
+from gigawatt.study.scenario import bundled, load_scenario
+
+KEYS = ("scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd", "tranches_usd",
+        "cost_per_mtok_usd", "low_latency_share", "unmet_share", "solve_s", "wall_s")  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=bundled())
+def results(request: pytest.FixtureRequest) -> Results:
+    return run(request.param)
+
+
+def test_books_balance_and_agree_with_the_plan(results: Results) -> None:
+    """Every book sums to zero, and the buyer's cash in the ledger is the plan's cash, quarter by quarter."""
+    assert imbalance_usd(results.book) < 0.01
+    funding = results.case.scenario.funding
+    cash = balance_usd(results.book, results.case.scenario.buyer, results.case.labels, funding.opening_cash.value)
+    assert np.abs(cash.to_numpy() - results.plan["cash_usd"].values).max() < 1e-6 * max(1e9, float(cash.abs().max()))
+
+
+def test_every_mw_of_chips_sits_in_one_mw_of_building(results: Results) -> None:
+    plan = results.plan
+    overhead = np.array([offer.site.facility_over_it for offer in results.case.offers])
+    load = (plan["stock_w"] * xr.DataArray(overhead, dims="offer")).groupby("at_site").sum().rename(at_site="site")
+    room = plan["in_use_facility_w"].sel(site=load["site"])
+    assert float((load - room).max()) <= 1e3  # one kW
+    limited = np.isfinite(plan["connection_w"])
+    assert float((plan["in_use_facility_w"] - plan["connection_w"]).where(limited, -1.0).max()) <= 1e3
+
+
+def test_work_is_served_gated_waiting_or_unmet(results: Results) -> None:
+    plan = results.plan
+    now = [i for i, item in enumerate(results.case.classes) if item.workload.patience == "none"]
+    whole = plan["served"] + plan["unmet"] + plan.get("gated", 0.0)
+    asked = plan["demand"].isel(workload=now)
+    assert np.allclose(whole.isel(workload=now).transpose(*asked.dims), asked, rtol=1e-6, atol=1.0)
+
+
+def test_released_gigawatts_are_the_closed_form(results: Results) -> None:
+    """Tranches of the plan against floor(accepted), computed from acceptance alone."""
+    terms, equity = results.case.scenario.funding.milestones, results.case.equity
+    if terms is None or equity is None:
+        assert not results.summary["tranches_usd"]
+        return
+    counts = results.plan["vendor"].values == equity.counts_vendor
+    accepted = results.plan["accepted_facility_w"].values[counts].sum(axis=0) / 1e9
+    whole = (terms.release or equity.release) == "whole-gigawatt"
+    expected = released_gw(accepted + 1e-6, cap_gw=equity.cap.value / equity.per_gw.value / 1e9, whole=whole)
+    assert np.allclose(results.plan["released_gw"].values, expected, atol=1e-3)
+
+
+def test_summary_has_its_keys_and_is_json(results: Results) -> None:
+    assert all(key in results.summary for key in KEYS)
+    assert json.loads(json.dumps(results.summary, allow_nan=False)) is not None
+    accepted = list(results.summary["gw_by_quarter"].values())
+    assert all(b >= a - 1e-9 for a, b in pairwise(accepted))
+    assert sum(results.summary["gw_by_vendor"].values()) == pytest.approx(accepted[-1])
+
+
+def test_same_input_same_hash_same_numbers(results: Results) -> None:
+    again = run(results.case.scenario.name)
+    assert again.hash == results.hash
+    timing = {"solve_s", "build_s", "wall_s"}
+    first = {k: v for k, v in results.summary.items() if k not in timing}
+    assert {k: v for k, v in again.summary.items() if k not in timing} == first
+
+
+def test_hash_changes_with_the_input(results: Results) -> None:
+    scenario, catalog = load_scenario(results.case.scenario.name), load_catalog()
+    assert input_hash(scenario.model_copy(update={"title": "another"}), catalog, []) != input_hash(
+        scenario, catalog, []
+    )
+
+
+def test_run_folder_can_be_read_without_the_code(results: Results, tmp_path: Path) -> None:
+    folder = save(results, tmp_path)
+    with xr.open_dataset(folder / "plan.nc", engine="h5netcdf") as plan:
+        assert all(plan[name].attrs["units"] for name in plan.data_vars)
+        assert float(plan["stock_w"].sum()) == pytest.approx(float(results.plan["stock_w"].sum()))
+    assert len(pd.read_parquet(folder / "cash.parquet")) == len(results.book)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["hash"] == results.hash
+    bib = (folder / "sources.bib").read_text()
+    assert all(f"{{{key}," in bib for key in cited_keys(results.case))
