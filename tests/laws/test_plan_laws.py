@@ -18,7 +18,8 @@ from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import bundled, load_scenario
 from tests.unit.plan.tiny import grid, solved, tiny
 
-MONEY = ("capex_musd_per_mw", "hold_musd_per_mw", "salvage_musd_per_mw", "energise_musd_per_mw", "site_hold_musd_per_mw",
+MONEY = (
+    "capex_musd_per_mw", "hold_musd_per_mw", "salvage_musd_per_mw", "energise_musd_per_mw", "site_hold_musd_per_mw",
          "site_salvage_musd_per_mw", "run_musd_per_mw", "unmet_musd", "income_musd", "delay_musd", "gate_musd",
          "commitment_penalty_musd", "inflow_musd")  # fmt: skip
 

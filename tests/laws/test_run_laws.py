@@ -18,7 +18,8 @@ from gigawatt.study.results import Results, cited_keys, input_hash, save
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled, load_scenario
 
-KEYS = ("scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd", "tranches_usd",
+KEYS = (
+    "scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd", "tranches_usd",
         "cost_per_mtok_usd", "low_latency_share", "unmet_share", "solve_s", "wall_s")  # fmt: skip
 
 

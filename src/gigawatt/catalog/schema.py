@@ -258,7 +258,11 @@ class Costs(Entry):
 
 
 class Efficiency(Entry):
-    """Stated efficiencies of the roofline: achieved over peak, and fixed overheads."""
+    """Stated efficiencies of the roofline: achieved over peak, and fixed overheads.
+
+    ``software_by_vendor`` multiplies achieved bandwidth and compute where a vendor's serving software is behind the
+    one the other figures were read from; a vendor that is not named counts as 1.
+    """
 
     decode_bandwidth: Number
     prefill_compute: Number
@@ -270,6 +274,7 @@ class Efficiency(Entry):
     link_bandwidth: Number
     memory_reserve: Number
     headroom: Number
+    software_by_vendor: dict[Slug, Number] = {}
 
 
 class Shipments(Entry):

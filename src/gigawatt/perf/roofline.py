@@ -123,9 +123,11 @@ def _roofline_point(
     if not flops or package.memory is None or package.memory_bandwidth is None:
         return replace(none, reason=f"{system.name} has no dense peak or memory figure for {model.weights_precision}")
     link = package.scale_up_bandwidth
+    software = efficiency.software_by_vendor.get(system.vendor)
+    behind = _at(software, band) if software else 1.0
     rates = Rates(
-        flops=flops * _at(efficiency.prefill_compute, band),
-        bandwidth=package.memory_bandwidth.value * _at(efficiency.decode_bandwidth, band),
+        flops=flops * behind * _at(efficiency.prefill_compute, band),
+        bandwidth=package.memory_bandwidth.value * behind * _at(efficiency.decode_bandwidth, band),
         memory=package.memory.value * (1.0 - _at(efficiency.memory_reserve, band, more_is_better=False)),
         link=(link.value / 2.0 if link else 0.0) * _at(efficiency.link_bandwidth, band),
         step_s=_at(efficiency.step_overhead, band, more_is_better=False),

@@ -32,7 +32,7 @@ class Milestones:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RightRow:
-    """A right over new capacity: of ``base`` MW added in ``quarters``, at least ``share`` is the ``holder``'s offers."""
+    """A right over new capacity: of ``base`` MW added in ``quarters``, at least ``share`` goes to ``held`` offers."""
 
     id: str
     kind: str

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
@@ -12,9 +15,9 @@ from gigawatt.report.money_figures import (
     capex_per_gw,
     cash,
     cost_per_mtok,
-    sankey,
     sources_and_uses,
 )
+from gigawatt.report.sankey import sankey
 from gigawatt.report.style import (
     BLUE,
     INK,
@@ -25,7 +28,7 @@ from gigawatt.report.style import (
     Floats,
     Scale,
     bars,
-    class_name,
+    class_label,
     count_scale,
     layout,
     listed,
@@ -35,10 +38,10 @@ from gigawatt.report.style import (
     power_scale,
     quarter_axis,
     series_colours,
-    site_name,
+    site_label,
     steps,
     system_colours,
-    system_name,
+    system_label,
     value_axis,
 )
 from gigawatt.study.cash import daily_mean
@@ -67,8 +70,9 @@ def gw_by_vendor(results: Results) -> go.Figure:
     accepted = _by(results.plan["accepted_facility_w"], "system")
     order = [name for name in ordered_systems(case) if name in accepted]
     colours = system_colours(case)
-    rows = [(system_name(case, name), accepted[name], colours[name]) for name in order]
-    return _accepted(results, rows, "by system, one hue a vendor")
+    rows = [(system_label(case, name), accepted[name], colours[name]) for name in order]
+    total = sum((row for _, row, _ in rows), np.zeros(len(case.quarters)))
+    return _accepted(results, rows, _accepted_title(case.labels, total), "by system, one hue a vendor")
 
 
 def gw_by_site(results: Results) -> go.Figure:
@@ -76,8 +80,18 @@ def gw_by_site(results: Results) -> go.Figure:
     accepted = _by(results.plan["accepted_facility_w"], "at_site")
     order = [str(s) for s in results.plan["site"].values if str(s) in accepted]
     colours = series_colours(order)
-    rows = [(site_name(results.case, name), accepted[name], colours[name]) for name in order]
-    return _accepted(results, rows, "by site")
+    rows = [(site_label(results.case, name), accepted[name], colours[name]) for name in order]
+    return _accepted(results, rows, _by_site_title(rows), "by site")
+
+
+def _by_site_title(rows: list[tuple[str, Floats, str]]) -> str:
+    if not rows:
+        return "No new capacity is accepted"
+    name, most, _ = max(rows, key=lambda row: row[1][-1])
+    amount = pretty(float(most[-1]), "W")
+    if len(rows) == 1:
+        return f"{name} takes all of it, {amount}"
+    return f"{len(rows)} sites take it, the most at {name} ({amount})"
 
 
 def _by(values: xr.DataArray, group: str) -> dict[str, Floats]:
@@ -86,7 +100,7 @@ def _by(values: xr.DataArray, group: str) -> dict[str, Floats]:
     return {key: row for key, row in sums.items() if np.abs(row).max() > NOTHING_W}
 
 
-def _accepted(results: Results, rows: list[tuple[str, Floats, str]], split: str) -> go.Figure:
+def _accepted(results: Results, rows: list[tuple[str, Floats, str]], title: str, split: str) -> go.Figure:
     case, plan = results.case, results.plan
     labels = list(case.labels)
     total = sum((row for _, row, _ in rows), np.zeros(len(labels)))
@@ -96,12 +110,14 @@ def _accepted(results: Results, rows: list[tuple[str, Floats, str]], split: str)
     scale = power_scale(max(total.max(), 0.0 if connected is None else connected.max(), committed.max(initial=0.0)))
     subtitle = f"Facility power accepted since {labels[0]}, {split}."
     if connected is not None:
-        subtitle += f" Line: power energised at the {_sites(int(finite.sum()))} with a stated connection"
+        subtitle += f" Line: power energised at {_sites(int(finite.sum()))} with a stated connection"
         stood = _stood_w(case, plan, finite)
-        subtitle += f", of which {pretty(stood, 'W')} carried older capacity at the start." if stood > NOTHING_W else "."
+        subtitle += (
+            f", of which {pretty(stood, 'W')} carried older capacity at the start." if stood > NOTHING_W else "."
+        )
     if len(committed):
         subtitle += " Diamonds: committed schedule."
-    figure = go.Figure(layout=layout(_accepted_title(labels, total), subtitle))
+    figure = go.Figure(layout=layout(title, subtitle))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     for name, row, colour in rows:
         figure.add_trace(bars(labels, scale.of(row), name, colour, hover))
@@ -115,10 +131,10 @@ def _accepted(results: Results, rows: list[tuple[str, Floats, str]], split: str)
 
 
 def _sites(n: int) -> str:
-    return f"{n} sites" if n != 1 else "site"
+    return f"{n} sites" if n != 1 else "one site"
 
 
-def _stood_w(case: Case, plan: xr.Dataset, finite: np.ndarray) -> float:  # type: ignore[type-arg]
+def _stood_w(case: Case, plan: xr.Dataset, finite: npt.NDArray[np.bool_]) -> float:
     """Facility power before the first quarter at sites with a stated connection [W]."""
     sites = {str(name) for name in plan["site"].values[finite]}
     overhead = np.array([offer.site.facility_over_it for offer in case.offers])
@@ -126,7 +142,7 @@ def _stood_w(case: Case, plan: xr.Dataset, finite: np.ndarray) -> float:  # type
     return float((plan["initial_w"].values * overhead)[here].sum())
 
 
-def _accepted_title(labels: list[str], total: Floats) -> str:
+def _accepted_title(labels: Sequence[str], total: Floats) -> str:
     if total.max() <= NOTHING_W:
         return "No new capacity is accepted"
     last = labels[int(np.argmax(total >= total[-1] - NOTHING_W))]
@@ -142,12 +158,18 @@ def _schedule(case: Case, labels: list[str], name: str, values: Floats, scale: S
     basis = next(row.basis for row in case.scenario.commitments if row.id == name)
     word = "IT power" if basis == "it" else "facility power"
     return go.Scatter(
-        x=[labels[i] for i in due], y=scale.of(values[due]).tolist(), name=f"Committed: {plain(name)} ({word})",
+        x=[labels[i] for i in due],
+        y=scale.of(values[due]).tolist(),
+        name=f"Committed: {plain(name)} ({word})",
         mode="markers",
-        marker={"symbol": ("diamond", "square", "triangle-up", "cross")[index % 4], "size": 10, "color": "white",
-                "line": {"color": "#b3261e", "width": 2.2}},
-        hovertemplate=f"{plain(name)}<br>due by the end of %{{x}}: %{{y:.4~g}} {scale.unit} {word}<extra></extra>",
-    )  # fmt: skip
+        marker={
+            "symbol": ("diamond", "square", "triangle-up", "cross")[index % 4],
+            "size": 10,
+            "color": "white",
+            "line": {"color": "#b3261e", "width": 2.2},
+        },
+        hovertemplate=f"{plain(name)}<br>due by %{{x}}: %{{y:.4~g}} {scale.unit} {word}<extra></extra>",
+    )
 
 
 def site_power(results: Results) -> go.Figure:
@@ -166,15 +188,21 @@ def site_power(results: Results) -> go.Figure:
     n_columns = min(len(rows), 4)
     n_rows = -(-len(rows) // n_columns)
     scale = power_scale(max(connection.max() for _, _, connection in rows))
-    full = [site_name(case, name) for name, load, there in rows if load[-1] >= 0.999 * there[-1] > 0]
-    title = f"{listed(full)} {'are' if len(full) > 1 else 'is'} full at the end" if full else "No site is full at the end"
+    full = [site_label(case, name) for name, load, there in rows if load[-1] >= 0.999 * there[-1] > 0]
+    title = (
+        f"{listed(full)} {'are' if len(full) > 1 else 'is'} full at the end" if full else "No site is full at the end"
+    )
     title = title if len(full) < 5 else f"{len(full)} of {len(rows)} sites are full at the end"
     figure = make_subplots(
-        rows=n_rows, cols=n_columns, shared_yaxes="all", horizontal_spacing=0.025, vertical_spacing=0.3 / n_rows,
-        subplot_titles=[f"<b>{site_name(case, name)}</b>" for name, _, _ in rows],
-    )  # fmt: skip
-    subtitle = "Facility power that stands, older capacity included (area), and what the connection carries (line), by site."
-    figure.update_layout(layout(title, subtitle, height=40 + 205 * n_rows if n_columns > 1 else 400))
+        rows=n_rows,
+        cols=n_columns,
+        shared_yaxes="all",
+        horizontal_spacing=0.025,
+        vertical_spacing=0.3 / n_rows,
+        subplot_titles=[f"<b>{site_label(case, name)}</b>" for name, _, _ in rows],
+    )
+    subtitle = "Facility power that stands, older capacity included (area), and what the connection carries (line)."
+    figure.update_layout(layout(title, subtitle, height=40 + 205 * n_rows if n_columns > 1 else 400, headroom=26))
     for index, (_, load, there) in enumerate(rows):
         place = {"row": index // n_columns + 1, "col": index % n_columns + 1}
         hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
@@ -207,16 +235,28 @@ def packages_and_dies(results: Results) -> go.Figure:
     packages = sum(rows.values(), np.zeros(len(labels)))
     scale, colours = count_scale(float(dies.max())), system_colours(case)
     unit = f"{scale.unit} " if scale.unit else ""
-    figure = go.Figure(layout=layout(
-        f"{pretty(float(packages[-1]))} packages hold {pretty(float(dies[-1]))} dies: say which is meant by a GPU"
-        if packages[-1] >= 0.5 else "No packages are accepted",
-        f"Accepted since {labels[0]}. A package is what a socket or a module holds; NVL72 counts packages, NVL144 of 2025 "
-        "counted the dies of the same rack.",
-    ))  # fmt: skip
+    figure = go.Figure(
+        layout=layout(
+            f"{pretty(float(packages[-1]))} packages hold {pretty(float(dies[-1]))} dies: say which a GPU is"
+            if packages[-1] >= 0.5
+            else "No packages are accepted",
+            f"Accepted since {labels[0]}. A package fills a socket; NVL72 counts packages, NVL144 of 2025 "
+            "counted the dies of the same rack.",
+        )
+    )
     for name in (name for name in ordered_systems(case) if name in rows):
-        figure.add_trace(bars(labels, scale.of(rows[name]), f"Packages, {system_name(case, name)}", colours[name],
-                              f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {unit}"))  # fmt: skip
-    figure.add_trace(steps(labels, scale.of(dies), "Dies, all systems", f"Dies<br>%{{x}}: %{{y:.4~g}} {unit}", colour=ORANGE))
+        figure.add_trace(
+            bars(
+                labels,
+                scale.of(rows[name]),
+                f"Packages, {system_label(case, name)}",
+                colours[name],
+                f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {unit}",
+            )
+        )
+    figure.add_trace(
+        steps(labels, scale.of(dies), "Dies, all systems", f"Dies<br>%{{x}}: %{{y:.4~g}} {unit}", colour=ORANGE)
+    )
     figure.update_xaxes(quarter_axis(labels))
     figure.update_yaxes(value_axis(f"packages, dies [{scale.unit}]" if scale.unit else "packages, dies"))
     return figure
@@ -237,14 +277,15 @@ def demand_and_idle(results: Results) -> go.Figure:
     title = "Demand needs all that stands"
     if idle[most] > 0.001 * (needed + idle).max():
         title = f"Up to {pretty(float(idle[most]), 'W')} stand idle beyond demand, most in {labels[most]}"
-    subtitle = "Facility power that stands: what the busiest hours need, with reserve, and what commitments hold beyond it."
+    subtitle = "Facility power that stands: what the busiest hours need, with reserve, and what is held beyond it."
     if "gw_without_commitments" in figures:
         free, whole = figures["gw_without_commitments"], figures["gw_by_quarter"][labels[-1]]
         subtitle += f" Without commitments {_gw(free)} of new capacity would be accepted instead of {_gw(whole)}."
     figure = go.Figure(layout=layout(title, subtitle))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     figure.add_trace(bars(labels, scale.of(needed), "Demand-driven", BLUE, hover))
-    figure.add_trace(bars(labels, scale.of(idle), "Committed or held, idle", SAND, hover))
+    if idle.max() > NOTHING_W:
+        figure.add_trace(bars(labels, scale.of(idle), "Committed or held, idle", SAND, hover))
     figure.update_xaxes(quarter_axis(labels))
     figure.update_yaxes(value_axis(f"facility power [{scale.unit}]"))
     return figure
@@ -267,25 +308,38 @@ def classes_by_system(results: Results) -> go.Figure:
         return go.Figure(layout=layout("No class runs in the last quarter", ""))
     scale, colours = power_scale(max(totals.values())), system_colours(case)
     share = totals[shown[0]] / sum(totals.values())
-    title = f"{class_name(case, shown[0])} takes {share:.0%} of the IT power at work in {case.labels[-1]}"
-    figure = go.Figure(layout=layout(
-        title, "IT power at work in the last quarter, mean over the day, by class and by the system it runs on.",
-        height=130 + 36 * len(shown),
-    ))  # fmt: skip
-    names = {name: class_name(case, name) for name in shown}
+    title = f"{class_label(case, shown[0])} takes {share:.0%} of the IT power at work in {case.labels[-1]}"
+    figure = go.Figure(
+        layout=layout(
+            title,
+            "IT power at work in the last quarter, mean over the day, by class and by the system it runs on.",
+            height=130 + 36 * len(shown),
+        )
+    )
+    names = {name: class_label(case, name) for name in shown}
     for system in ordered_systems(case):
         watts = np.array([last[(classes == name) & (systems == system)].sum() for name in shown])
         if watts.max() > NOTHING_W:
-            figure.add_trace(go.Bar(
-                y=[names[name] for name in shown], x=scale.of(watts).tolist(), orientation="h",
-                name=system_name(case, system), marker={"color": colours[system], "line": {"color": "white", "width": 0.6}},
-                hovertemplate=f"%{{y}} on %{{fullData.name}}: %{{x:.4~g}} {scale.unit}<extra></extra>",
-            ))  # fmt: skip
+            figure.add_trace(
+                go.Bar(
+                    y=[names[name] for name in shown],
+                    x=[float(value) if value else None for value in scale.of(watts)],
+                    orientation="h",
+                    name=system_label(case, system),
+                    marker={"color": colours[system], "line": {"color": "white", "width": 0.6}},
+                    hovertemplate=f"%{{y}} on %{{fullData.name}}: %{{x:.4~g}} {scale.unit}<extra></extra>",
+                )
+            )
     for name in shown:
         figure.add_annotation(
-            x=float(scale.of(totals[name])), y=names[name], text=pretty(totals[name], "W"), showarrow=False,
-            xanchor="left", xshift=5, font={"size": 12, "color": SOFT},
-        )  # fmt: skip
+            x=float(scale.of(totals[name])),
+            y=names[name],
+            text=pretty(totals[name], "W"),
+            showarrow=False,
+            xanchor="left",
+            xshift=5,
+            font={"size": 12, "color": SOFT},
+        )
     figure.update_yaxes(name_axis([names[name] for name in shown]))
     figure.update_xaxes(value_axis(f"IT power at work [{scale.unit}]", linecolor=LINE))
     figure.update_xaxes(range=[0, 1.12 * float(scale.of(max(totals.values())))])

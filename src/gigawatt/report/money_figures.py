@@ -1,9 +1,8 @@
-"""Figures of money: cash and funding by quarter, sources and uses, who pays whom, capex of a gigawatt, cost of a token."""
+"""Figures of money: cash and funding by quarter, sources and uses, capex of a gigawatt, cost of a token."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -21,15 +20,14 @@ from gigawatt.report.style import (
     WINE,
     Floats,
     bars,
-    class_name,
+    class_label,
     layout,
     money_scale,
     name_axis,
-    party_name,
+    party_label,
     quarter_axis,
     value_axis,
 )
-from gigawatt.study.resolve import Case
 from gigawatt.study.results import Results
 from gigawatt.study.scenario import Demanded
 
@@ -40,12 +38,12 @@ _FUNDS = {
     "gap-financing": ("Still to be found", ROSE),
     "debt-repayment": ("Debt repaid", "#8d97a1"),
 }
-_SOURCES = {"sales": ("Revenue that pays for compute", "#7b8794")} | _FUNDS
-_USES = {
+SOURCES = {"sales": ("Revenue that pays for compute", "#7b8794")} | _FUNDS
+USES = {
     "systems": ("Systems", "#16683a"),
     "network": ("Network", "#5fa777"),
-    "buildings": ("Buildings, power, cooling", ORANGE),
-    "rented": ("Rented chips and cloud", "#2459a6"),
+    "buildings": ("Buildings", ORANGE),
+    "rented": ("Rented compute", "#2459a6"),
     "site-rent": ("Rent of sites", SAND),
     "energy": ("Energy", "#b4431f"),
     "upkeep": ("Upkeep", "#93922f"),
@@ -53,10 +51,21 @@ _USES = {
     "debt-repayment": ("Debt repaid", "#8d97a1"),
 }
 _PURPOSE = {
-    "shell": "buildings", "power": "buildings", "cooling": "buildings", "cloud-rent": "rented", "chip-rent": "rented",
-    "maintenance": "upkeep", "facility-upkeep": "upkeep",
-}  # fmt: skip
-_PARTS = {"systems": "Systems", "network": "Network", "power": "Power plant", "shell": "Shell", "cooling": "Cooling"}
+    "shell": "buildings",
+    "power": "buildings",
+    "cooling": "buildings",
+    "cloud-rent": "rented",
+    "chip-rent": "rented",
+    "maintenance": "upkeep",
+    "facility-upkeep": "upkeep",
+}
+_PARTS = {
+    "systems": "Systems",
+    "network": "Network",
+    "power": "Power plant",
+    "shell": "Shell",
+    "cooling": "Cooling",
+}
 
 
 def cash(results: Results) -> go.Figure:
@@ -70,7 +79,7 @@ def cash(results: Results) -> go.Figure:
     figure = make_subplots(rows=n_rows, cols=1, shared_xaxes=True, vertical_spacing=0.07)
     subtitle = "Cash balance and debt at the end of each quarter."
     if funds:
-        subtitle = "Above: money from investors, lenders, and money still to be found, by quarter. Below: cash and debt."
+        subtitle = "Above: money from investors and lenders, and what is still to be found. Below: cash and debt."
     figure.update_layout(layout(_cash_title(results), subtitle, height=330 + 150 * n_rows))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     for kind, row in funds.items():
@@ -81,11 +90,21 @@ def cash(results: Results) -> go.Figure:
     if debt.max() > 1.0:
         lines.append(("Debt", debt, WINE, "5px,3px"))
     for name, values, colour, dash in lines:
-        figure.add_trace(go.Scatter(
-            x=labels, y=scale.of(values).tolist(), name=name, mode="lines+markers", marker={"size": 5},
-            line={"color": colour, "width": 2.2, "dash": dash}, hovertemplate=hover + "<extra></extra>",
-            fill="tozeroy" if name == "Cash balance" else None, fillcolor="rgba(28,39,51,0.06)",
-        ), row=n_rows, col=1)  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=labels,
+                y=scale.of(values).tolist(),
+                name=name,
+                mode="lines+markers",
+                marker={"size": 5},
+                line={"color": colour, "width": 2.2, "dash": dash},
+                hovertemplate=hover + "<extra></extra>",
+                fill="tozeroy" if name == "Cash balance" else None,
+                fillcolor="rgba(28,39,51,0.06)",
+            ),
+            row=n_rows,
+            col=1,
+        )
     figure.update_xaxes(quarter_axis(labels))
     if funds:
         figure.update_yaxes(value_axis(f"in the quarter [{scale.unit}]", rangemode="normal"), row=1, col=1)
@@ -121,178 +140,143 @@ def flows_in_usd(results: Results) -> dict[str, float]:
 def flows_out_usd(results: Results) -> dict[str, float]:
     """Money the buyer pays over the horizon by purpose, with what is left at the end [USD]."""
     book = results.book[results.book["payer"] == results.case.scenario.buyer]
-    paid = book.groupby(_purpose(book))["usd"].sum()
+    paid = book.groupby(book["kind"].map(purpose))["usd"].sum()
     left = sum(flows_in_usd(results).values()) - float(book["usd"].sum())
     return {str(k): float(v) for k, v in paid.items()} | {"closing": left}
 
 
-def _purpose(book: pd.DataFrame) -> pd.Series:
-    return book["kind"].map(lambda kind: _PURPOSE.get(kind, kind))
+def purpose(kind: str) -> str:
+    """What a kind of flow pays for, as reports group it."""
+    return _PURPOSE.get(kind, kind)
 
 
 def sources_and_uses(results: Results) -> go.Figure:
     """Where the buyer's money comes from and what it goes to over the horizon; the two sides are equal."""
-    names_in = {key: name for key, (name, _) in _SOURCES.items()} | {"opening": "Cash at the start"}
-    names_out = {key: name for key, (name, _) in _USES.items()} | {"closing": "Cash at the end"}
+    names_in = {key: name for key, (name, _) in SOURCES.items()} | {"opening": "Cash at the start"}
+    names_out = {key: name for key, (name, _) in USES.items()} | {"closing": "Cash at the end"}
     into, out = flows_in_usd(results), flows_out_usd(results)
     total = sum(into.values())
     scale = money_scale(total)
     sides = [("Sources", into, names_in, BLUE), ("Uses", out, names_out, ORANGE)]
     figure = make_subplots(rows=1, cols=2, subplot_titles=["<b>Sources</b>", "<b>Uses</b>"], horizontal_spacing=0.25)
     most = max(max(into.values()), max(out.values()))
-    length = 1
+    places: list[list[str]] = []
     for column, (side, flows, names, colour) in enumerate(sides, start=1):
-        rows = sorted(((names.get(k, k), v) for k, v in flows.items() if abs(v) > 1e-4 * total), key=lambda r: -r[1])
-        length = max(length, len(rows))
-        figure.add_trace(go.Bar(
-            y=[name for name, _ in rows], x=scale.of([usd for _, usd in rows]).tolist(), orientation="h", name=side,
-            marker={"color": colour}, text=[pretty(usd, "USD") for _, usd in rows], textposition="outside",
-            textfont={"color": SOFT, "size": 12}, cliponaxis=False, showlegend=False,
-            hovertemplate=f"%{{y}}: %{{x:.4~g}} {scale.unit}<extra></extra>",
-        ), row=1, col=column)  # fmt: skip
-        figure.update_yaxes(name_axis([name for name, _ in rows]), row=1, col=column)
+        shown = [(names.get(key, key), usd) for key, usd in flows.items() if abs(usd) > 1e-4 * total]
+        rows = sorted(shown, key=lambda row: -row[1])
+        figure.add_trace(
+            go.Bar(
+                y=[name for name, _ in rows],
+                x=scale.of([usd for _, usd in rows]).tolist(),
+                orientation="h",
+                name=side,
+                marker={"color": colour},
+                text=[pretty(usd, "USD") for _, usd in rows],
+                textposition="outside",
+                textfont={"color": SOFT, "size": 12},
+                cliponaxis=False,
+                showlegend=False,
+                hovertemplate=f"%{{y}}: %{{x:.4~g}} {scale.unit}<extra></extra>",
+            ),
+            row=1,
+            col=column,
+        )
+        places.append([name for name, _ in rows])
+    length = max(len(rows) for rows in places)
+    for column, shown_names in enumerate(places, start=1):
+        span = [len(shown_names) - length - 0.5, len(shown_names) - 0.5]
+        figure.update_yaxes(name_axis(shown_names, range=span), row=1, col=column)
     main = max(out.items(), key=lambda item: item[1] if item[0] != "closing" else -1.0)
-    title = f"{pretty(total, 'USD')} come in; {names_out.get(main[0], main[0]).lower()} take {main[1] / total:.0%} of it"
-    labels = results.case.labels
-    figure.update_layout(layout(
-        title, f"Sources and uses of {party_name(results.case, results.case.scenario.buyer)}'s money for compute, "
-        f"{labels[0]} to {labels[-1]}, in money of the quarter. The two sides are equal.", height=90 + 40 * length,
-    ))  # fmt: skip
+    largest = names_out.get(main[0], main[0]).lower()
+    title = f"{pretty(total, 'USD')} come in; {largest} take {main[1] / total:.0%} of it"
+    labels, buyer = results.case.labels, party_label(results.case, results.case.scenario.buyer)
+    figure.update_layout(
+        layout(
+            title,
+            f"Sources and uses of {buyer}'s money for compute, "
+            f"{labels[0]} to {labels[-1]}, in money of the quarter. The two sides are equal.",
+            height=70 + 38 * length,
+            headroom=24,
+        )
+    )
     figure.update_xaxes(value_axis(f"[{scale.unit}]", range=[0, 1.2 * float(scale.of(most))]))
     figure.update_layout(bargap=0.35)
     return figure
 
 
-def sankey(results: Results) -> go.Figure:
-    """Who pays whom over the horizon: payers, the buyer, what for, payees; small payees are put together."""
-    case = results.case
-    buyer, book = case.scenario.buyer, results.book
-    into = book[book["payee"] == buyer].groupby(["payer", "kind"])["usd"].sum()
-    paid = book[book["payer"] == buyer].assign(purpose=_purpose(book)).groupby(["purpose", "payee"])["usd"].sum()
-    total = sum(flows_in_usd(results).values())
-    small = 0.004 * total
-    nodes: dict[tuple[str, str], tuple[str, str, float]] = {}
-    links: list[tuple[tuple[str, str], tuple[str, str], float, str, str]] = []
-
-    def node(side: str, key: str, name: str, colour: str, usd: float) -> tuple[str, str]:
-        old = nodes.get((side, key), (name, colour, 0.0))
-        nodes[side, key] = (name, colour, old[2] + usd)
-        return side, key
-
-    middle = node("buyer", buyer, party_name(case, buyer), INK, total)
-    for (payer, kind), usd in into.items():
-        name, colour = _SOURCES.get(str(kind), (str(kind), SOFT))
-        start = node("payer", str(payer), party_name(case, str(payer)), _party_colour(case, str(payer)), usd)
-        links.append((start, middle, usd, colour, name))
-    opening = case.scenario.funding.opening_cash.value
-    if opening > small:
-        start = node("payer", "opening", "Cash at the start", "#7b8794", opening)
-        links.append((start, middle, opening, "#7b8794", "Cash at the start"))
-    for (purpose, payee), usd in paid.items():
-        name, colour = _USES.get(str(purpose), (str(purpose), SOFT))
-        what = node("what", str(purpose), name, colour, usd)
-        links.append((middle, what, usd, colour, name))
-        key, label = (str(payee), party_name(case, str(payee))) if usd >= small else ("others", "Others")
-        end = node("payee", key, label, _party_colour(case, key), usd)
-        links.append((what, end, usd, colour, name))
-    left = flows_out_usd(results)["closing"]
-    if left > small:
-        links.append((middle, node("payee", "closing", "Cash at the end", "#7b8794", left), left, "#7b8794", "Cash at the end"))
-    return _sankey_figure(results, nodes, links, total)
-
-
-def _party_colour(case: Case, party: str) -> str:
-    known = {"nvidia": "#16683a", "customers": "#7b8794", "capital-markets": ROSE, "others": "#aab3bc"}
-    return known.get(party, "#4f6375")
-
-
-def _sankey_figure(
-    results: Results,
-    nodes: dict[tuple[str, str], tuple[str, str, float]],
-    links: list[tuple[tuple[str, str], tuple[str, str], float, str, str]],
-    total: float,
-) -> go.Figure:
-    place = {key: index for index, key in enumerate(nodes)}
-    scale = money_scale(total)
-    merged: dict[tuple[int, int], tuple[float, str, str]] = {}
-    for start, end, usd, colour, name in links:
-        pair = place[start], place[end]
-        merged[pair] = (merged.get(pair, (0.0, "", ""))[0] + usd, colour, name)
-    figure = go.Figure(layout=layout(_sankey_title(results), "Money that changes hands over the horizon, left to right: "
-                       "who pays, the buyer, what for, who is paid. A party can stand on both sides.", height=560))  # fmt: skip
-    figure.add_trace(go.Sankey(
-        arrangement="snap", valueformat=".4~g", valuesuffix=f" {scale.unit}", textfont={"size": 13, "color": INK},
-        node={
-            "label": [f"{name}  {pretty(usd, 'USD')}" for name, _, usd in nodes.values()],
-            "color": [colour for _, colour, _ in nodes.values()], "pad": 24, "thickness": 14,
-            "line": {"color": "white", "width": 0.5}, "hovertemplate": "%{label}<extra></extra>",
-        },
-        link={
-            "source": [pair[0] for pair in merged], "target": [pair[1] for pair in merged],
-            "value": [float(scale.of(usd)) for usd, _, _ in merged.values()],
-            "color": [_faint(colour) for _, colour, _ in merged.values()],
-            "label": [name for _, _, name in merged.values()],
-            "hovertemplate": "%{label}: %{value}<extra></extra>",
-        },
-    ))  # fmt: skip
-    figure.update_layout(margin_b=20)
-    return figure
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.30)"
-
-
-def _sankey_title(results: Results) -> str:
-    rows = [row for row in results.summary["circularity"] if row["invested_usd"] > 1.0 and row["returned_usd"] > 1.0]
-    if not rows:
-        buyer = results.case.scenario.buyer
-        paid = float(results.book.loc[results.book["payer"] == buyer, "usd"].sum())
-        return f"{party_name(results.case, buyer)} pays {pretty(paid, 'USD')} over the horizon"
-    most = max(rows, key=lambda row: row["returned_usd"])
-    name = party_name(results.case, most["investor"])
-    back, put = pretty(most["returned_usd"], "USD"), pretty(most["invested_usd"], "USD")
-    return f"{name} puts in {put} and receives {back} as revenue: {most['share']:.2f} dollars a dollar"
-
-
 def cost_per_mtok(results: Results) -> go.Figure:
-    """Level cost of a million output tokens by class, on a log scale, with the price where the scenario sells it."""
+    """Level cost of a million output tokens by class (log scale), with the price it is sold at."""
     case, costs = results.case, results.summary["cost_per_mtok_usd"]
     shown = sorted((name for name, usd in costs.items() if usd > 0), key=lambda name: -costs[name])
     if not shown:
         return go.Figure(layout=layout("No tokens are served", ""))
-    names = {name: class_name(case, name) for name in shown}
+    names = {name: class_label(case, name) for name in shown}
     prices = {
         item.id: item.row.price.value * 1e6
-        for item in case.classes if isinstance(item.row, Demanded) and item.row.price and item.id in costs
-    }  # fmt: skip
+        for item in case.classes
+        if isinstance(item.row, Demanded) and item.row.price and item.id in costs
+    }
     ratio = costs[shown[0]] / costs[shown[-1]]
     title = f"A million tokens cost {_dollars(costs[shown[-1]])} to {_dollars(costs[shown[0]])}"
     title += f", {ratio:,.0f} times as much for {names[shown[0]]} as for {names[shown[-1]]}" if ratio >= 2 else ""
-    figure = go.Figure(layout=layout(
-        title, "Level cost of a million output tokens over the horizon: systems, buildings and energy that the class makes "
-        "necessary, without idle commitments. Log scale.", height=120 + 34 * len(shown),
-    ))  # fmt: skip
-    figure.add_trace(go.Bar(
-        y=[names[name] for name in shown], x=[costs[name] for name in shown], orientation="h", name="Level cost",
-        marker={"color": BLUE}, text=[f" {_dollars(costs[name])}" for name in shown], textposition="outside",
-        textfont={"color": INK, "size": 12.5}, cliponaxis=False, showlegend=bool(prices),
-        hovertemplate="%{y}: $%{x:.3~g} per million output tokens<extra></extra>",
-    ))  # fmt: skip
+    figure = go.Figure(
+        layout=layout(
+            title,
+            "Level cost of a million output tokens over the horizon: systems, buildings and energy that the "
+            "class makes necessary, without idle commitments. Log scale.",
+            height=120 + 34 * len(shown),
+        )
+    )
+    figure.add_trace(
+        go.Bar(
+            y=[names[name] for name in shown],
+            x=[costs[name] for name in shown],
+            orientation="h",
+            name="Level cost",
+            marker={"color": BLUE},
+            text=[f" {_dollars(costs[name])}" for name in shown],
+            textposition="outside",
+            textfont={"color": INK, "size": 12.5},
+            cliponaxis=False,
+            showlegend=bool(prices),
+            hovertemplate="%{y}: $%{x:.3~g} per million output tokens<extra></extra>",
+        )
+    )
     if prices:
-        figure.add_trace(go.Scatter(
-            y=[names[name] for name in prices], x=list(prices.values()), mode="markers", name="Price in the scenario",
-            marker={"symbol": "diamond", "size": 12, "color": "white", "line": {"color": "#b3261e", "width": 2.2}},
-            hovertemplate="%{y}: sold at $%{x:.3~g} per million output tokens<extra></extra>",
-        ))  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                y=[names[name] for name in prices],
+                x=list(prices.values()),
+                mode="markers",
+                name="Price in the scenario",
+                marker={
+                    "symbol": "diamond",
+                    "size": 12,
+                    "color": "white",
+                    "line": {"color": "#b3261e", "width": 2.2},
+                },
+                hovertemplate="%{y}: sold at $%{x:.3~g} per million output tokens<extra></extra>",
+            )
+        )
     ends = [*(costs[name] for name in shown), *prices.values()]
     low, high = np.floor(np.log10(min(ends)) * 2 - 0.4) / 2, np.log10(max(ends)) + 0.35
-    ticks = [m * 10.0**e for e in range(int(low) - 1, int(high) + 2) for m in (1, 2, 5) if low <= np.log10(m * 10.0**e) <= high]
-    figure.update_xaxes(value_axis(
-        "$ per million output tokens (log)", type="log", range=[low, high], tickvals=ticks,
-        ticktext=[_dollars(tick) for tick in ticks], linecolor=LINE, rangemode="normal",
-    ))  # fmt: skip
+    ticks = [
+        m * 10.0**e
+        for e in range(int(low) - 1, int(high) + 2)
+        for m in (1, 2, 5)
+        if low <= np.log10(m * 10.0**e) <= high
+    ]
+    figure.update_xaxes(
+        value_axis(
+            "$ per million output tokens (log)",
+            type="log",
+            range=[low, high],
+            tickvals=ticks,
+            ticktext=[_dollars(tick) for tick in ticks],
+            linecolor=LINE,
+            rangemode="normal",
+        )
+    )
     figure.update_yaxes(name_axis([names[name] for name in shown]))
     figure.update_layout(bargap=0.35, legend_y=-70 / (34 * len(shown) + 60))
     return figure
@@ -307,7 +291,7 @@ def _dollars(value: float) -> str:
 def capex_by_part_usd_per_w(results: Results) -> dict[str, float]:
     """Capex of each part over the facility watts it was bought for [USD/W].
 
-    Systems and network over what was accepted under own contracts, buildings over what was taken into use at own sites.
+    Systems and network over what was accepted under own contracts, buildings over what own sites use.
     """
     case, plan = results.case, results.plan
     capex = results.summary["capex_by_part_usd"]
@@ -327,41 +311,50 @@ def capex_per_gw(results: Results) -> go.Figure:
     whole = sum(parts.values())
     total = results.summary["capex_by_part_usd"]
     names = [_PARTS[kind] for kind in parts]
-    colours = [_USES[_PURPOSE.get(kind, kind)][1] for kind in parts]
-    title = f"A gigawatt that is bought costs {pretty(whole * 1e9, 'USD')}, of which systems {parts.get('systems', 0) / whole:.0%}"
+    colours = [USES[purpose(kind)][1] for kind in parts]
+    accepted_w = float(results.plan["accepted_facility_w"].values[:, -1].sum())
+    unit, word, per = ("GW", "gigawatt", 1e9) if accepted_w >= 1e8 else ("MW", "megawatt", 1e6)
+    share = parts.get("systems", 0.0) / whole
+    title = f"A {word} that is bought costs {pretty(whole * per, 'USD')}; systems are {share:.0%} of it"
     leased = [site.id for site in results.case.sites if site.use.tenure != "own"]
-    subtitle = "Capex per facility gigawatt: systems and network over what was bought, buildings over what was built."
+    subtitle = f"Capex per facility {word}: systems and network over what was bought, buildings over what was built."
     if leased and set(parts) <= {"systems", "network"}:
-        subtitle = "Capex per facility gigawatt of what was bought. All buildings are leased: their cost is in the rent."
+        subtitle = f"Capex per facility {word} of what was bought. All buildings are leased and paid for by rent."
     elif leased:
         subtitle += " Leased sites pay rent instead."
     figure = go.Figure(layout=layout(title, subtitle, height=100 + 44 * (len(parts) + 1)))
     start = 0.0
     for name, kind, colour in zip(names, parts, colours, strict=True):
-        figure.add_trace(go.Bar(
-            y=[name], x=[parts[kind]], base=[start], orientation="h", name=name, marker={"color": colour}, showlegend=False,
-            hovertemplate=f"{name}: $%{{x:.3~g}} billion per GW, {pretty(total[kind], 'USD')} in all<extra></extra>",
-        ))  # fmt: skip
+        each = pretty(parts[kind] * per, "USD")
+        figure.add_trace(
+            go.Bar(
+                y=[name],
+                x=[parts[kind]],
+                base=[start],
+                orientation="h",
+                name=name,
+                marker={"color": colour},
+                showlegend=False,
+                hovertemplate=f"{name}: {each}/{unit}, {pretty(total[kind], 'USD')} in all<extra></extra>",
+            )
+        )
         figure.add_annotation(
-            x=start + parts[kind], y=name, xanchor="left", xshift=6, showarrow=False, font={"size": 12.5, "color": INK},
-            text=f"{pretty(parts[kind] * 1e9, 'USD')}/GW <span style='color:{SOFT}'>· {pretty(total[kind], 'USD')} in all</span>",
-        )  # fmt: skip
+            x=start + parts[kind],
+            y=name,
+            xanchor="left",
+            xshift=6,
+            showarrow=False,
+            font={"size": 12.5, "color": INK},
+            text=f"{each}/{unit} · {pretty(total[kind], 'USD')} in all",
+        )
         start += parts[kind]
-    figure.update_xaxes(value_axis("$ billion per facility GW", range=[0, whole * 1.3], linecolor=LINE))
+    figure.update_xaxes(
+        value_axis(
+            f"${' billion' if unit == 'GW' else ' million'} per facility {unit}",
+            range=[0, whole * 1.3],
+            linecolor=LINE,
+        )
+    )
     figure.update_yaxes(name_axis(names))
     figure.update_layout(bargap=0.35, barmode="overlay", height=figure.layout.height - 30)
     return figure
-
-
-def circles(results: Results) -> list[str]:
-    """A sentence on each investor whose money comes back as revenue."""
-    rows = []
-    for row in results.summary["circularity"]:
-        name = party_name(results.case, row["investor"])
-        put, back = pretty(row["invested_usd"], "USD"), pretty(row["returned_usd"], "USD")
-        rows.append(
-            f"{name} puts {put} in as equity and receives {back} for goods and services: {row['share']:.2f} dollars come back "
-            "for each dollar put in. Only the first round is counted, not what that revenue does next."
-            if row["returned_usd"] > 1.0 else f"{name} puts {put} in as equity and receives nothing for goods or services."
-        )  # fmt: skip
-    return rows

@@ -1,4 +1,4 @@
-"""Look of every figure: colours that colour-blind readers can tell apart, one scale a figure, quarters on the axis."""
+"""Look of every figure: colours that colour-blind readers tell apart, one scale a figure, quarters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from gigawatt.core.errors import CatalogError
+from gigawatt.report import names
 from gigawatt.study.resolve import Case
 
 Floats = npt.NDArray[np.float64]
@@ -31,9 +31,19 @@ _HUES = {
     "groq": "#0f7f8c",
 }
 _SERIES = (
-    "#33348e", "#2a9187", "#86c5e3", "#16683a", "#dcb866", "#c8607a", "#9a4ca0", "#8a2b5c", "#93922f", "#7b8794",
-    "#d9822b", "#2f6ca8",
-)  # fmt: skip
+    "#33348e",
+    "#2a9187",
+    "#86c5e3",
+    "#16683a",
+    "#dcb866",
+    "#c8607a",
+    "#9a4ca0",
+    "#8a2b5c",
+    "#93922f",
+    "#7b8794",
+    "#d9822b",
+    "#2f6ca8",
+)
 """After Paul Tol's muted scheme (personal.sron.nl/~pault), darkened where it meets white."""
 
 
@@ -64,8 +74,8 @@ def money_scale(largest_usd: float) -> Scale:
 
 def count_scale(largest: float) -> Scale:
     """Plain counts, thousands or millions."""
-    steps = ((1e6, "million"), (1e3, "thousand"))
-    return next((Scale(s, u) for s, u in steps if largest >= 2 * s), Scale(1.0, ""))
+    steps = ((1e6, 2e6, "million"), (1e3, 2e4, "thousand"))
+    return next((Scale(s, u) for s, least, u in steps if largest >= least), Scale(1.0, ""))
 
 
 def shades(base: str, n: int) -> list[str]:
@@ -75,9 +85,9 @@ def shades(base: str, n: int) -> list[str]:
     return ["#" + "".join(f"{round(c):02x}" for c in rgb + (255.0 - rgb) * w) for w in weights]
 
 
-def series_colours(names: Sequence[str]) -> dict[str, str]:
+def series_colours(keys: Sequence[str]) -> dict[str, str]:
     """A colour a name, in their order; the twelve colours repeat after the twelfth."""
-    return {name: _SERIES[index % len(_SERIES)] for index, name in enumerate(names)}
+    return {name: _SERIES[index % len(_SERIES)] for index, name in enumerate(keys)}
 
 
 def ordered_systems(case: Case) -> list[str]:
@@ -103,35 +113,24 @@ def system_colours(case: Case) -> dict[str, str]:
     return found
 
 
-def system_name(case: Case, name: str) -> str:
-    """Name of a system as its vendor writes it."""
-    return plain(next(offer.system.name for offer in case.offers if offer.system.id == name))
+def system_label(case: Case, name: str) -> str:
+    """Name of a system, for a figure."""
+    return plain(names.system_name(case, name))
 
 
-def site_name(case: Case, name: str) -> str:
-    """Name of a site; its identifier, spelled out, where the scenario made it up."""
-    entry = next((site.entry for site in case.sites if site.id == name), None)
-    return plain(entry.name if entry else spelled(name))
+def site_label(case: Case, name: str) -> str:
+    """Name of a site, for a figure."""
+    return plain(names.site_name(case, name))
 
 
-def class_name(case: Case, name: str) -> str:
-    """Name of a class of demand."""
-    item = next(item for item in case.classes if item.id == name)
-    return plain(item.workload.name if item.id == item.workload.id else spelled(name))
+def class_label(case: Case, name: str) -> str:
+    """Name of a class of demand, for a figure."""
+    return plain(names.class_name(case, name))
 
 
-def party_name(case: Case, name: str) -> str:
-    """Name of a party of the ledger."""
-    try:
-        return plain(case.catalog.provider(name).name)
-    except CatalogError:
-        return plain(spelled(name))
-
-
-def spelled(slug: str) -> str:
-    """An identifier as words, "to-be-named" as "To be named"."""
-    words = slug.replace("-", " ")
-    return words[:1].upper() + words[1:]
+def party_label(case: Case, name: str) -> str:
+    """Name of a party of the ledger, for a figure."""
+    return plain(names.party_name(case, name))
 
 
 def plain(text: str) -> str:
@@ -139,40 +138,71 @@ def plain(text: str) -> str:
     return escape(text, quote=False)
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(words: Iterable[str]) -> str:
     """Names as a sentence lists them."""
-    rows = list(names)
+    rows = list(words)
     return " and ".join([", ".join(rows[:-1]), rows[-1]] if len(rows) > 1 else rows)
 
 
-def layout(title: str, subtitle: str, *, height: int = 470, **more: Any) -> go.Layout:
-    """Layout all figures share. ``more`` goes to plotly.
+def layout(title: str, subtitle: str, *, height: int = 470, headroom: int = 0) -> go.Layout:
+    """Layout all figures share; title and subtitle wrap at 1000 px, and the margin makes room for them.
 
-    Title and subtitle wrap at 1000 px; the margin makes room for them.
+    ``height`` is that of the figure below its title, ``headroom`` what the panels' own titles need [px].
     """
     heads, subs = textwrap.wrap(title, 92), textwrap.wrap(subtitle, 132)
-    top = 26 + 25 * len(heads) + 18 * len(subs)
+    top = 26 + 25 * len(heads) + 18 * len(subs) + headroom
     return go.Layout(
         title={
-            "text": "<br>".join(heads), "x": 0.0, "xref": "container", "xanchor": "left", "y": 1.0, "yref": "container",
-            "yanchor": "top", "pad": {"l": 12, "t": 14}, "font": {"size": 19, "color": INK, "weight": 650},
+            "text": "<br>".join(heads),
+            "x": 0.0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1.0,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 12, "t": 14},
+            "font": {"size": 19, "color": INK, "weight": 650},
             "subtitle": {"text": "<br>".join(subs), "font": {"size": 13, "color": SOFT, "weight": 400}},
         },
-        height=height + top, margin={"l": 12, "r": 18, "t": top, "b": 12},
-        font={"family": FONT, "size": 13, "color": INK}, paper_bgcolor="white", plot_bgcolor="white",
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.13, "yanchor": "top", "font": {"size": 12.5},
-                "traceorder": "normal", "itemclick": "toggle", "title": {"text": ""}},
-        hoverlabel={"bgcolor": "white", "bordercolor": LINE, "font": {"family": FONT, "size": 12.5, "color": INK}},
-        barmode="stack", bargap=0.18, separators=".,",
-    ).update(**more)  # fmt: skip
+        height=height + top,
+        margin={"l": 12, "r": 18, "t": top, "b": 12},
+        font={"family": FONT, "size": 13, "color": INK},
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": -0.13,
+            "yanchor": "top",
+            "font": {"size": 12.5},
+            "traceorder": "normal",
+            "itemclick": "toggle",
+            "title": {"text": ""},
+        },
+        hoverlabel={
+            "bgcolor": "white",
+            "bordercolor": LINE,
+            "font": {"family": FONT, "size": 12.5, "color": INK},
+        },
+        barmode="stack",
+        bargap=0.18,
+        separators=".,",
+        meta={"headroom": headroom},
+    )
 
 
 def value_axis(title: str, **more: Any) -> dict[str, Any]:
     """Axis of a value: its title names the unit."""
     return {
-        "title": {"text": title, "font": {"size": 12.5, "color": SOFT}, "standoff": 10}, "gridcolor": GRID,
-        "zerolinecolor": LINE, "zerolinewidth": 1, "automargin": True, "tickfont": {"color": SOFT}, "rangemode": "tozero",
-    } | more  # fmt: skip
+        "title": {"text": title, "font": {"size": 12.5, "color": SOFT}, "standoff": 10},
+        "gridcolor": GRID,
+        "zerolinecolor": LINE,
+        "zerolinewidth": 1,
+        "automargin": True,
+        "tickfont": {"color": SOFT},
+        "rangemode": "tozero",
+    } | more
 
 
 def quarter_axis(labels: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -182,37 +212,62 @@ def quarter_axis(labels: Sequence[str], **more: Any) -> dict[str, Any]:
     dated = {q for i, q in enumerate(shown) if not few or i == 0 or q.endswith("Q1")}
     text = [f"{q[4:]}<br>{q[:4]}" if q in dated else q[4:] for q in shown]
     return {
-        "type": "category", "categoryorder": "array", "categoryarray": list(labels), "tickvals": shown, "ticktext": text,
-        "tickangle": 0, "tickfont": {"color": SOFT, "size": 12}, "linecolor": LINE, "ticks": "outside", "ticklen": 4,
-        "tickcolor": LINE, "showgrid": False, "automargin": True, "range": [-0.6, len(labels) - 0.4],
-    } | more  # fmt: skip
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": list(labels),
+        "tickvals": shown,
+        "ticktext": text,
+        "tickangle": 0,
+        "tickfont": {"color": SOFT, "size": 12},
+        "linecolor": LINE,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": LINE,
+        "showgrid": False,
+        "automargin": True,
+        "range": [-0.6, len(labels) - 0.4],
+    } | more
 
 
-def name_axis(names: Sequence[str], **more: Any) -> dict[str, Any]:
+def name_axis(words: Sequence[str], **more: Any) -> dict[str, Any]:
     """Axis of names, the first on top."""
     return {
-        "type": "category", "categoryorder": "array", "categoryarray": list(reversed(names)), "automargin": True,
-        "tickfont": {"size": 13}, "ticklabelstandoff": 6, "linecolor": LINE, "showgrid": False,
-    } | more  # fmt: skip
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": list(reversed(words)),
+        "automargin": True,
+        "tickfont": {"size": 13},
+        "ticklabelstandoff": 6,
+        "linecolor": LINE,
+        "showgrid": False,
+    } | more
 
 
 def bars(x: Sequence[str], y: Floats, name: str, colour: str, hover: str, **more: Any) -> go.Bar:
-    """Bars with a thin white edge, so that neighbours in a stack stay apart."""
+    """Bars with a thin white edge, so that neighbours in a stack stay apart; no bar for 0."""
     return go.Bar(
-        x=list(x), y=y.tolist(), name=name, marker={"color": colour, "line": {"color": "white", "width": 0.6}},
-        hovertemplate=hover + "<extra></extra>", **more,
-    )  # fmt: skip
+        x=list(x),
+        y=[float(v) if v else None for v in y],
+        name=name,
+        marker={"color": colour, "line": {"color": "white", "width": 0.6}},
+        hovertemplate=hover + "<extra></extra>",
+        **more,
+    )
 
 
 def steps(x: Sequence[str], y: Floats, name: str, hover: str, *, colour: str = INK, dash: str = "solid") -> go.Scatter:
     """A step line over quarters."""
     return go.Scatter(
-        x=list(x), y=[float(v) if np.isfinite(v) else None for v in y], name=name, mode="lines",
-        line={"color": colour, "width": 2, "dash": dash, "shape": "hvh"}, hovertemplate=hover + "<extra></extra>",
-    )  # fmt: skip
+        x=list(x),
+        y=[float(v) if np.isfinite(v) else None for v in y],
+        name=name,
+        mode="lines",
+        line={"color": colour, "width": 2, "dash": dash, "shape": "hvh"},
+        hovertemplate=hover + "<extra></extra>",
+    )
 
 
 def heading(figure: go.Figure) -> tuple[str, str]:
-    """(title, subtitle) of a figure on one line each, for a page that sets them itself."""
+    """(title, subtitle) of a figure on one line each, as HTML text, for a page that sets them itself."""
     title = figure.layout.title
     return (title.text or "").replace("<br>", " "), (title.subtitle.text or "").replace("<br>", " ")

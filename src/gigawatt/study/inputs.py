@@ -165,7 +165,7 @@ def _takes(case: Case, offer: OfferCase) -> Floats:
 
 
 def _term(case: Case, offer: OfferCase) -> int:
-    """Quarters that capacity is held: the offer's term, else a quarter of rent or the economic life of owned systems."""
+    """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
     if offer.offer.term:
         return max(1, round(offer.offer.term.value / QUARTER_S))
     return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1

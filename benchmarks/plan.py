@@ -1,0 +1,54 @@
+"""Times what users wait for: import, catalogue, build and hand-off, solve, a whole run. Medians of several runs."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+REPEATS = 5
+
+
+def median_s(call: object, repeats: int = REPEATS) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()  # type: ignore[operator]
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def fresh_s(code: str) -> float:
+    """Wall time of a fresh interpreter, less that of an empty one."""
+    empty = median_s(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
+    return median_s(lambda: subprocess.run([sys.executable, "-c", code], check=True)) - empty
+
+
+def main() -> None:
+    from gigawatt.catalog.load import load_catalog
+    from gigawatt.plan.solve import open_plan, solve
+    from gigawatt.study.inputs import plan_inputs
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.run import run
+    from gigawatt.study.scenario import bundled, load_scenario
+
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; medians of {REPEATS}")
+    print(f"import gigawatt                {fresh_s('import gigawatt'):7.2f} s   (target 0.5)")
+    for name in bundled():
+        inputs = plan_inputs(resolve(load_scenario(name), load_catalog()))
+        plans = [solve(open_plan(inputs)) for _ in range(REPEATS)]
+        build = statistics.median(plan.build_s + plan.hand_off_s for plan in plans)
+        took = statistics.median(plan.solve_s for plan in plans)
+        size = f"{plans[0].model.n_columns:,} variables, {plans[0].model.n_rows:,} rows, gap {plans[0].mip_gap:.2%}"
+        whole = median_s(lambda name=name: run(name), 3)  # type: ignore[misc]
+        print(f"{name:16s} build + hand-off {build:6.2f} s (target 1.0)   solve {took:6.2f} s (target 5)   "
+              f"run {whole:5.1f} s   {size}")  # fmt: skip
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory of this process    {peak:7.0f} MB (target 2,000)")
+
+
+if __name__ == "__main__":
+    main()

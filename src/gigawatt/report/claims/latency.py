@@ -1,0 +1,212 @@
+"""Speed and value: how fast a user can be served, at what cost, and how much belongs on low-latency machines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gigawatt.catalog.schema import Efficiency, Model, System, Workload
+from gigawatt.core.source import Fact
+from gigawatt.perf.roofline import serving_point
+from gigawatt.report.claims.model import Band, Claim, band, judge, point
+from gigawatt.report.claims.value import cost_per_mtok, inference_classes, tenth
+from gigawatt.report.claims.view import View
+
+CODING = "coding-interactive"
+GPUS = ("gb300-nvl72", "vr-nvl72")
+MACHINES = ("cs-3", "groq-3-lpx")
+_WORSE_HIGH = ("step_overhead", "layer_overhead", "memory_reserve", "headroom", "sram_prefill_cost")
+
+
+def at_end(efficiency: Efficiency, pick: int) -> Efficiency:
+    """Efficiencies all at their worse (0) or better (2) end."""
+    changed = {}
+    for name in type(efficiency).model_fields:
+        fact = getattr(efficiency, name)
+        if isinstance(fact, Fact):
+            end = 2 - pick if name in _WORSE_HIGH else pick
+            changed[name] = replace(fact, value=fact.range[end], low=None, high=None)
+    return efficiency.model_copy(update=changed)
+
+
+def at_speed(workload: Workload, tokens_per_s: float) -> Workload:
+    """The class with another speed per user."""
+    assert workload.slo and workload.slo.speed
+    speed = replace(workload.slo.speed, value=tokens_per_s, low=None, high=None)
+    return workload.model_copy(update={"slo": workload.slo.model_copy(update={"speed": speed})})
+
+
+def top_speed(system: System, workload: Workload, model: Model, efficiency: Efficiency) -> float:
+    """Fastest token rate of one user that a system reaches, at the class's time to first token; 0 if none [token/s]."""
+    low, high = 0.0, 1.0
+    while high < 1e6 and serving_point(system, at_speed(workload, high), model, efficiency).is_served:
+        low, high = high, high * 2.0
+    if low == 0.0:
+        return 0.0
+    for _ in range(14):
+        middle = 0.5 * (low + high)
+        if serving_point(system, at_speed(workload, middle), model, efficiency).is_served:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def too_slow(view: View) -> list[Claim]:
+    """Tokens a second of one user for interactive coding: what machines reach, what was measured, what it costs.
+
+    Reachable: the fastest batch the roofline allows, with all efficiencies at one end of their ranges for low and high.
+    """
+    topic = view.topic(
+        "S4.15",
+        unit="token/s per user",
+        statement="NVIDIA's chips are too slow for coding and for software talking to software",
+    )
+    workload = view.catalog.workload(CODING)
+    assert workload.slo and workload.slo.speed and workload.model
+    model, slo = view.catalog.model(workload.model), workload.slo.speed
+    rows = [topic.row(f"asked for by class {CODING}", band(slo), "holds if users ask for more than GPUs reach")]
+    reach: dict[str, Band] = {}
+    for name in (*GPUS, *MACHINES):
+        system = view.catalog.system(name)
+        ends = [top_speed(system, workload, model, at_end(view.case.efficiency, pick)) for pick in (0, 2)]
+        middle = top_speed(system, workload, model, view.case.efficiency)
+        reach[name] = Band(
+            low=min(ends[0], middle),
+            central=middle,
+            high=max(ends[1], middle),
+            sources=view.case.efficiency.decode_bandwidth.source,
+        )
+        verdict = f"fails unless more than {middle:.0f} are asked for" if middle >= slo.value else "holds"
+        if name in MACHINES:
+            verdict = "holds if such speed is asked for" if middle > reach["vr-nvl72"].central else "fails"
+        rows.append(topic.row(f"{system.name}, one user, {model.name}", reach[name], verdict))
+    for ref in ("speed-codex-gpu", "speed-codex-spark", "speed-maverick-b200", "speed-agents-nvidia"):
+        entry = view.catalog.reference(ref)
+        assert entry.number
+        verdict = (
+            "holds"
+            if entry.number.value < slo.value
+            else "fails unless its price is meant"
+            if "b200" in ref
+            else "holds if this speed is asked for"
+        )
+        rows.append(topic.row(f"published: {entry.name}", band(entry.number), verdict))
+    gpu = view.catalog.system("vr-nvl72")
+    slow, fast = (cost_per_mtok(view, gpu, at_speed(workload, v)) for v in (slo.range[0], slo.value))
+    if math.isfinite(slow) and math.isfinite(fast):
+        rows.append(
+            topic.row(
+                f"cost of a token on {gpu.name} at {slo.value:.0f} over {slo.range[0]:.0f} token/s",
+                fast / slow,
+                "holds if slow means dear at low batch" if fast > slow else "fails",
+                unit="x",
+            )
+        )
+    return rows
+
+
+def specialised(view: View) -> list[Claim]:
+    """Speed from which an SRAM machine has the cheaper token, and classes of the scenario that ask for it."""
+    topic = view.topic(
+        "S4.3", unit="token/s per user", statement="OpenAI turns to specialised chips for parts of inference"
+    )
+    workload = view.catalog.workload(CODING)
+    assert workload.slo and workload.slo.speed
+    rows = []
+    for name in MACHINES:
+        machine = view.catalog.system(name)
+        assert machine.price
+        ends = [_crossing(view, machine, workload, end) for end in range(3)]
+        speed = ends[1]
+        if speed is None:
+            rows.append(
+                topic.row(
+                    f"{machine.name}: cheaper than NVIDIA's racks at no speed",
+                    None,
+                    "fails unless it costs less than listed",
+                    sources=machine.price.source,
+                )
+            )
+            continue
+        asked = [n for n, w in inference_classes(view) if w.slo and w.slo.speed and w.slo.speed.value >= speed]
+        verdict = "holds" if asked else f"holds if users ask for {speed:.0f} token/s or more"
+        rows.append(
+            topic.row(
+                f"{machine.name}: cheaper token than NVIDIA's racks from this speed on, {CODING}",
+                Band(low=ends[0] or speed, central=speed, high=ends[2] or math.inf, sources=machine.price.source),
+                verdict,
+            )
+        )
+    sram = {o.system.id for o in view.case.offers if o.system.kind == "sram"}
+    used = 100 * float(view.results.summary["low_latency_share"])
+    if sram:
+        rows.append(
+            topic.row(
+                "share of inference power on SRAM machines in the plan",
+                used,
+                "holds" if used > 0 else "fails",
+                unit="%",
+            )
+        )
+    else:
+        rows.append(topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose one"))
+    return rows
+
+
+def _crossing(view: View, machine: System, workload: Workload, end: int) -> float | None:
+    """Least speed at which a machine's token is cheaper than on the best NVIDIA rack; None if at none it reaches.
+
+    On a grid of 3 %; ``end`` takes the machine's low, central or high price.
+    """
+    racks = [view.catalog.system(name) for name in GPUS]
+    for speed in np.geomspace(10.0, 4000.0, 204):
+        one = at_speed(workload, float(speed))
+        mine = cost_per_mtok(view, machine, one, end)
+        if math.isfinite(mine) and mine <= min(cost_per_mtok(view, rack, one) for rack in racks):
+            return float(speed)
+    return None
+
+
+def ten_per_cent(view: View) -> list[Claim]:
+    """Low-latency part of inference: the contract over the plan for 2027, fast classes' part, the plan's choice."""
+    topic = view.topic("S4.16", unit="%", statement="New hardware serves about 10 % of future inference")
+    if not view.is_programme:
+        return [topic.absent("contract for low-latency machines")]
+    target = view.catalog.reference("low-latency-share").number
+    assert target
+    low, high = 100 * target.range[0], 100 * target.range[2]
+    part = tenth(view)
+    rows = [
+        topic.row(
+            "contract with Cerebras over inference's share of the power planned for 2027",
+            part,
+            judge(part, low, high, "power and inference of 2027 come near their central figures"),
+        )
+    ]
+    coding = view.catalog.workload(CODING).slo
+    asked = coding.speed.value if coding and coding.speed else math.inf
+    fast = [n for n, w in inference_classes(view) if w.slo and w.slo.speed and w.slo.speed.value >= asked]
+    for label, quarters in ((view.case.labels[0], view.case.labels[:1]), ("the last year", view.last_year)):
+        whole = view.work_w(quarters, task="inference")
+        w = sum(view.work_w(quarters, workload=name) for name in fast)
+        share = 100 * w / whole if whole > 0 else 0.0
+        rows.append(
+            topic.row(
+                f"classes that ask for {asked:.0f} token/s or more, of inference power in {label}",
+                share,
+                judge(point(share), low, high, "other classes ask for it too"),
+            )
+        )
+    used = 100 * float(view.results.summary["low_latency_share"])
+    if any(o.system.kind == "sram" for o in view.case.offers):
+        rows.append(
+            topic.row(
+                "inference power on SRAM machines in the plan, last year", used, judge(point(used), low, high, "")
+            )
+        )
+    else:
+        rows.append(topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose its share"))
+    return rows

@@ -1,0 +1,327 @@
+"""A run as one self-contained page: figures, claims, what it rests on, and how to make it again. No network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from gigawatt.core.errors import ScenarioError
+from gigawatt.core.units import pretty
+from gigawatt.report import cite, figures
+from gigawatt.report.headlines import Headline, circle_sentences, headlines
+from gigawatt.report.names import party_name
+from gigawatt.report.style import heading
+from gigawatt.report.tables import claim_text, quarter_rows, verdict_parts, verdict_tone
+from gigawatt.study.results import Results, manifest
+
+Claims = Sequence[Mapping[str, Any]]
+_FIGURES: dict[str, tuple[Callable[[Results], go.Figure], int]] = {
+    "gw-by-vendor": (figures.gw_by_vendor, 520),
+    "gw-by-site": (figures.gw_by_site, 520),
+    "site-power": (figures.site_power, 820),
+    "packages": (figures.packages_and_dies, 520),
+    "demand": (figures.demand_and_idle, 520),
+    "classes": (figures.classes_by_system, 480),
+    "capex": (figures.capex_per_gw, 600),
+    "cash": (figures.cash, 520),
+    "sources-uses": (figures.sources_and_uses, 760),
+    "sankey": (figures.sankey, 860),
+    "tokens": (figures.cost_per_mtok, 480),
+}
+"""Figure by its anchor, and the least width at which it is legible [px]; narrower screens scroll it."""
+
+
+def write_report(results: Results, claims: Claims, folder: Path) -> Path:
+    """Path of ``folder/report.html``, one page that needs nothing else.
+
+    Args:
+        results: a finished run.
+        claims: rows with the keys id, statement, announced, low, central, high, unit, reading, verdict, sources.
+        folder: made where it is missing.
+
+    Raises ScenarioError where the file cannot be written.
+    """
+    path = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(page(results, claims), encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot write the report to {path}: {error.strerror}; choose another folder") from error
+    return path
+
+
+def page(results: Results, claims: Claims) -> str:
+    """The whole page as text."""
+    sections = [
+        _power(results),
+        _demand(results),
+        _money(results),
+        _tokens(results),
+        _claims(claims),
+        _rests_on(results),
+        _reproduce(results),
+    ]
+    shown = [section for section in sections if section]
+    links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _ in shown)
+    body = "".join(f'<section id="{anchor}"><h2>{escape(name)}</h2>{html}</section>' for anchor, name, html in shown)
+    title = f"{results.case.scenario.title} · gigawatt"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{_asset('report.css')}</style></head>\n<body>"
+        f"{_header(results)}<nav><div>{links}</div></nav><main>{_cards(results)}{body}</main>{_footer(results)}\n"
+        f"<script>{get_plotlyjs()}</script>\n<script>{_asset('report.js')}</script>\n</body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return files("gigawatt.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+# Parts of a page
+
+
+def _header(results: Results) -> str:
+    case = results.case
+    scenario = case.scenario
+    meta = {
+        "Run": results.folder_name,
+        "Buyer": party_name(case, scenario.buyer),
+        "Horizon": f"{case.labels[0]} to {case.labels[-1]}",
+        "Money": scenario.money,
+    }
+    if case.events_on:
+        meta["Events"] = ", ".join(case.events_on)
+    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in meta.items())
+    about = f'<p class="about">{escape(scenario.description)}</p>' if scenario.description else ""
+    return (
+        f'<header class="top"><div><p class="eyebrow">gigawatt · {escape(scenario.name)}</p>'
+        f'<h1>{escape(scenario.title)}</h1>{about}<dl class="meta">{pairs}</dl></div></header>'
+    )
+
+
+def _cards(results: Results) -> str:
+    return f'<div class="cards">{"".join(_card(row) for row in headlines(results))}</div>'
+
+
+def _card(row: Headline) -> str:
+    return (
+        f'<div class="card {row.tone}"><div class="label">{_text(row.label)}</div>'
+        f'<div class="value">{_text(row.text)}</div><div class="note">{_text(row.note)}</div></div>'
+    )
+
+
+def _figure(results: Results, anchor: str) -> str:
+    """A figure with its title and subtitle as text; only a sentence where there is nothing to draw."""
+    make, least = _FIGURES[anchor]
+    figure = make(results)
+    title, subtitle = heading(figure)
+    caption = f'<figcaption><h3>{title}</h3><p class="sub">{subtitle}</p></figcaption>'
+    if not figure.data:
+        return f"<figure>{caption}</figure>"
+    room = int((figure.layout.meta or {}).get("headroom", 0)) + 30
+    height = figure.layout.height - figure.layout.margin.t + room
+    figure.update_layout(title=None, margin_t=room, height=height, width=None, autosize=True)
+    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f'<figure>{caption}<div class="plotbox"><div class="plot" id="figure-{anchor}" style="--least:{least}px;'
+        f'height:{height}px"></div></div>'
+        f'<script type="application/json" data-figure="figure-{anchor}">{text}</script></figure>'
+    )
+
+
+def _drawn(results: Results, *anchors: str) -> str:
+    return "".join(_figure(results, anchor) for anchor in anchors)
+
+
+def _table(heads: Sequence[tuple[str, bool]], rows: Iterable[str], *, name: str = "", sortable: bool = False) -> str:
+    """Table of ready rows; heads are (text, numeric)."""
+    cells = "".join(
+        f'<th class="{"num" if numeric else ""}">'
+        + (f'<button type="button">{escape(text)}</button>' if sortable else escape(text))
+        + "</th>"
+        for text, numeric in heads
+    )
+    kind, mark = ("wide sortable" if sortable else "wide"), f' id="{name}"' if name else ""
+    return (
+        f'<div class="scroll"><table class="{kind}"{mark}><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+# Sections
+
+Section = tuple[str, str, str]
+
+
+def _power(results: Results) -> Section:
+    anchors = ["gw-by-vendor", "gw-by-site", "site-power"]
+    if len(results.case.sites) == 1:
+        anchors.remove("gw-by-site")
+    return "power", "Gigawatts and power", _drawn(results, *anchors) + _quarters(results) + _figure(results, "packages")
+
+
+def _quarters(results: Results) -> str:
+    heads = [("Quarter", False), ("New power", True), ("Stands", True), ("Needed", True), ("Idle", True)]
+    heads += [("Milestones", True), ("To be found", True), ("Cash", True), ("Debt", True)]
+    keys = ("accepted_facility_w", "stands_facility_w", "demand_driven_facility_w", "idle_facility_w")
+    money = ("milestone_usd", "gap_usd", "cash_usd", "debt_usd")
+    rows = []
+    for row in quarter_rows(results):
+        cells = [_amount(row[key], "W") for key in keys] + [_amount(row[key], "USD") for key in money]
+        rows.append(f"<tr><td>{row['quarter']}</td>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
+    return f"<details><summary>Figures by quarter</summary>{_table(heads, rows)}</details>"
+
+
+def _amount(value: float, unit: str) -> str:
+    return pretty(value, unit) if abs(value) >= 1.0 else "–"
+
+
+def _demand(results: Results) -> Section:
+    return "demand", "What demand needs", _drawn(results, "demand", "classes")
+
+
+def _money(results: Results) -> Section:
+    says = "".join(f'<p class="says">{escape(text, quote=False)}</p>' for text in circle_sentences(results))
+    if says:
+        says += '<p class="dim">Only the first round is counted: what that revenue does next is not followed.</p>'
+    return "money", "Money", _drawn(results, "capex", "cash", "sources-uses", "sankey") + says
+
+
+def _tokens(results: Results) -> Section | None:
+    return (
+        ("tokens-cost", "What a token costs", _figure(results, "tokens"))
+        if results.summary["cost_per_mtok_usd"]
+        else None
+    )
+
+
+_TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "open": "not computable"}
+
+
+def _claims(claims: Claims) -> Section | None:
+    if not claims:
+        return None
+    tally = dict.fromkeys(_TONES, 0)
+    rows, before = [], ("", "")
+    for claim in claims:
+        key = str(claim["id"]), str(claim["statement"])
+        rows.append(_claim(claim, repeated=key == before))
+        tally[verdict_tone(str(claim["verdict"]))] += 1
+        before = key
+    buttons = f'<button type="button" data-tone="all" aria-pressed="true">all {len(claims)}</button>'
+    for tone, name in _TONES.items():
+        if tally[tone]:
+            buttons += f'<button type="button" data-tone="{tone}" aria-pressed="false">{name} {tally[tone]}</button>'
+    heads = [("No.", False), ("Statement", False), ("Announced", False), ("Reading", False), ("Computed", True)]
+    heads += [("Range", False), ("Verdict", False), ("Sources", False)]
+    lead = "Every statement beside what this run and the catalogue say about it. A statement can have several readings."
+    html = f'<p class="lead">{lead}</p><div class="filters" data-table="claims-table">{buttons}</div>'
+    return "claims", "Claims", html + _table(heads, rows, name="claims-table", sortable=True)
+
+
+def _claim(claim: Mapping[str, Any], *, repeated: bool) -> str:
+    value, span = claim_text(claim)
+    verdict, why = verdict_parts(str(claim["verdict"]))
+    tone, again = verdict_tone(str(claim["verdict"])), " rep" if repeated else ""
+    number = "" if claim["central"] is None else f"{float(claim['central'])!r}"
+    keys = [str(key) for key in claim["sources"] or ()]
+    sources = _text(", ".join(keys))
+    if len(keys) > 4:
+        sources = f"<details><summary>{len(keys)} sources</summary>{sources}</details>"
+    return (
+        f'<tr data-tone="{tone}"><td class="id{again}">{_text(claim["id"])}</td>'
+        f'<td class="{again.strip()}">{_text(claim["statement"])}</td>'
+        f'<td class="{again.strip()}">{_text(claim["announced"])}</td>'
+        f'<td class="dim">{_text(claim["reading"] or why)}</td>'
+        f'<td class="num" data-sort="{number}">{_text(value)}</td><td>{_text(span)}</td>'
+        f'<td><span class="tag {tone}">{_text(verdict)}</span></td><td class="dim">{sources}</td></tr>'
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else escape(str(value))
+
+
+def _rests_on(results: Results) -> Section:
+    case = results.case
+    judgements, own, sources = cite.judgement_rows(case), cite.own_rows(case), cite.source_rows(case)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in cite.counts(case).items())
+    html = f'<p class="lead">{sum(cite.counts(case).values())} figures: {escape(kinds)}.</p>'
+    heads = [
+        ("Figure", False),
+        ("Value", True),
+        ("Range", False),
+        ("High over low", True),
+        ("Why", False),
+        ("Sources", False),
+    ]
+    html += f"<h3>Judgements ({len(judgements)})</h3>" + _table(heads, _grouped(judgements), sortable=True)
+    if own:
+        short = [("Figure", False), ("Value", True)]
+        rows = [f'<tr><td>{_text(_place(r))}</td><td class="num">{_text(r["text"])}</td></tr>' for r in own]
+        html += (
+            f"<details><summary>Figures stated by the scenario ({len(own)})</summary>{_table(short, rows)}</details>"
+        )
+    heads = [("Source", False), ("Title", False), ("Where, when", False), ("What rests on it", False)]
+    html += f"<h3>Sources ({len(sources)})</h3>" + _table(heads, [_source(row) for row in sources])
+    return "rests-on", "What it rests on", html
+
+
+def _grouped(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    for group, members in cite.by_group(rows).items():
+        yield f'<tr class="group"><td colspan="6">{_text(group)}</td></tr>'
+        for row in members:
+            width = row["spread"]
+            ratio = ("", "") if width is None else (repr(width), f"{width:.1f} ×")
+            yield (
+                f'<tr><td>{_text(row["label"])}</td><td class="num">{_text(row["text"])}</td>'
+                f'<td>{_text(row["range"])}</td><td class="num" data-sort="{ratio[0]}">{ratio[1]}</td>'
+                f'<td>{_text(row["note"])}</td><td class="dim">{_text(", ".join(row["sources"]))}</td></tr>'
+            )
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{cite.group_of(str(row['place'])).removeprefix('scenario.')}: {row['label']}"
+
+
+def _source(row: Mapping[str, Any]) -> str:
+    where = ", ".join(part for part in (row["site"], row["date"]) if part)
+    title = _text(row["title"])
+    if urlsplit(row["url"]).scheme in {"http", "https"}:
+        title = f'<a href="{escape(row["url"])}" rel="noreferrer">{title}</a>'
+    items = "".join(f"<li>{_text(one['place'])} = {_text(one['text'])}</li>" for one in row["figures"])
+    n = len(row["figures"])
+    return (
+        f'<tr><td class="key">{_text(row["key"])}</td><td>{title}</td><td class="dim">{_text(where)}</td>'
+        f"<td><details><summary>{n} figure{'s' if n > 1 else ''}</summary><ul>{items}</ul></details></td></tr>"
+    )
+
+
+def _reproduce(results: Results) -> Section:
+    made = manifest(results)
+    events = "".join(f" --event {name}" for name in made["events"])
+    pairs = [("Input hash", made["hash"]), ("gigawatt", made["gigawatt"])]
+    pairs += [(name, version) for name, version in made["versions"].items()]
+    pairs += [("Overlaid entries", ", ".join(made["overlaid"]) or "none")]
+    if "mip_gap" in results.plan.attrs:
+        pairs.append(("Relative gap of the plan", f"{float(results.plan.attrs['mip_gap']):.1e}"))
+    rows = [f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in pairs]
+    html = (
+        '<p class="lead">The same input and the same version give the same hash and the same figures.</p>'
+        f"<pre>gigawatt run {escape(made['scenario'])}{escape(events)}</pre>"
+    )
+    return "reproduce", "How to make it again", html + _table([("What", False), ("Value", False)], rows)
+
+
+def _footer(results: Results) -> str:
+    return f"<footer><div>gigawatt · run {_text(results.folder_name)} · this page needs no network</div></footer>"

@@ -1,0 +1,460 @@
+"""What a user is told: the starter with one change at a time, and the exact sentence that comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gigawatt.catalog.load import facts, load_catalog, read_yaml
+from gigawatt.core.errors import CatalogError, ScenarioError
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import resolve
+from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario, scenario_schema
+
+STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
+SHIPPED = [*bundled(), "starter"]
+TOKENS = """\
+      tokens_per_s: # mean output tokens a second; between the dates it grows evenly in percent
+        - {quarter: 2027Q1, value: 2 Mtok/s}
+        - {quarter: 2028Q4, value: 14 Mtok/s}
+"""
+CONNECTION = """\
+    connection: # what the grid carries from that quarter on, in all
+      - {quarter: 2027Q1, value: 2 MW}
+      - {quarter: 2027Q4, value: 5 MW}
+"""
+POWER = "power: 0.5 MW"
+TERM = "    term: 1 yr #"
+LEAD = "    lead_time: 6 months"
+B200 = "    system: hgx-b200\n"
+KEYS = (
+    "keys here are name, title, description, buyer, as_announced, money, horizon, blocks, costs, efficiency, discount, "
+    "demand, sites, offers, supply, initial, commitments, deals, rights, software, funding, policy, events"
+)
+
+# name: (what stands in the starter, what the user wrote, the whole message)
+BROKEN = {
+    # keys
+    "near-key": ("policy:", "pollicy:", "my.yaml: pollicy: is not a key that exists here; did you mean 'policy'?"),
+    "near-key-deep": (
+        "      price: $0.25/Mtok", "      prize: $0.25/Mtok",
+        "my.yaml: demand.inference[0].prize: is not a key that exists here; did you mean 'price'?",
+    ),
+    "far-key": ("title: A 5 MW", "zzz: 1\ntitle: A 5 MW", f"my.yaml: zzz: is not a key that exists here; {KEYS}"),
+    "invented-key": (
+        "quarters: 8}", "quarters: 8, end: 2029Q1}",
+        "my.yaml: horizon.end: is not a key that exists here; keys here are start, quarters",
+    ),
+    "missing-and-near": (
+        "    contract: own #", "    contrakt: own #",
+        "my.yaml: offers[0].contract: Field required\n"
+        "my.yaml: offers[0].contrakt: is not a key that exists here; did you mean 'contract'?",
+    ),
+    "key-of-figure": (
+        POWER, "power: {value: 0.5 MW, src: own}",
+        "my.yaml: initial[0].power: a figure has no key 'src'; "
+        "it has as_of, chosen, high, kind, low, note, source, value",
+    ),
+    # units and numbers
+    "bare-power": (POWER, "power: 0.5", "my.yaml: initial[0].power: 0.5 has no unit; write for example 1.2 GW"),
+    "bare-money": (
+        "opening_cash: $20M", "opening_cash: 20",
+        "my.yaml: funding.opening_cash: 20 has no unit; write for example $35B",
+    ),
+    "energy-for-power": (
+        POWER, "power: 0.5 MWh", "my.yaml: initial[0].power: '0.5 MWh' is not a power; write for example 1.2 GW",
+    ),
+    "power-for-duration": (
+        TERM, "    term: 1 MW #", "my.yaml: offers[1].term: '1 MW' is not a duration; write for example 40 ms",
+    ),
+    "unit-misspelt": (
+        POWER, "power: 0.5 megawats",
+        "my.yaml: initial[0].power: '0.5 megawats' does not read as a number with a unit; write for example 1.2 GW",
+    ),
+    "negative-power": (POWER, "power: -0.5 MW", "my.yaml: initial[0].power: -0.5 MW is negative; write zero or more"),
+    "kind-unknown": (
+        POWER, "power: {value: 0.5 MW, kind: guess}",
+        "my.yaml: initial[0].power: kind is 'guess'; "
+        "it is one of datasheet, measured, filing, press, quote, derived, judgement, scenario",
+    ),
+    "conflict-undecided": (
+        POWER, "power: [{value: 0.5 MW}, {value: 1 MW}]",
+        "my.yaml: initial[0].power: 2 conflicting figures need exactly one with 'chosen: true', not 0",
+    ),
+    "not-finite": (
+        POWER, "power: inf MW", "my.yaml: initial[0].power: 'inf MW' is not a finite number; write for example 1.2 GW",
+    ),
+    # dates
+    "season": (
+        "start: 2027Q1", "start: spring 2027",
+        "my.yaml: horizon.start: 'spring 2027' is not a quarter; write for example 2026Q3 or 2026-08-15",
+    ),
+    "month-13": (
+        "quarter: 2027Q4, value: 5", "quarter: 2027-13, value: 5",
+        "my.yaml: sites[0].connection[1].quarter: '2027-13' is not a quarter; write for example 2026Q3 or 2026-08-15",
+    ),
+    "dates-back": (
+        "quarter: 2028Q4, value: 14", "quarter: 2026Q4, value: 14",
+        "my.yaml: demand.inference[0].tokens_per_s: 2026Q4 does not come after 2027Q1; "
+        "dates run forward and stand once",
+    ),
+    "date-twice": (
+        "quarter: 2027Q4, value: 5", "quarter: 2027Q1, value: 5",
+        "my.yaml: sites[0].connection: 2027Q1 does not come after 2027Q1; dates run forward and stand once",
+    ),
+    "connection-falls": (
+        "quarter: 2027Q4, value: 5", "quarter: 2027Q4, value: 1",
+        "my.yaml: sites[0].connection: 1 MW in 2027Q4 is less than 2 MW before it; the figures are cumulative",
+    ),
+    "take-ends-first": (
+        TERM, f"    minimum_take: [{{start: 2027Q3, end: 2027Q1, power: 1 MW}}]\n{TERM}",
+        "my.yaml: offers[1].minimum_take[0]: ends in 2027Q1, before it starts in 2027Q3",
+    ),
+    "takes-overlap": (
+        TERM,
+        f"    minimum_take: [{{start: 2027Q1, end: 2027Q3, power: 1 MW}}, {{start: 2027Q3, end: 2028Q1, power: 1 MW}}]"
+        f"\n{TERM}",
+        "my.yaml: offers[1]: 'rent-h200' has overlapping minimum takes: one ends in 2027Q3, the next starts in 2027Q3; "
+        "start it later",
+    ),
+    "deadline-first": (
+        "demand:\n",
+        "demand:\n  training:\n"
+        "    - {name: run, workload: training-frontier, amount: 1e24 FLOP, start: 2028Q1, deadline: 2027Q1}\n",
+        "my.yaml: demand.training[0]: 'run' has its deadline 2027Q1 before its start 2028Q1",
+    ),
+    # sums
+    "day-of-14-hours": (
+        "demand:\n", "blocks: [{name: peak, hours: 4, shape: 1}, {name: rest, hours: 10, shape: -0.4}]\ndemand:\n",
+        "my.yaml: blocks: the blocks cover 14 hours of a day, not 24",
+    ),
+    "day-off-its-mean": (
+        "demand:\n", "blocks: [{name: peak, hours: 4, shape: 1}, {name: rest, hours: 20, shape: -0.5}]\ndemand:\n",
+        "my.yaml: blocks: hours x shape sums to -6 over the day; it must be 0 so that the mean stays the mean",
+    ),
+    "tiers-of-95-percent": (
+        "demand:\n", "demand:\n  tiers: [{tier: free, share: 90 %}, {tier: paid, share: 5 %}]\n",
+        "my.yaml: demand.tiers: the shares add up to 0.95, not 1",
+    ),
+    # names inside the file
+    "offer-twice": (
+        "  - id: rent-h200", "  - id: buy-b200", "my.yaml: offers: 'buy-b200' stands 2 times; names are unique",
+    ),
+    "site-twice": (
+        "  - site: hall #", "  - {site: hall}\n  - site: hall #",
+        "my.yaml: sites: 'hall' stands 2 times; names are unique",
+    ),
+    "site-not-listed": (
+        "sites: [hall] # where", "sites: [barn] # where",
+        "my.yaml: offers[0].sites: 'barn' is not among this scenario's sites: add it there",
+    ),
+    "stock-of-no-offer": (
+        "{offer: rent-h200, site: hall, power", "{offer: rent-h100, site: hall, power",
+        "my.yaml: initial[0].offer: 'rent-h100' is not among the offers",
+    ),
+    "stock-elsewhere": (
+        "{offer: rent-h200, site: hall, power", "{offer: rent-h200, site: barn, power",
+        "my.yaml: initial[0].site: the offer 'rent-h200' does not name 'barn'",
+    ),
+    # what belongs together
+    "no-demand": (
+        TOKENS, "",
+        "my.yaml: demand.inference[0]: 'open-chat-70b' needs requests_per_user_day or tokens_per_s, and not both",
+    ),
+    "training-of-nothing": (
+        "demand:\n", "demand:\n  training: [{name: run, workload: research}]\n",
+        "my.yaml: demand.training[0]: 'run' needs either rate, or amount with start and deadline",
+    ),
+    "own-with-rent": (
+        LEAD, f"    rent: 9 USD/W/yr\n{LEAD}", "my.yaml: offers[0]: 'buy-b200' is owned: give a price, not a rent",
+    ),
+    "lease-without-rent": (
+        "    rent_per_package_hour: $1.60/h #", "    #",
+        "my.yaml: offers[1]: 'rent-h200' is a lease: give rent or rent_per_package_hour",
+    ),
+    "late-for-nothing": (
+        "policy:", "commitments: [{id: big, firm: false, by: [{quarter: 2028Q1, value: 1 MW}]}]\npolicy:",
+        "my.yaml: commitments[0]: 'big' is not firm: give the penalty for what is late, for example 5 USD/W/yr",
+    ),
+    "partner-without-share": (
+        "policy:", "rights: [{id: r, holder: microsoft, kind: preferred-partner, start: 2027Q1}]\npolicy:",
+        "my.yaml: rights[0]: 'r' needs the share of new capacity that goes to microsoft",
+    ),
+    "no-premium": ("  gap_premium: 8 %/yr", "  #", "my.yaml: funding.gap_premium: Field required"),
+    "empty": (STARTER, "", "my.yaml: a scenario is a mapping of keys; 'gigawatt new my.yaml' shows them"),
+    # the catalogue
+    "system-near": (
+        B200, "    system: hgx-b20\n",
+        "starter: no system is called 'hgx-b20'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
+    ),
+    "system-far": (
+        B200, "    system: abacus\n", "starter: no system is called 'abacus'; 'gigawatt show systems' lists them.",
+    ),
+    "model-near": (
+        "model: gpt-oss-120b", "model: gpt-oss-12b",
+        "starter: no model is called 'gpt-oss-12b'; did you mean gpt-oss-120b or gpt-oss-20b?",
+    ),
+    "workload-near": (
+        "workload: open-chat-70b", "workload: open-chat",
+        "starter: no workload is called 'open-chat'; did you mean open-chat-70b or open-small-8b?",
+    ),
+    "software-near": (
+        "[kernels-2027]", "[kernels-2028]",
+        "starter: no software is called 'kernels-2028'; did you mean kernels-2026 or kernels-2027?",
+    ),
+    "undisclosed": (
+        B200, "    system: jalapeno\n",
+        "starter: offers[0].system: jalapeno cannot be planned: performance undisclosed: FLOP/s, HBM, bandwidth and "
+        "power have not been published; give them in an overlay (n_packages, package.peak, package.memory, "
+        "package.memory_bandwidth and it_power) to plan with Jalapeño.",
+    ),
+    "withdrawn": (
+        B200, "    system: vr-nvl144-cpx\n",
+        "starter: offers[0].system: vr-nvl144-cpx was withdrawn; set 'as_announced: true' to plan with it",
+    ),
+    "site-without-dates": (
+        "  - site: hall #", "  - {site: saline}\n  - site: hall #",
+        "starter: site 'saline' has no energisation dates in the catalogue (energised: construction started in 2026; "
+        "no dated MW are public); add connection: [{quarter, value}] to it in the scenario",
+    ),
+    "inference-as-training": (
+        "demand:\n",
+        "demand:\n  training: [{name: run, workload: chat, rate: [{quarter: 2027Q1, value: 1e18 FLOP/s}]}]\n",
+        "starter: demand.training[0]: 'chat' is an inference workload",
+    ),
+    "training-as-inference": (
+        "workload: open-chat-70b", "workload: research",
+        "starter: demand.inference[0]: 'research' is a training workload; put it under demand.training",
+    ),
+    "requests-of-nobody": (
+        TOKENS, "      requests_per_user_day: {free: 3}\n",
+        "starter: demand.inference[0]: requests per user need demand.weekly_users",
+    ),
+    "gate-of-no-class": (
+        "  reserve:", "  gating: [{workload: media, open_to: [pro], until: 2028Q1, lost_value: 10 %}]\n  reserve:",
+        "starter: policy.gating: 'media' is not a class of this scenario (chat)",
+    ),
+    "milestones-without-equity": (
+        "  gap_premium", "  milestones: {deal: openai-amd, signed: 2027Q1}\n  gap_premium",
+        "starter: funding.milestones: the deal 'openai-amd' has no milestone equity",
+    ),
+    "load-over-connection": (
+        POWER, "power: 2 MW",
+        "starter: initial: 'hall' starts with 2.5 MW of facility load but is energised to 2 MW in 2027Q1. "
+        "Lower the stock or add an energisation date",
+    ),
+}  # fmt: skip
+
+# name: (what stands, what the user wrote, what is wrong with the answer today)
+ACCEPTED = {
+    "only-of-no-class": (TERM, f"    only: [chatt]\n{TERM}", "only is not looked up: the offer serves nothing"),
+    "event-of-no-class": (
+        "policy:", "events: [{id: e, title: t, scale_demand: {chatt: 2}}]\npolicy:", "the event does nothing",
+    ),
+    "event-of-no-site": (
+        "policy:", "events: [{id: e, title: t, delay_sites: [barn], delay: 1 yr}]\npolicy:", "the event does nothing",
+    ),
+    "event-without-delay": (
+        "policy:", "events: [{id: e, title: t, delay_sites: [hall]}]\npolicy:", "the event delays by nothing",
+    ),
+    "until-before-available": (
+        LEAD, f"    available: 2028Q1\n    until: 2027Q1\n{LEAD}", "the offer is never open and only a note says so",
+    ),
+    "reserve-over-all": ("reserve: 5 %", "reserve: 150 %", "a share over 1 is taken"),
+    "supply-of-another-vendor": ("vendor: nvidia", "vendor: amd", "supply.vendor is not held against its systems"),
+    "unit-in-milliwatt": (POWER, "power: 500 mW", "mW is a milliwatt; nobody plans half a watt"),
+    "clock-as-number": (
+        "{quarter: 2027Q1, value: 600}", "{quarter: 2027Q1, value: 12:30}", "YAML 1.1 reads 12:30 as 750",
+    ),
+    "octal": ("{quarter: 2027Q1, value: 600}", "{quarter: 2027Q1, value: 0600}", "YAML 1.1 reads 0600 as 384"),
+}  # fmt: skip
+
+UNCLEAR = {
+    "new-site-without-dates": (
+        CONNECTION, "",
+        "starter: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
+        "says only that no site is called 'hall'",
+    ),
+    "new-site-without-region": (
+        "    region: us-south #", "    #",
+        "starter: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
+        "says only that no site is called 'hall'",
+    ),
+    "decimal-comma": (
+        POWER, "power: 0,5 MW", "my.yaml: initial[0].power: 0 has no unit; write for example 1.2 GW",
+        "YAML splits {power: 0,5 MW} into two keys, and the sentence goes on about a key '5 MW'",
+    ),
+    "rent-as-price": (
+        "    rent: 2.4 USD/W/yr #", "    rent: 2.4 USD/W #",
+        "my.yaml: sites[0].rent: '2.4 USD/W' is not a rent; write for example 9 USD/W/yr",
+        "names the unit USD/W/s, which nobody writes, and GUSD/GW/yr as the example",
+    ),
+    "duration-bare": (
+        LEAD, "    lead_time: 6", "my.yaml: offers[0].lead_time: 6 has no unit; write for example 6 months",
+        "the example for a duration is 40 ms",
+    ),
+    "half-a-range": (
+        POWER, "power: {value: 0.5 MW, low: 1 MW}",
+        "my.yaml: initial[0].power: value 0.5 MW lies below its low 1 MW",
+        "the range ends with the word None",
+    ),
+    "name-with-blanks": (
+        "name: starter #", "name: My Plan #",
+        "my.yaml: name: 'My Plan' is not a name; write lower case letters, digits and hyphens, for example my-plan",
+        "shows a regular expression",
+    ),
+    "yaml-broken": (
+        "title: A 5 MW", "title: [A 5 MW",
+        "my.yaml: line 6: while parsing a flow sequence: did not find expected ',' or ']'",
+        "names a '<unicode string>' and prints the whole path where all others print the file's name",
+    ),
+    "supply-system-near": (
+        "    systems: [hgx-b200]", "    systems: [hgx-b2000]",
+        "starter: no system is called 'hgx-b2000'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
+        "comes from plan_inputs as a CatalogError that does not name the scenario",
+    ),
+    "quarters-as-words": (
+        "quarters: 8}", "quarters: eight}",
+        "my.yaml: horizon.quarters: 'eight' is not a whole number; write for example 28",
+        "pydantic's words",
+    ),
+}  # fmt: skip
+
+
+FLAT_ROWS = "the schema of a dated row takes {quarter, value: {...}} only, not {quarter, value, source}"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    """The starter with one change."""
+    assert STARTER.count(old) == 1, f"{old!r} stands {STARTER.count(old)} times in the starter"
+    path = tmp_path / "my.yaml"
+    path.write_text(STARTER.replace(old, new), encoding="utf-8")
+    return path
+
+
+def answer(path: Path) -> str:
+    """What loading and looking up says; the empty text where all is well."""
+    try:
+        plan_inputs(resolve(load_scenario(path), load_catalog()))
+    except (ScenarioError, CatalogError) as error:
+        return str(error)
+    return ""
+
+
+def xfails(table: dict[str, tuple[str, ...]]) -> list[object]:
+    """Rows of a table as cases that fail today, for the reason in their last column (strict: a repair shows)."""
+    return [
+        pytest.param(*row[:-1], id=name, marks=pytest.mark.xfail(strict=True, reason=row[-1]))
+        for name, row in table.items()
+    ]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), list(BROKEN.values()), ids=list(BROKEN))
+def test_exact_message(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = changed(tmp_path, old, new)
+    with pytest.raises(ScenarioError) as caught:
+        resolve(load_scenario(path), load_catalog())
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("old", "new"), xfails(ACCEPTED))
+def test_refused(tmp_path: Path, old: str, new: str) -> None:
+    assert answer(changed(tmp_path, old, new)), "was taken without a word"
+
+
+@pytest.mark.parametrize(("old", "new", "message"), xfails(UNCLEAR))
+def test_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert answer(changed(tmp_path, old, new)) == message
+
+
+def test_repeated_key(tmp_path: Path) -> None:
+    path = changed(tmp_path, "title: A 5 MW", "title: x\ntitle: A 5 MW")
+    assert "my.yaml: the key 'title' stands twice in" in answer(path)
+
+
+def test_no_such_file() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("nowhere.yaml")
+    assert str(caught.value) == "nowhere.yaml: no such file; 'gigawatt new nowhere.yaml' writes a commented starter"
+
+
+def test_no_such_name() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario("announcement-2")
+    assert str(caught.value) == (
+        f"'announcement-2' is neither a file nor a shipped scenario; shipped are {', '.join(bundled())}, "
+        "and 'gigawatt new my.yaml' starts your own"
+    )
+
+
+def test_no_such_event() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        resolve(load_scenario("starter"), load_catalog(), ["slip"])
+    assert str(caught.value) == "starter: no event 'slip'; this scenario has none"
+
+
+@pytest.mark.parametrize(
+    ("text", "usd"), [("$20M", 20e6), ("20 MUSD", 20e6), ("$20 million", 20e6), ("20000000 USD", 20e6), ("$2e7", 20e6)]
+)
+def test_ways_to_write_money(tmp_path: Path, text: str, usd: float) -> None:
+    scenario = load_scenario(changed(tmp_path, "opening_cash: $20M", f"opening_cash: {text}"))
+    assert scenario.funding.opening_cash.value == usd
+
+
+@pytest.mark.parametrize(("text", "count"), [("600", 600), ("6e2", 600), ("600 packages", 600), ('"1,200"', 1200)])
+def test_ways_to_write_a_count(tmp_path: Path, text: str, count: float) -> None:
+    scenario = load_scenario(changed(tmp_path, "{quarter: 2027Q1, value: 600}", f"{{quarter: 2027Q1, value: {text}}}"))
+    assert scenario.supply[0].packages_per_quarter[0].value.value == count
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_scenario_resolves(name: str) -> None:
+    case = resolve(load_scenario(name), load_catalog())
+    inputs = plan_inputs(case)
+    assert case.scenario.name == name
+    assert len(inputs.quarters) == case.scenario.horizon.quarters
+    served = {str(lane).rpartition(">")[2] for lane in inputs.rate["lane"].values}
+    assert served == {item.id for item in case.classes}, "every class has a system that can serve it"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_scenario_cites_known_sources(name: str) -> None:
+    known = load_catalog().sources
+    cited = {(place, key) for place, fact in facts(load_scenario(name)) for key in fact.source}
+    assert not [row for row in sorted(cited) if row[1] not in known]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_judgement_says_why(name: str) -> None:
+    bare = [
+        place for place, fact in facts(load_scenario(name))
+        if fact.kind == "judgement" and not (fact.note and fact.low is not None and fact.high is not None)
+    ]  # fmt: skip
+    assert not bare
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_scenario_starts_within_its_connections(name: str) -> None:
+    inputs = plan_inputs(resolve(load_scenario(name), load_catalog()))
+    assert bool((np.asarray(inputs.energised_initial_mw) <= np.asarray(inputs.connection_mw)[:, 0] * (1 + 1e-9)).all())
+
+
+def test_starter_is_short_and_explained() -> None:
+    lines = STARTER.splitlines()
+    assert len(lines) < 70
+    assert sum("#" in line for line in lines) > len(lines) / 2
+    assert "starter" not in bundled()
+
+
+def test_schema_holds_every_key() -> None:
+    schema = scenario_schema()
+    assert schema["properties"].keys() == Scenario.model_fields.keys()
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", ["starter", *xfails({name: (name, FLAT_ROWS) for name in bundled()})])
+def test_schema_accepts_shipped_scenario(name: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="not a dependency")
+    jsonschema.Draft202012Validator(scenario_schema()).validate(read_yaml(BUNDLED / f"{name}.yaml"))
