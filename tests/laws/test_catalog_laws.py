@@ -86,6 +86,7 @@ BOUNDS: dict[str, list[tuple[str, str, float, float]]] = {
         ("facility_over_it", "", 1, 2),
         ("annual_pue", "", 1, 2),
         ("load_factor", "", 0.1, 1),
+        ("idle_load", "", 0.05, 0.6),
         ("power_price", "USD/J", 0.01 / 3.6e6, 0.5 / 3.6e6),
         ("system_life", "s", 1 * 8760 * 3600, 15 * 8760 * 3600),
         ("facility_life", "s", 5 * 8760 * 3600, 50 * 8760 * 3600),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -139,8 +140,12 @@ def read_yaml(path: Path) -> Any:
 
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_strict_loader())
-    except yaml.YAMLError as error:
-        raise CatalogError(f"{path}: {' '.join(str(error).split())}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        words = ": ".join(text for text in (error.context, error.problem) if text)
+        raise CatalogError(f"{path.name}: {line}{words}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path.name}: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror}") from error
 
@@ -152,7 +157,7 @@ def _strict_loader() -> type:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Strict(base):  # type: ignore[misc]
-        """Dates stay text and a repeated key is an error."""
+        """Dates, clock times and numbers with leading zeros stay text, and a repeated key is an error."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen: set[str] = set()
@@ -164,10 +169,17 @@ def _strict_loader() -> type:
                 seen.add(key.value)
             return super().construct_mapping(node, deep=deep)
 
+    dropped = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float")}
     Strict.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        first: [pair for pair in pairs if pair[0] not in dropped]
         for first, pairs in base.yaml_implicit_resolvers.items()
     }
+    whole = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
+    real = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9]*|\.[0-9]+|[0-9][0-9_]*)([eE][-+]?[0-9]+)?")
+    Strict.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(whole.pattern + r"\Z"), list("-+0123456789"))
+    Strict.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(rf"(?!0[0-9]){real.pattern}\Z"), list("-+0123456789.")
+    )
     return Strict
 
 
@@ -177,8 +189,14 @@ def explain(error: ValidationError, where: str) -> str:
     for problem in error.errors()[:5]:
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
         message = problem["msg"].removeprefix("Value error, ")
+        given = problem.get("input")
         if problem["type"] == "extra_forbidden":
             message = "is not a key that exists here"
+        elif problem["type"].startswith("int_"):
+            message = f"{given!r} is not a whole number; write for example 28"
+        elif problem["type"] == "string_pattern_mismatch":
+            near = re.sub(r"[^a-z0-9]+", "-", str(given).lower()).strip("-") or "my-plan"
+            message = f"{given!r} is not a name; write lower case letters, digits and hyphens, for example {near}"
         lines.append(f"{where}: {place}: {message}" if place else f"{where}: {message}")
     return "\n".join(lines)
 

@@ -23,11 +23,12 @@ class Quantity:
     """Metadata of a field that holds a Fact in ``unit``.
 
     ``bare=True`` (scenarios) also takes "10 GW" without a source; the catalogue never does.
-    The unit "quarter" reads dates, as quarters since year 0.
+    The unit "quarter" reads dates, as quarters since year 0. ``most`` bounds the value, 1 for shares.
     """
 
     unit: str
     bare: bool = False
+    most: float | None = None
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Reads text, a mapping, or a list of conflicting mappings of which one is ``chosen``."""
@@ -47,19 +48,25 @@ class Quantity:
             "type": "object",
             "required": ["value"] if self.bare else ["value", "source", "kind", "as_of"],
             "additionalProperties": False,
-            "properties": {
-                "value": text,
-                "low": text,
-                "high": text,
-                "source": {"type": ["string", "array"]},
-                "kind": {"enum": list(KINDS)},
-                "as_of": {"type": ["string", "integer"]},
-                "note": {"type": "string"},
-                "chosen": {"type": "boolean"},
-            },
+            "properties": self.keys,
         }
         several = {"type": "array", "items": figure, "minItems": 2}
         return {"anyOf": [text, figure, several] if self.bare else [figure, several]}
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Keys of a figure written as a mapping, as JSON Schema."""
+        text = {"type": ["string", "number"]}
+        return {
+            "value": text,
+            "low": text,
+            "high": text,
+            "source": {"type": ["string", "array"]},
+            "kind": {"enum": list(KINDS)},
+            "as_of": {"type": ["string", "integer", "number"]},
+            "note": {"type": "string"},
+            "chosen": {"type": "boolean"},
+        }
 
     def read(self, raw: Any) -> Fact:
         """Fact written as ``raw``. Raises ValueError with a sentence."""
@@ -88,7 +95,10 @@ class Quantity:
             return float(parse_quarter(raw))
         if not isinstance(raw, (str, int, float)):
             raise UnitError(f"{raw!r} is not a number with a unit")
-        return parse(raw, self.unit)
+        value = parse(raw, self.unit)
+        if self.most is not None and value > self.most:
+            raise UnitError(f"{raw} is more than {self.most:g}; a share lies between 0 and 1, or 0 % and 100 %")
+        return value
 
     def _conflict(self, rows: list[Any]) -> Fact:
         chosen = [row for row in rows if row.get("chosen") is True]
@@ -105,8 +115,10 @@ class Quantity:
         value = self._number(row["value"])
         low = None if row.get("low") is None else self._number(row["low"])
         high = None if row.get("high") is None else self._number(row["high"])
-        if (low is not None and low > value) or (high is not None and high < value):
-            raise UnitError(f"value {row['value']} lies outside its own range {row.get('low')} to {row.get('high')}")
+        if low is not None and low > value:
+            raise UnitError(f"value {row['value']} lies below its low {row['low']}")
+        if high is not None and high < value:
+            raise UnitError(f"value {row['value']} lies above its high {row['high']}")
         source = row.get("source", ())
         sources = (source,) if isinstance(source, str) else tuple(source)
         kind = row.get("kind", "scenario" if self.bare else None)

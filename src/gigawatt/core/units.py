@@ -68,6 +68,7 @@ rack = 1 = racks
 
 _MULTIPLIER = {"k": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "T": 1e12}
 _MONEY = re.compile(r"\$\s*([0-9][0-9,]*\.?[0-9]*(?:e[+-]?\d+)?)\s*(k|M|bn|B|T)?(?![A-Za-z])")
+_READABLE = re.compile(r"[0-9A-Za-z.+\-*/^() ]*")
 _PLAIN = re.compile(r"\s*([+-]?[0-9][0-9,]*\.?[0-9]*(?:[eE][+-]?\d+)?)\s*(k|M|B|bn|T)?\s*")
 
 
@@ -88,10 +89,10 @@ def _example(unit: str) -> str:
         "byte/s": "22 TB/s",
         "FLOP/s": "35 PFLOP/s",
         "FLOP": "5e25 FLOP",
-        "s": "40 ms",
+        "s": "6 months",
         "USD/J": "0.07 USD/kWh",
         "USD/W": "15 MUSD/MW",
-        "USD/W/s": "9 GUSD/GW/yr",
+        "USD/W/s": "9 USD/W/yr",
         "USD/s": "2.9 USD/h",
         "USD/token": "$0.30/Mtok",
         "token": "500 tokens",
@@ -124,6 +125,10 @@ def parse(text: str | float | int, unit: str) -> float:
     spelled = _MONEY.sub(lambda m: f"{float(m[1].replace(',', '')) * _MULTIPLIER.get(m[2] or '', 1.0)!r} USD", text)
     spelled = re.sub(r"(?<=\d),(?=\d{3})", "", spelled).replace("%", " percent")
 
+    if re.search(r"(?<![A-Za-z])mW(?![A-Za-z])", spelled):
+        raise UnitError(f"'{text}' is in milliwatts; write MW for megawatts")
+    if not _READABLE.fullmatch(spelled):
+        raise UnitError(f"'{text}' does not read as a number with a unit; write for example {_example(unit)}")
     registry = _registry()
     try:
         value: Any = registry.Quantity(spelled).to(unit or "dimensionless").magnitude
@@ -153,6 +158,12 @@ def _dimension(unit: str) -> str:
         "FLOP": "an amount of compute",
         "s": "a duration",
         "": "a plain number or share",
+        "USD/W/s": "a rent",
+        "USD/W": "a price of power",
+        "USD/J": "a price of energy",
+        "USD/s": "a price of time",
+        "USD/token": "a price of tokens",
+        "1/s": "a rate",
         "token": "a number of tokens",
         "token/s": "a token rate",
     }.get(unit, f"a quantity in {unit}")

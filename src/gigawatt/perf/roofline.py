@@ -84,7 +84,7 @@ def serving_point(system: System, workload: Workload, model: Model, efficiency: 
     )
 
 
-def training_point(system: System, workload: Workload) -> TrainingPoint:
+def training_point(system: System, workload: Workload, efficiency: Efficiency) -> TrainingPoint:
     """Effective training compute of one unit: dense BF16 peak x MFU [FLOP/s]; MFU is stated over the BF16 peak."""
     package = require_figures(system)
     none = TrainingPoint(system=system.id, workload=workload.id)
@@ -93,7 +93,9 @@ def training_point(system: System, workload: Workload) -> TrainingPoint:
     for precision in ("bf16", "fp16"):
         fact = package.peak.dense.get(precision) or package.peak.training.get(precision)
         if fact is not None and workload.utilisation and system.it_power and system.n_packages:
-            flops = fact.value * workload.utilisation.value * system.n_packages.value
+            software = efficiency.software_by_vendor.get(system.vendor)
+            behind = software.value if software else 1.0
+            flops = fact.value * behind * workload.utilisation.value * system.n_packages.value
             return replace(none, precision=precision, effective_flops=flops, it_power_w=system.it_power.value)
     return replace(none, reason=f"{system.name} has no dense training peak in the catalogue")
 

@@ -213,12 +213,13 @@ def _lane_label(values: list[Any], lanes: list[tuple[str, ClassCase]]) -> xr.Dat
 
 
 def work_per_j(case: Case, system: str, workload: str) -> float:
-    """Work done per joule of IT energy: tokens for inference, FLOP for training."""
+    """Work done per joule of IT energy at work: tokens for inference, at the fleet's use, FLOP for training."""
     key = (system, workload)
     if key in case.training:
         point = case.training[key]
         return point.effective_flops / point.it_power_w if point.it_power_w else 0.0
-    return case.serving[key].output_tokens_per_j
+    use = case.scenario.policy.fleet_use
+    return case.serving[key].output_tokens_per_j * (use.value if use else 1.0)
 
 
 def software_gain(case: Case, row: ClassCase) -> Floats:

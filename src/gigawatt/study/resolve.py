@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,12 +115,13 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
     quarters = tuple(range(start, start + scenario.horizon.quarters))
     try:
         costs, efficiency = catalog.costs(scenario.costs), catalog.efficiency(scenario.efficiency)
-        sites = tuple(_site(use, catalog, costs, quarters, on) for use in scenario.sites)
+        sites = tuple(_site(i, use, catalog, costs, quarters, on) for i, use in enumerate(scenario.sites))
         offers = _offers(scenario, catalog, {site.id: site for site in sites}, quarters)
         classes = _classes(scenario, catalog)
         software = tuple(catalog.software(name) for name in scenario.software)
         for name in scenario.deals:
             catalog.deal(name)
+        _check_names(scenario, catalog, [row.id for row in classes])
         deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
     except CatalogError as error:
         raise ScenarioError(f"{scenario.name}: {error}") from error
@@ -149,12 +150,16 @@ def delay_quarters(event: Event) -> int:
     return round(event.delay.value / QUARTER_S) if event.delay else 0
 
 
-def _site(use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...], on: list[Event]) -> SiteCase:
+def _site(
+    index: int, use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...], on: list[Event]
+) -> SiteCase:
     try:
         entry: Site | None = catalog.site(use.site)
     except CatalogError:
-        if not use.connection or use.region is None:
-            raise
+        if use.region is None or not (use.connection or use.tenure == "provider"):
+            raise CatalogError(
+                f"sites[{index}]: '{use.site}' is not in the catalogue: a new site needs region and connection"
+            ) from None
         entry = None
     overhead = _first(use.facility_over_it, entry.facility_over_it if entry else None, costs.facility_over_it)
     pue = _first(use.annual_pue, entry.annual_pue if entry else None, costs.annual_pue)
@@ -203,11 +208,16 @@ def _offers(
         require_figures(system)
         if offer.contract == "own" and offer.price is None and system.price is None:
             raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
-        ready = system.first_available.value if system.first_available else quarters[0]
+        ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
         lead = round(offer.lead_time.value / QUARTER_S) if offer.lead_time else 0
-        first = max(int(max(ready, asked)), quarters[0] + lead)
+        first = max(int(asked), quarters[0] + lead)
         last = int(offer.until.value) if offer.until else quarters[-1]
+        if offer.until and offer.available and offer.until.value < offer.available.value:
+            raise CatalogError(
+                f"offers[{index}].until: '{offer.id}' ends in {offer.until.text}, before it is available in "
+                f"{offer.available.text}"
+            )
         rows += [
             OfferCase(offer=offer, system=system, site=sites[name], first=first, last=last) for name in offer.sites
         ]
@@ -232,8 +242,8 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
         changes: dict[str, Any] = {}
         if row.model:
             changes["model"] = catalog.model(row.model).id
-        if row.value:
-            changes["value"] = row.value
+        if row.value or row.price:
+            changes["value"] = row.value or row.price
         if row.speed and workload.slo:
             changes["slo"] = workload.slo.model_copy(update={"speed": row.speed})
         rows.append(ClassCase(row=row, workload=workload.model_copy(update=changes)))
@@ -250,6 +260,37 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
         if gate.workload not in names:
             raise CatalogError(f"policy.gating: '{gate.workload}' is not a class of this scenario ({', '.join(names)})")
     return tuple(rows)
+
+
+def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> None:
+    """Names that point elsewhere in the scenario do so."""
+    sites, commitments = {use.site for use in scenario.sites}, {row.id for row in scenario.commitments}
+
+    def known(where: str, names: Iterable[str], among: Iterable[str], what: str) -> None:
+        for name in names:
+            if name not in set(among):
+                raise CatalogError(f"{where}: '{name}' is not {what} of this scenario ({', '.join(among) or 'none'})")
+
+    for index, offer in enumerate(scenario.offers):
+        known(f"offers[{index}].only", offer.only, classes, "a class")
+    for index, row in enumerate(scenario.supply):
+        for name in row.systems:
+            system = catalog.system(name)
+            if system.vendor != row.vendor:
+                raise CatalogError(f"supply[{index}]: {system.id} is made by {system.vendor}, not by {row.vendor}")
+    for index, event in enumerate(scenario.events):
+        where = f"events[{index}]"
+        known(f"{where}.scale_demand", event.scale_demand, classes, "a class")
+        known(f"{where}.delay_sites", event.delay_sites, sorted(sites), "a site")
+        known(f"{where}.delay_commitments", event.delay_commitments, sorted(commitments), "a commitment")
+        if (event.delay_sites or event.delay_commitments) and event.delay is None:
+            raise CatalogError(f"{where}: '{event.id}' delays something: say by how long, delay: 6 months")
+    for index, commitment in enumerate(scenario.commitments):
+        for name in commitment.systems:
+            catalog.system(name)
+        if commitment.deal:
+            catalog.deal(commitment.deal)
+        known(f"commitments[{index}].providers", commitment.providers, [o.provider for o in scenario.offers], "a provider")
 
 
 def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple[int, ...]) -> None:
@@ -273,7 +314,7 @@ def _performance(
     for row in classes:
         for name, system in systems.items():
             if row.workload.kind == "training":
-                training[name, row.id] = training_point(system, row.workload)
+                training[name, row.id] = training_point(system, row.workload, efficiency)
             else:
                 assert row.workload.model
                 model = catalog.model(row.workload.model)

@@ -19,6 +19,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
 Watts = Annotated[Fact, Quantity("W", bare=True)]
 Money = Annotated[Fact, Quantity("USD", bare=True)]
 Number = Annotated[Fact, Quantity("", bare=True)]
+Share = Annotated[Fact, Quantity("", bare=True, most=1.0)]
 Seconds = Annotated[Fact, Quantity("s", bare=True)]
 TokensPerS = Annotated[Fact, Quantity("token/s", bare=True)]
 FlopPerS = Annotated[Fact, Quantity("FLOP/s", bare=True)]
@@ -44,6 +45,20 @@ class Dated(Block):
 
     quarter: Date
     value: Any
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """A dated row takes the keys of its figure beside the quarter, or one figure under ``value``."""
+        keys = Quantity("", bare=True).keys
+        nested = {"anyOf": [keys["value"], {"type": "object", "properties": keys, "additionalProperties": False}]}
+        date = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+        return {
+            "type": "object",
+            "description": (cls.__doc__ or "").strip(),
+            "required": ["quarter", "value"],
+            "additionalProperties": False,
+            "properties": keys | {"quarter": date, "value": nested},
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -103,7 +118,7 @@ class Tier(Block):
     """A tier of users and its share of weekly users."""
 
     tier: Name
-    share: Number
+    share: Share
 
 
 class Demanded(Block):
@@ -288,7 +303,7 @@ class Right(Block):
     start: Date
     end: Date | None = None
     outcome: Literal["exercised", "declined", "share"] = "share"
-    share: Number | None = None
+    share: Share | None = None
     contracts: tuple[Literal["own", "lease", "cloud"], ...] = ("own", "lease", "cloud")
     ends_on: Name | None = None
 
@@ -307,14 +322,19 @@ class Gate(Block):
     workload: Name
     open_to: tuple[Name, ...]
     until: Date
-    lost_value: Number
+    lost_value: Share
 
 
 class Policy(Block):
-    """Rules of the planner."""
+    """Rules of the planner.
+
+    ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
+    many models, versions and regions reaches in inference; blank means all of it.
+    """
 
     gating: tuple[Gate, ...] = ()
-    reserve: Number | None = None
+    reserve: Share | None = None
+    fleet_use: Share | None = None
     unmet_over_value: Number | None = None
 
 
@@ -344,7 +364,7 @@ class Funding(Block):
 
     opening_cash: Money
     revenue: tuple[DatedMoney, ...] = ()
-    compute_share: Number | None = None
+    compute_share: Share | None = None
     rounds: tuple[Round, ...] = ()
     credit: Credit | None = None
     milestones: Milestone | None = None
@@ -516,6 +536,9 @@ def load_scenario(name: str | Path) -> Scenario:
         raise ScenarioError(_sentence(error, path.name, raw)) from error
 
 
+_ALONE = ": stands alone; in {...} a comma parts two keys, so write decimals with a point or the whole in quotes"
+
+
 def _sentence(error: ValidationError, where: str, raw: Any) -> str:
     import difflib
 
@@ -524,6 +547,9 @@ def _sentence(error: ValidationError, where: str, raw: Any) -> str:
     for problem in extras:
         *parents, key = problem["loc"]
         known = _keys_at(tuple(p for p in parents if isinstance(p, str)))
+        if problem.get("input") is None and " " in str(key):
+            text = text.replace(": is not a key that exists here", _ALONE, 1)
+            continue
         near = difflib.get_close_matches(str(key), known, n=1)
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
         hint = f"did you mean '{near[0]}'?" if near else f"keys here are {', '.join(known)}"

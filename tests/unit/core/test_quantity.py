@@ -84,8 +84,8 @@ KEYS = "as_of, chosen, high, kind, low, note, source, value"
             _figure(kind="judgement", low="8 GW", high="12 GW"),
             "the judgement 10 GW needs low, high and a note that says why",
         ),
-        (_figure(low="11 GW"), "value 10 GW lies outside its own range 11 GW to None"),
-        (_figure(high="9 GW"), "value 10 GW lies outside its own range None to 9 GW"),
+        (_figure(low="11 GW"), "value 10 GW lies below its low 11 GW"),
+        (_figure(high="9 GW"), "value 10 GW lies above its high 9 GW"),
         ([_figure(), _figure()], "2 conflicting figures need exactly one with 'chosen: true', not 0"),
         (
             [_figure(chosen=True), _figure(chosen=True), _figure()],

@@ -130,9 +130,9 @@ def test_sram_pipeline_by_hand() -> None:
 def test_training_is_dense_peak_times_utilisation() -> None:
     work = Workload.model_validate({"id": "t", "name": "T", "kind": "training", "peak_to_mean": fig(1),
                                     "utilisation": fig("40 %")})  # fmt: skip
-    point = training_point(CATALOG.system("hgx-h100"), work)
+    point = training_point(CATALOG.system("hgx-h100"), work, EFFICIENCY)
     assert point.effective_flops == pytest.approx(8 * 0.989e15 * 0.4, rel=1e-2)
-    assert not training_point(CATALOG.system("cs-3"), work).is_served
+    assert not training_point(CATALOG.system("cs-3"), work, EFFICIENCY).is_served
 
 
 @pytest.mark.parametrize(("system", "workload"), PAIRS, ids=NAMES)
