@@ -100,7 +100,8 @@ def run(
     """Plan a scenario, close its books, check its claims, and write a report."""
     from gigawatt.report.claims import as_rows, claims
     from gigawatt.report.html import write_report
-    from gigawatt.report.tables import run_summary
+    from gigawatt.report.cite import citation
+    from gigawatt.report.tables import summary_table
     from gigawatt.study.results import save
     from gigawatt.study.run import run as study_run
 
@@ -114,15 +115,23 @@ def run(
         (folder / "claims.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         say("drawing the report")
         report = write_report(results, rows, folder)
+        _write_text(folder / "cite.txt", citation(results))
         reasons = _why(results, why, say) if why else []
     if as_json:
         _print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if why else {}))
         return
     console = _console()
-    console.print(run_summary(results))
+    console.print(summary_table(results))
     for line in reasons:
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"Report: {report.resolve()}", soft_wrap=True, highlight=False)
+
+
+def _write_text(path: Path, renderable: Any) -> None:
+    from rich.console import Console
+
+    with path.open("w", encoding="utf-8") as file:
+        Console(file=file, width=120, color_system=None).print(renderable)
 
 
 def _why(results: Results, system: str, say: Callable[[str], None]) -> list[str]:
@@ -181,7 +190,8 @@ def show(
     overlay: Overlay = None,
 ) -> None:
     """Show the catalogue: a list, or one entry with every figure, range and source."""
-    from gigawatt.report.tables import entry_rows, entry_table, list_rows, list_table
+    from gigawatt.report.show import entry_rows, list_rows
+    from gigawatt.report.show import show as show_table
 
     if what == "scenarios":
         from gigawatt.study.scenario import bundled, load_scenario
@@ -190,10 +200,18 @@ def show(
             print(f"{shipped:16s} {load_scenario(shipped).title}")
         return
     catalog = _catalog(overlay)
+    _known_kind(catalog, what)
     if as_json:
-        _print_json(list_rows(catalog, what) if name is None else entry_rows(catalog, what, name))
+        _print_json(list_rows(catalog, what) if name is None else entry_rows(catalog.find(what, name)))
         return
-    _console().print(list_table(catalog, what) if name is None else entry_table(catalog, what, name))
+    _console().print(show_table(catalog, what, name))
+
+
+def _known_kind(catalog: Catalog, what: str) -> None:
+    from gigawatt.core.errors import CatalogError
+
+    if what not in catalog.entries:
+        raise CatalogError(f"'{what}' is not part of the catalogue; it holds {', '.join(catalog.entries)}, and scenarios")
 
 
 @app.command()
@@ -203,13 +221,13 @@ def compare(
     overlay: Overlay = None,
 ) -> None:
     """Compare systems: peaks, memory, power, price, per-MW and per-dollar ratios, tokens at the SLO of classes."""
-    from gigawatt.report.tables import compare_rows, compare_table
+    from gigawatt.report.compare import compare_rows, compare_table
 
     catalog = _catalog(overlay)
     if as_json:
         _print_json(compare_rows(catalog, systems))
         return
-    _console().print(compare_table(catalog, systems))
+    _console().print(compare_table(compare_rows(catalog, systems)))
 
 
 @app.command("claims")

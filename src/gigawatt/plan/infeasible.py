@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gigawatt.plan.algebra import Model
+
 if TYPE_CHECKING:
     from gigawatt.plan.solve import LivePlan
 
@@ -56,14 +58,13 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     if len(values) != model.n_rows:
         return nothing
     short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
-    broken = sorted(((short[row] * penalty[row], row) for row in family if short[row] > 1e-5), reverse=True)
+    broken = sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
     if not broken:
         return nothing
-    families = list(dict.fromkeys(family[row] for _, row in broken))
-    lines = [
-        f"no plan meets this scenario: {_both(families)} cannot hold together with the rest. "
-        "The smallest relaxation that would let a plan exist:"
-    ]
+    given_way = list(dict.fromkeys(family[row] for _, row in broken))
+    families = conflicting_families(model) or given_way
+    words = f"{_both(families)} cannot all hold" if len(families) > 1 else f"{_both(families)} cannot hold"
+    lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
     for _, row in broken[:most]:
         words, unit = WORDS[family[row]]
         label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
@@ -71,6 +72,41 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")
     return "\n".join(lines)
+
+
+def conflicting_families(model: Model) -> list[str]:
+    """Smallest set of families that cannot hold together: without any one of them the others can.
+
+    Families are let go one after another; what stays impossible without one did not need it.
+    """
+    present = [name for name in WORDS if any(family_of(rows.name) == name for rows in model.constraints.values())]
+    kept = list(present)
+    for name in present:
+        without = [other for other in kept if other != name]
+        if not _possible(model, without):
+            kept = without
+    return kept
+
+
+def _possible(model: Model, families: list[str]) -> bool:
+    """True where a plan exists under these families and the bookkeeping alone, gigawatts taken as divisible."""
+    import highspy
+
+    from gigawatt.plan.solve import hand_off, integer_columns
+
+    highs = hand_off(model)
+    highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
+    whole = integer_columns(model).astype(np.int32)
+    if whole.size:
+        kind = int(highspy.HighsVarType.kContinuous)
+        highs.changeColsIntegrality(whole.size, whole, np.full(whole.size, kind, dtype=np.uint8))
+    for rows in model.constraints.values():
+        family = family_of(rows.name)
+        if family in WORDS and family not in families:
+            for row in rows.index[rows.index >= 0].tolist():
+                highs.changeRowBounds(row, -highspy.kHighsInf, highspy.kHighsInf)
+    highs.run()
+    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
 
 
 def _both(families: list[str]) -> str:

@@ -102,15 +102,15 @@ def label_of(scenario: Scenario, place: str) -> str:
     item: Any = scenario
     words: list[str] = []
     for part in place.split(".")[1:]:
-        name, _, index = part.partition("[")
+        parent, (name, _, index) = item, part.partition("[")
         item = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
         if index:
             item = item[int(index.rstrip("]"))]
             words.append(f"{name} {_tag(item) or index.rstrip(']')}")
-        else:
+        elif not (name == "value" and hasattr(parent, "quarter")):
             words.append(name)
-    last = -1 if len(words) > 1 and words[-1] == "value" else len(words)
-    return " · ".join(word.replace("_", " ") for word in words[:last])
+    inside = words[1:] if len(words) > 1 and words[0] == place.split(".")[1] else words
+    return " · ".join(word.replace("_", " ") for word in inside)
 
 
 def _tag(item: Any) -> str:

@@ -308,7 +308,7 @@ def classes_by_system(results: Results) -> go.Figure:
         return go.Figure(layout=layout("No class runs in the last quarter", ""))
     scale, colours = power_scale(max(totals.values())), system_colours(case)
     share = totals[shown[0]] / sum(totals.values())
-    title = f"{class_label(case, shown[0])} takes {share:.0%} of the IT power at work in {case.labels[-1]}"
+    title = f"{class_label(case, shown[0])} takes {100 * share:.0f} % of the IT power at work in {case.labels[-1]}"
     figure = go.Figure(
         layout=layout(
             title,

@@ -79,7 +79,7 @@ def _milestones(results: Results) -> Headline | None:
     if not tranches:
         return None
     share = results.summary["equity_sold_share"]
-    note = f"{len(tranches)} payments, the last in {list(tranches)[-1]}; buys {share:.1%} of the company"
+    note = f"{len(tranches)} payments, the last in {list(tranches)[-1]}; buys {100 * share:.1f} % of the company"
     return Headline(id="tranches", label="Milestone equity", text=pretty(sum(tranches.values()), "USD"), note=note)
 
 
@@ -120,7 +120,7 @@ def _tokens(results: Results) -> list[Headline]:
 def _unmet(results: Results) -> Headline:
     share = results.summary["unmet_share"]
     note = "of the value of all demand over the horizon"
-    return Headline(id="unmet", label="Not served", text=f"{share:.1%}" if share > 5e-5 else "0 %", note=note)
+    return Headline(id="unmet", label="Not served", text=f"{100 * share:.1f} %" if share > 5e-5 else "0 %", note=note)
 
 
 def circle_sentences(results: Results) -> list[str]:

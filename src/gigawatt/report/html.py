@@ -24,17 +24,17 @@ from gigawatt.study.results import Results, manifest
 
 Claims = Sequence[Mapping[str, Any]]
 _FIGURES: dict[str, tuple[Callable[[Results], go.Figure], int]] = {
-    "gw-by-vendor": (figures.gw_by_vendor, 520),
-    "gw-by-site": (figures.gw_by_site, 520),
+    "gw-by-vendor": (figures.gw_by_vendor, 360),
+    "gw-by-site": (figures.gw_by_site, 640),
     "site-power": (figures.site_power, 820),
-    "packages": (figures.packages_and_dies, 520),
-    "demand": (figures.demand_and_idle, 520),
-    "classes": (figures.classes_by_system, 480),
-    "capex": (figures.capex_per_gw, 600),
-    "cash": (figures.cash, 520),
+    "packages": (figures.packages_and_dies, 360),
+    "demand": (figures.demand_and_idle, 360),
+    "classes": (figures.classes_by_system, 400),
+    "capex": (figures.capex_per_gw, 520),
+    "cash": (figures.cash, 360),
     "sources-uses": (figures.sources_and_uses, 760),
     "sankey": (figures.sankey, 860),
-    "tokens": (figures.cost_per_mtok, 480),
+    "tokens": (figures.cost_per_mtok, 400),
 }
 """Figure by its anchor, and the least width at which it is legible [px]; narrower screens scroll it."""
 

@@ -109,7 +109,7 @@ def cash(results: Results) -> go.Figure:
     if funds:
         figure.update_yaxes(value_axis(f"in the quarter [{scale.unit}]", rangemode="normal"), row=1, col=1)
     figure.update_yaxes(value_axis(f"at its end [{scale.unit}]"), row=n_rows, col=1)
-    figure.update_layout(legend_y=-0.14 if n_rows == 1 else -0.095, barmode="relative")
+    figure.update_layout(legend_y=-0.16 if n_rows == 1 else -0.115, barmode="relative")
     return figure
 
 
@@ -188,7 +188,7 @@ def sources_and_uses(results: Results) -> go.Figure:
         figure.update_yaxes(name_axis(shown_names, range=span), row=1, col=column)
     main = max(out.items(), key=lambda item: item[1] if item[0] != "closing" else -1.0)
     largest = names_out.get(main[0], main[0]).lower()
-    title = f"{pretty(total, 'USD')} come in; {largest} take {main[1] / total:.0%} of it"
+    title = f"{pretty(total, 'USD')} come in; {largest} take {100 * main[1] / total:.0f} % of it"
     labels, buyer = results.case.labels, party_label(results.case, results.case.scenario.buyer)
     figure.update_layout(
         layout(
@@ -235,8 +235,10 @@ def cost_per_mtok(results: Results) -> go.Figure:
             name="Level cost",
             marker={"color": BLUE},
             text=[f" {_dollars(costs[name])}" for name in shown],
-            textposition="outside",
-            textfont={"color": INK, "size": 12.5},
+            textposition="inside" if prices else "outside",
+            insidetextanchor="start",
+            insidetextfont={"color": "white", "size": 12.5},
+            outsidetextfont={"color": INK, "size": 12.5},
             cliponaxis=False,
             showlegend=bool(prices),
             hovertemplate="%{y}: $%{x:.3~g} per million output tokens<extra></extra>",
@@ -315,7 +317,7 @@ def capex_per_gw(results: Results) -> go.Figure:
     accepted_w = float(results.plan["accepted_facility_w"].values[:, -1].sum())
     unit, word, per = ("GW", "gigawatt", 1e9) if accepted_w >= 1e8 else ("MW", "megawatt", 1e6)
     share = parts.get("systems", 0.0) / whole
-    title = f"A {word} that is bought costs {pretty(whole * per, 'USD')}; systems are {share:.0%} of it"
+    title = f"A {word} that is bought costs {pretty(whole * per, 'USD')}; systems are {100 * share:.0f} % of it"
     leased = [site.id for site in results.case.sites if site.use.tenure != "own"]
     subtitle = f"Capex per facility {word}: systems and network over what was bought, buildings over what was built."
     if leased and set(parts) <= {"systems", "network"}:

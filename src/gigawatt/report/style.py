@@ -173,7 +173,7 @@ def layout(title: str, subtitle: str, *, height: int = 470, headroom: int = 0) -
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
-            "y": -0.13,
+            "y": -0.16,
             "yanchor": "top",
             "font": {"size": 12.5},
             "traceorder": "normal",

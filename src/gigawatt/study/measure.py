@@ -144,6 +144,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
             for c in circularity(book, buyer)
         ],
         "cost_per_mtok_usd": cost_per_mtok_usd(case, plan),
+        "shadow_prices": shadow_prices(plan),
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
     }
@@ -185,3 +186,30 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
     asked = float((daily_mean(case, plan["demand"]) * weight).sum())
     missed = float((daily_mean(case, plan["unmet"]) * weight).sum())
     return missed / asked if asked > 0 else 0.0
+
+
+def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:
+    """What one more of each scarce thing is worth, where it is worth most: at the start of the horizon, largest first.
+
+    Rows of what, where, quarter, value, unit. A MW of connection is worth what it saves from that quarter until the
+    next step of the schedule; a dollar is beyond the dollar itself. Whole gigawatts are held as they are.
+    """
+    rows = []
+    kinds = (
+        ("one more facility MW energised", "value_of_connection", "site", 1e6, "USD/MW"),
+        ("one more package delivered", "value_of_package", "supply", 1.0, "USD"),
+        ("one more dollar", "value_of_money", None, 1.0, "USD/USD"),
+    )
+    for what, name, dim, scale, unit in kinds:
+        if name not in plan:
+            continue
+        values = plan[name] * scale
+        for label in [None] if dim is None else values[dim].values:
+            series = values if dim is None else values.sel({dim: label})
+            best = int(np.argmax(series.values))
+            value = float(series.values[best])
+            if value > (1e-6 if dim is None else 1.0):
+                quarter = str(series["quarter"].values[best])
+                rows.append({"what": what, "where": "" if label is None else str(label), "quarter": quarter,
+                             "value": value, "unit": unit})  # fmt: skip
+    return sorted(rows, key=lambda row: (row["what"], -float(str(row["value"]))))

@@ -9,8 +9,16 @@
     Plotly.newPlot(node, figure.data, figure.layout, { ...config, toImageButtonOptions: image });
     plots.push(node);
   }
-  addEventListener("beforeprint", () => plots.forEach((node) => Plotly.relayout(node, { width: 680 })));
-  addEventListener("afterprint", () => plots.forEach((node) => Plotly.relayout(node, { width: null, autosize: true })));
+  // On paper figures are drawn 900 px wide and scaled down; a Sankey redraws itself too slowly, so it is only scaled.
+  const isSankey = (node) => node.data[0].type === "sankey";
+  addEventListener("beforeprint", () => plots.forEach((node) => {
+    if (!isSankey(node)) Plotly.relayout(node, { width: 900 });
+    node.style.zoom = 680 / (isSankey(node) ? node.offsetWidth : 900);
+  }));
+  addEventListener("afterprint", () => plots.forEach((node) => {
+    node.style.zoom = "";
+    if (!isSankey(node)) Plotly.relayout(node, { width: null, autosize: true });
+  }));
 
   const value = (row, column) => {
     const cell = row.cells[column];

@@ -1,0 +1,156 @@
+"""The command line as people and scripts meet it: what is printed, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gigawatt.study.scenario import bundled
+
+CLAIM_KEYS = ["id", "statement", "announced", "low", "central", "high", "unit", "reading", "verdict", "sources"]
+
+
+def gigawatt(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gigawatt", *words], capture_output=True, text=True, cwd=cwd, check=False, timeout=300
+    )
+
+
+def refused(*words: str, cwd: Path | None = None) -> str:
+    """Sentence on standard error of a call that fails; nothing on standard output."""
+    done = gigawatt(*words, cwd=cwd)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a starter scenario, planned once."""
+    folder = tmp_path_factory.mktemp("company")
+    assert gigawatt("new", "my.yaml", cwd=folder).returncode == 0
+    done = gigawatt("run", "my.yaml", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "out.json").write_text(done.stdout)
+    return folder
+
+
+def test_run_prints_json_alone_and_writes_its_folder(made: Path) -> None:
+    figures = json.loads((made / "out.json").read_text())
+    for key in ("scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd",
+                "tranches_usd", "cost_per_mtok_usd", "low_latency_share", "unmet_share", "solve_s", "wall_s"):  # fmt: skip
+        assert key in figures
+    folder = made / figures["run"]
+    for name in ("plan.nc", "cash.parquet", "manifest.json", "sources.bib", "report.html"):
+        assert (folder / name).stat().st_size > 100
+    assert folder.name.startswith("starter-")
+
+
+def test_run_again_gives_the_same_hash_and_numbers(made: Path) -> None:
+    first, again = json.loads((made / "out.json").read_text()), json.loads(gigawatt("run", "my.yaml", "--json", cwd=made).stdout)
+    for timing in ("solve_s", "build_s", "wall_s"):
+        first.pop(timing), again.pop(timing)
+    assert first == again
+
+
+def test_run_says_where_the_report_is(made: Path) -> None:
+    done = gigawatt("run", "my.yaml", cwd=made)
+    assert done.returncode == 0
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith("Report: ")
+    assert Path(last.removeprefix("Report: ")).is_file()
+    assert "solving" in done.stderr
+
+
+def test_cite_prints_what_a_run_rests_on(made: Path) -> None:
+    run = json.loads((made / "out.json").read_text())["run"]
+    text = gigawatt("cite", run, cwd=made).stdout
+    assert text.lower().index("judgement") < text.lower().index("source")
+    assert gigawatt("cite", run, "--bibtex", cwd=made).stdout.startswith("@misc{")
+    assert refused("cite", "nowhere", cwd=made) == (
+        "ScenarioError: nowhere is not the folder of a run: it has no cite.txt; 'gigawatt run NAME' writes one"
+    )
+
+
+def test_new_does_not_overwrite(made: Path) -> None:
+    before = (made / "my.yaml").read_text()
+    assert refused("new", "my.yaml", cwd=made) == "ScenarioError: my.yaml exists and is left as it is; choose another name"
+    assert (made / "my.yaml").read_text() == before
+
+
+def test_validate_says_what_is_wrong(made: Path) -> None:
+    assert gigawatt("validate", "my.yaml", cwd=made).stdout.startswith("my.yaml is sound: 8 quarters from 2027Q1")
+    (made / "broken.yaml").write_text((made / "my.yaml").read_text().replace("horizon:", "horizn:"))
+    assert "horizn: is not a key that exists here; did you mean 'horizon'?" in gigawatt("validate", "broken.yaml", cwd=made).stderr
+
+
+def test_infeasible_names_the_families(made: Path) -> None:
+    big = "commitments: [{id: big, vendor: nvidia, systems: [hgx-b200], by: [{quarter: 2028Q4, value: 9 MW}]}]\nsupply:"
+    (made / "big.yaml").write_text((made / "my.yaml").read_text().replace("supply:", big))
+    done = gigawatt("run", "big.yaml", cwd=made)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert "vendor supply and commitments cannot all hold" in lines[-2]
+    assert lines[-1] == "  commitments (big, 2028Q4): give way by 4 MW, from 9"
+
+
+@pytest.mark.parametrize("what", ["systems", "models", "workloads", "sites", "deals", "providers"])
+def test_show_lists_and_json_agree(what: str) -> None:
+    rows = json.loads(gigawatt("show", what, "--json").stdout)
+    text = gigawatt("show", what).stdout
+    assert len(rows) >= 10
+    assert all(row["id"] in text for row in rows)
+
+
+def test_show_one_resolves_aliases_and_cites() -> None:
+    text = gigawatt("show", "systems", "nvl144").stdout
+    assert "NVIDIA Vera Rubin NVL72" in text
+    assert "22 TB/s" in text
+    assert "imgtag" in text
+    assert "performance undisclosed" in gigawatt("show", "systems", "jalapeno").stdout
+
+
+def test_show_scenarios() -> None:
+    text = gigawatt("show", "scenarios").stdout
+    assert [line.split()[0] for line in text.splitlines()] == bundled()
+
+
+def test_wrong_names_get_the_nearest() -> None:
+    assert refused("show", "systems", "h10") == "CatalogError: no system is called 'h10'; did you mean hgx-h100 or hgx-h200?"
+    assert refused("show", "sistems").startswith("CatalogError: 'sistems' is not part of the catalogue; it holds systems, ")
+    assert refused("run", "anouncement").startswith("ScenarioError: 'anouncement' is neither a file nor a shipped scenario")
+
+
+def test_compare_json_holds_ratios() -> None:
+    rows = json.loads(gigawatt("compare", "vr200", "gb300", "jalapeno", "--json").stdout)
+    assert [row["id"] for row in rows] == ["vr-nvl72", "gb300-nvl72", "jalapeno"]
+    assert rows[2]["refusal"].startswith("performance undisclosed")
+
+
+def test_claims_json_has_exactly_its_keys() -> None:
+    done = gigawatt("claims", "neocloud", "--json")
+    rows = json.loads(done.stdout)
+    assert all(list(row) == CLAIM_KEYS for row in rows)
+    assert len({one for row in rows for one in row["id"].split(", ")}) == 123
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(gigawatt("schema").stdout)["title"] == "Scenario"
+
+
+def test_version_and_help() -> None:
+    assert gigawatt("--version").stdout.startswith("gigawatt 0.")
+    assert "claims" in gigawatt("--help").stdout
+
+
+def test_import_is_light() -> None:
+    """Nothing heavy is imported by ``import gigawatt`` (its time is in ``make bench``)."""
+    heavy = {"numpy", "xarray", "pandas", "pydantic", "plotly", "highspy", "pint", "scipy"}
+    code = "import sys, gigawatt; print(' '.join(m for m in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert heavy.isdisjoint(loaded)
