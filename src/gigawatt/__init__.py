@@ -1,8 +1,8 @@
 """The open planning tool for AI compute at gigawatt scale.
 
-    >>> import gigawatt
-    >>> results = gigawatt.run("neocloud")            # doctest: +SKIP
-    >>> results.summary["cost_per_mtok_usd"]          # doctest: +SKIP
+>>> import gigawatt
+>>> results = gigawatt.run("neocloud")            # doctest: +SKIP
+>>> results.summary["cost_per_mtok_usd"]          # doctest: +SKIP
 """
 
 from __future__ import annotations

@@ -324,7 +324,6 @@ UNCLEAR = {
 }  # fmt: skip
 
 
-
 def changed(tmp_path: Path, old: str, new: str) -> Path:
     """The starter with one change."""
     assert STARTER.count(old) == 1, f"{old!r} stands {STARTER.count(old)} times in the starter"
@@ -399,7 +398,9 @@ def test_ways_to_write_money(tmp_path: Path, text: str, usd: float) -> None:
     assert scenario.funding.opening_cash.value == usd
 
 
-@pytest.mark.parametrize(("text", "count"), [("600", 600), ("6e2", 600), ("0600", 600), ("600 packages", 600), ('"1,200"', 1200)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("600", 600), ("6e2", 600), ("0600", 600), ("600 packages", 600), ('"1,200"', 1200)]
+)
 def test_ways_to_write_a_count(tmp_path: Path, text: str, count: float) -> None:
     scenario = load_scenario(changed(tmp_path, "{quarter: 2027Q1, value: 600}", f"{{quarter: 2027Q1, value: {text}}}"))
     assert scenario.supply[0].packages_per_quarter[0].value.value == count

@@ -52,7 +52,10 @@ def test_run_prints_json_alone_and_writes_its_folder(made: Path) -> None:
 
 
 def test_run_again_gives_the_same_hash_and_numbers(made: Path) -> None:
-    first, again = json.loads((made / "out.json").read_text()), json.loads(gigawatt("run", "my.yaml", "--json", cwd=made).stdout)
+    first, again = (
+        json.loads((made / "out.json").read_text()),
+        json.loads(gigawatt("run", "my.yaml", "--json", cwd=made).stdout),
+    )
     for timing in ("solve_s", "build_s", "wall_s"):
         first.pop(timing), again.pop(timing)
     assert first == again
@@ -79,14 +82,19 @@ def test_cite_prints_what_a_run_rests_on(made: Path) -> None:
 
 def test_new_does_not_overwrite(made: Path) -> None:
     before = (made / "my.yaml").read_text()
-    assert refused("new", "my.yaml", cwd=made) == "ScenarioError: my.yaml exists and is left as it is; choose another name"
+    assert (
+        refused("new", "my.yaml", cwd=made) == "ScenarioError: my.yaml exists and is left as it is; choose another name"
+    )
     assert (made / "my.yaml").read_text() == before
 
 
 def test_validate_says_what_is_wrong(made: Path) -> None:
     assert gigawatt("validate", "my.yaml", cwd=made).stdout.startswith("my.yaml is sound: 8 quarters from 2027Q1")
     (made / "broken.yaml").write_text((made / "my.yaml").read_text().replace("horizon:", "horizn:"))
-    assert "horizn: is not a key that exists here; did you mean 'horizon'?" in gigawatt("validate", "broken.yaml", cwd=made).stderr
+    assert (
+        "horizn: is not a key that exists here; did you mean 'horizon'?"
+        in gigawatt("validate", "broken.yaml", cwd=made).stderr
+    )
 
 
 def test_infeasible_names_the_families(made: Path) -> None:
@@ -121,9 +129,16 @@ def test_show_scenarios() -> None:
 
 
 def test_wrong_names_get_the_nearest() -> None:
-    assert refused("show", "systems", "h10") == "CatalogError: no system is called 'h10'; did you mean hgx-h100 or hgx-h200?"
-    assert refused("show", "sistems").startswith("CatalogError: 'sistems' is not part of the catalogue; it holds systems, ")
-    assert refused("run", "anouncement").startswith("ScenarioError: 'anouncement' is neither a file nor a shipped scenario")
+    assert (
+        refused("show", "systems", "h10")
+        == "CatalogError: no system is called 'h10'; did you mean hgx-h100 or hgx-h200?"
+    )
+    assert refused("show", "sistems").startswith(
+        "CatalogError: 'sistems' is not part of the catalogue; it holds systems, "
+    )
+    assert refused("run", "anouncement").startswith(
+        "ScenarioError: 'anouncement' is neither a file nor a shipped scenario"
+    )
 
 
 def test_compare_json_holds_ratios() -> None:

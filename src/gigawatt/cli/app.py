@@ -98,9 +98,9 @@ def run(
     overlay: Overlay = None,
 ) -> None:
     """Plan a scenario, close its books, check its claims, and write a report."""
+    from gigawatt.report.cite import citation
     from gigawatt.report.claims import as_rows, claims
     from gigawatt.report.html import write_report
-    from gigawatt.report.cite import citation
     from gigawatt.report.tables import summary_table
     from gigawatt.study.results import save
     from gigawatt.study.run import run as study_run
@@ -211,7 +211,9 @@ def _known_kind(catalog: Catalog, what: str) -> None:
     from gigawatt.core.errors import CatalogError
 
     if what not in catalog.entries:
-        raise CatalogError(f"'{what}' is not part of the catalogue; it holds {', '.join(catalog.entries)}, and scenarios")
+        raise CatalogError(
+            f"'{what}' is not part of the catalogue; it holds {', '.join(catalog.entries)}, and scenarios"
+        )
 
 
 @app.command()

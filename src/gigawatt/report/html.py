@@ -19,7 +19,7 @@ from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.names import party_name
 from gigawatt.report.style import heading
-from gigawatt.report.tables import claim_text, quarter_rows, verdict_parts, verdict_tone
+from gigawatt.report.tables import claim_text, quarter_rows, verdict_parts, verdict_tone, worth_rows
 from gigawatt.study.results import Results, manifest
 
 Claims = Sequence[Mapping[str, Any]]
@@ -194,7 +194,21 @@ def _money(results: Results) -> Section:
     says = "".join(f'<p class="says">{escape(text, quote=False)}</p>' for text in circle_sentences(results))
     if says:
         says += '<p class="dim">Only the first round is counted: what that revenue does next is not followed.</p>'
-    return "money", "Money", _drawn(results, "capex", "cash", "sources-uses", "sankey") + says
+    return "money", "Money", _drawn(results, "capex", "cash", "sources-uses", "sankey") + says + _worth(results)
+
+
+def _worth(results: Results) -> str:
+    rows = worth_rows(results)
+    if not rows:
+        return ""
+    heads = [("What", False), ("Where", False), ("Quarter it is worth most in", False), ("Worth", True)]
+    cells = [
+        f"<tr><td>{_text(row['what'])}</td><td>{_text(row['where'])}</td><td>{row['quarter']}</td>"
+        f'<td class="num">{_text(row["text"])}</td></tr>'
+        for row in rows
+    ]
+    lead = "Shadow prices of the plan, in money of the start of the horizon; whole gigawatts are held as they are."
+    return f'<h3>What one more would be worth</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 
 
 def _tokens(results: Results) -> Section | None:

@@ -237,27 +237,13 @@ def show_entry(entry: Entry) -> RenderableType:
     for key, value in _plain_fields(entry):
         add_row(words, (key, value))
     parts.append(words)
-    figures = table_of(
-        [
-            ("figure", "left", 0),
-            ("value", "right", 3),
-            ("range", "left", 4),
-            ("kind, date", "left", 3),
-            ("source", "left", 4),
-            ("note", "left", 8),
-        ]
-    )
+    columns = [("figure", "left", 0), ("value", "right", 2), ("range", "left", 3), ("what it rests on", "left", 8)]
+    figures = table_of(columns)
     for row in entry_rows(entry):
         for mark, one in with_alternatives(row):
             place = {"chosen": f"{row['place']} *", "not chosen": "  not chosen"}.get(mark, str(row["place"]))
-            cells = (
-                place,
-                one["text"],
-                one["range"],
-                f"{one['kind']} {one['as_of']}".strip(),
-                ", ".join(one["sources"]),
-                one["note"],
-            )
+            rests = f"{one['kind']} {one['as_of']}".strip() + f" [{', '.join(one['sources'])}]"
+            cells = (place, one["text"], one["range"], " ".join(part for part in (rests, one["note"]) if part))
             add_row(figures, cells, "dim" if mark == "not chosen" else "")
     if figures.rows:
         parts += [Text(""), figures]

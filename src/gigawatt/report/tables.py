@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gigawatt.core.units import pretty
 from gigawatt.report.compare import compare_rows, compare_table
 from gigawatt.report.headlines import circle_sentences, headlines
-from gigawatt.report.names import class_name
+from gigawatt.report.names import class_name, site_name
 from gigawatt.report.show import (
     deal_rows,
     entry_rows,
@@ -47,6 +47,7 @@ __all__ = [
     "system_rows",
     "verdict_parts",
     "verdict_tone",
+    "worth_rows",
 ]
 Row = dict[str, Any]
 
@@ -97,8 +98,24 @@ def summary_table(results: Results) -> RenderableType:
         for item, usd in sorted(costs.items(), key=lambda pair: -pair[1]):
             add_row(tokens, (class_name(case, item), pretty(usd / 1e6, "USD/token")))
         parts += [Text(""), tokens]
+    if worth := worth_rows(results):
+        table = table_of([("worth most", "left", 0), ("where", "left", 0), ("quarter", "left", 0), ("is", "right", 0)])
+        for row in worth:
+            add_row(table, (row["what"], row["where"], row["quarter"], row["text"]))
+        parts += [Text(""), table]
     parts += [Text(f"\n{sentence}") for sentence in circle_sentences(results)]
     return Group(*parts)
+
+
+def worth_rows(results: Results) -> list[Row]:
+    """What one more of each scarce thing is worth, where and when it is worth most, as words with units."""
+    sites = {site.id for site in results.case.sites}
+    rows = []
+    for row in results.summary.get("shadow_prices", []):
+        where = site_name(results.case, row["where"]) if row["where"] in sites else row["where"].replace("+", ", ")
+        value = pretty(row["value"], "USD") + {"USD/MW": " per MW", "USD/USD": " beyond itself"}.get(row["unit"], "")
+        rows.append({"what": row["what"], "where": where, "quarter": row["quarter"], "text": value})
+    return rows
 
 
 def _quarter_table(results: Results) -> Table:
@@ -185,7 +202,7 @@ def _number(value: float, unit: str, *, last: bool = True) -> str:
     """A claim's figure in its own unit, "$28.5B per GW"; without the unit where another figure follows."""
     if math.isinf(value):
         return "no limit"
-    before, after = _SPELLED.get(unit, ("", f" {unit}" if unit else ""))
+    before, after = _SPELLED.get(unit, ("", unit if unit.startswith("x") else f" {unit}" if unit else ""))
     size = abs(value)
     number = f"{size:,.0f}" if size >= 1000 else f"{size:.3g}"
     return f"{'-' if value < 0 else ''}{before}{number}{after if last else ''}"

@@ -290,7 +290,9 @@ def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> No
             catalog.system(name)
         if commitment.deal:
             catalog.deal(commitment.deal)
-        known(f"commitments[{index}].providers", commitment.providers, [o.provider for o in scenario.offers], "a provider")
+        known(
+            f"commitments[{index}].providers", commitment.providers, [o.provider for o in scenario.offers], "a provider"
+        )
 
 
 def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple[int, ...]) -> None:

@@ -97,7 +97,9 @@ def test_speed_limit_and_its_reason() -> None:
 
 
 def test_a_model_that_does_not_fit_says_by_how_much() -> None:
-    assert serving_point(machine(), ask(), dense("120 B"), ideal()).reason == "M does not fit 1 packages: 20 GB too large"
+    assert (
+        serving_point(machine(), ask(), dense("120 B"), ideal()).reason == "M does not fit 1 packages: 20 GB too large"
+    )
 
 
 def test_slow_prefill_breaks_the_first_token() -> None:

@@ -23,7 +23,8 @@ EVIL = '<script>alert(1)</script> & "quotes"'
 def claim(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "id": f"S9.{number}", "statement": f"statement {number}", "announced": "10 GW", "low": None,
-        "central": 8.0 + number, "high": None, "unit": "GW", "reading": f"reading {number}", "verdict": "holds", "sources": ["S0", "S1"],
+        "central": 8.0 + number, "high": None, "unit": "GW", "reading": f"reading {number}", "verdict": "holds",
+        "sources": ["S0", "S1"],
     } | changes  # fmt: skip
 
 

@@ -142,6 +142,14 @@ def test_quarters_carry_the_balance_of_the_plan(neocloud: Results) -> None:
     assert last["accepted_facility_w"] == neocloud.summary["gw_by_quarter"][last["quarter"]] * 1e9
 
 
+def test_scarce_things_are_priced_with_their_unit(announcement: Results) -> None:
+    rows, prices = tables.worth_rows(announcement), announcement.summary["shadow_prices"]
+    assert len(rows) == len(prices) > 0
+    megawatts = [row for row, price in zip(rows, prices, strict=True) if price["unit"] == "USD/MW"]
+    assert all(row["text"].startswith("$") and row["text"].endswith(" per MW") for row in megawatts)
+    assert "one more facility MW energised" in printed(tables.summary_table(announcement))
+
+
 def test_claims_are_grouped_under_their_statement() -> None:
     rows = [claim(), claim(reading="facility power", central=10.0, verdict="fails unless half is leased")]
     text = printed(tables.claims_table(rows), width=240)
@@ -159,6 +167,7 @@ def test_claims_are_grouped_under_their_statement() -> None:
         ({"unit": "USD bn per GW"}, ("$8B per GW", "$7B per GW to $9B per GW")),
         ({"unit": "USD bn", "central": -8.0, "low": None}, ("-$8B", "")),
         ({"low": 8.0, "high": 8.0}, ("8 GW", "")),
+        ({"unit": "x of 2025", "low": None}, ("8x of 2025", "")),
         ({"high": float("inf")}, ("8 GW", "7 GW or more")),
         ({"central": None, "low": None, "high": None}, ("", "")),
         ({"central": 2511.0, "unit": "token/s per user", "low": None}, ("2,511 token/s per user", "")),

@@ -37,7 +37,9 @@ def test_chat_demand_by_hand(case: Case) -> None:
     """2025Q4: users x (94.4 % x 3.2 + 5.2 % x 9 + 0.4 % x 15) messages x 400 tokens / 86,400 s."""
     chat = next(item for item in case.classes if item.id == "chat")
     assert chat.workload.output_tokens
-    users = np.exp(np.interp(1, [0, 5], np.log([0.7e9, 1.2e9])))  # one quarter after 700 million, four before 1.2 billion
+    users = np.exp(
+        np.interp(1, [0, 5], np.log([0.7e9, 1.2e9]))
+    )  # one quarter after 700 million, four before 1.2 billion
     messages = users * (0.944 * 3.2 + 0.052 * 9 + 0.004 * 15)
     mean = messages * chat.workload.output_tokens.value / 86_400
     inputs = plan_inputs(case)
