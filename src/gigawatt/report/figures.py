@@ -120,7 +120,7 @@ def _accepted(results: Results, rows: list[tuple[str, Floats, str]], title: str,
     figure = go.Figure(layout=layout(title, subtitle))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     for name, row, colour in rows:
-        figure.add_trace(bars(labels, 1.01 * scale.of(row), name, colour, hover))
+        figure.add_trace(bars(labels, scale.of(row), name, colour, hover))
     if connected is not None:
         figure.add_trace(steps(labels, scale.of(connected), "Energised power", hover, colour=INK, dash="4px,3px"))
     for index, name in enumerate(plan["commitment"].values):
