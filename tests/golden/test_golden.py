@@ -11,7 +11,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import lp_text
 from gigawatt.plan.inputs import Milestones, RightRow
-from gigawatt.plan.solve import build
+from gigawatt.plan.live import build
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
 from tests.unit.plan.tiny import QUARTERS, by, grid, tiny

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from gigawatt.plan.algebra import Model
-
-if TYPE_CHECKING:
-    from gigawatt.plan.solve import LivePlan
+from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
 
 WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
@@ -92,14 +88,9 @@ def _possible(model: Model, families: list[str]) -> bool:
     """True where a plan exists under these families and the bookkeeping alone, gigawatts taken as divisible."""
     import highspy
 
-    from gigawatt.plan.solve import hand_off, integer_columns
-
     highs = hand_off(model)
     highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
-    whole = integer_columns(model).astype(np.int32)
-    if whole.size:
-        kind = int(highspy.HighsVarType.kContinuous)
-        highs.changeColsIntegrality(whole.size, whole, np.full(whole.size, kind, dtype=np.uint8))
+    set_integer(highs, integer_columns(model), whole=False)
     for rows in model.constraints.values():
         family = family_of(rows.name)
         if family in WORDS and family not in families:
