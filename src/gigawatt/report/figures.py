@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 import xarray as xr
-from plotly.subplots import make_subplots
 
 from gigawatt.core.units import pretty
 from gigawatt.report.money_figures import (
@@ -17,6 +17,7 @@ from gigawatt.report.money_figures import (
     cost_per_mtok,
     sources_and_uses,
 )
+from gigawatt.report.panels import commitments, site_power
 from gigawatt.report.sankey import sankey
 from gigawatt.report.style import (
     BLUE,
@@ -31,7 +32,6 @@ from gigawatt.report.style import (
     class_label,
     count_scale,
     layout,
-    listed,
     name_axis,
     ordered_systems,
     plain,
@@ -52,6 +52,7 @@ __all__ = [
     "capex_per_gw",
     "cash",
     "classes_by_system",
+    "commitments",
     "cost_per_mtok",
     "demand_and_idle",
     "gw_by_site",
@@ -65,66 +66,105 @@ NOTHING_W = 1e3
 
 
 def gw_by_vendor(results: Results) -> go.Figure:
-    """Facility power accepted since the start, stacked by vendor and system, against energised power."""
+    """Facility power accepted since the start, stacked by vendor and system, against energised power.
+
+    What stands in providers' buildings, whose connection is not stated, is hatched and on top.
+    """
     case = results.case
-    accepted = _by(results.plan["accepted_facility_w"], "system")
-    order = [name for name in ordered_systems(case) if name in accepted]
-    colours = system_colours(case)
-    rows = [(system_label(case, name), accepted[name], colours[name]) for name in order]
-    total = sum((row for _, row, _ in rows), np.zeros(len(case.quarters)))
-    return _accepted(results, rows, _accepted_title(case.labels, total), "by system, one hue a vendor")
+    colours, stated = system_colours(case), _stated(results.plan)
+    stacks = []
+    for here, where in ((True, ""), (False, ", at providers")):
+        accepted = _by(results.plan["accepted_facility_w"], "system", stated == here)
+        order = [name for name in ordered_systems(case) if name in accepted]
+        stacks += [
+            Stack(system_label(case, name) + where, accepted[name], colours[name], hatched=not here) for name in order
+        ]
+    return _accepted(
+        results, stacks, _accepted_title(case.labels, _total(results, stacks)), "by system, one hue a vendor"
+    )
 
 
 def gw_by_site(results: Results) -> go.Figure:
     """Facility power accepted since the start, stacked by site, against energised power."""
-    accepted = _by(results.plan["accepted_facility_w"], "at_site")
-    order = [str(s) for s in results.plan["site"].values if str(s) in accepted]
-    colours = series_colours(order)
-    rows = [(site_label(results.case, name), accepted[name], colours[name]) for name in order]
-    return _accepted(results, rows, _by_site_title(rows), "by site")
+    stacks, stated = [], _stated(results.plan)
+    colours = series_colours([str(name) for name in results.plan["site"].values])
+    for here in (True, False):
+        accepted = _by(results.plan["accepted_facility_w"], "at_site", stated == here)
+        order = [name for name in colours if name in accepted]
+        stacks += [
+            Stack(site_label(results.case, name), accepted[name], colours[name], hatched=not here) for name in order
+        ]
+    return _accepted(results, stacks, _by_site_title(stacks), "by site")
 
 
-def _by_site_title(rows: list[tuple[str, Floats, str]]) -> str:
-    if not rows:
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One colour of a stack of bars, by quarter [W]; hatched where no connection is stated."""
+
+    name: str
+    watts: Floats
+    colour: str
+    hatched: bool
+
+
+def _stated(plan: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Offers at sites with a stated connection."""
+    finite = np.isfinite(plan["connection_w"].transpose("site", "quarter").values).all(axis=1)
+    sites = {str(name) for name in plan["site"].values[finite]}
+    return np.array([str(name) in sites for name in plan["at_site"].values], dtype=bool)
+
+
+def _total(results: Results, stacks: list[Stack]) -> Floats:
+    return sum((stack.watts for stack in stacks), np.zeros(len(results.case.quarters)))
+
+
+def _by_site_title(stacks: list[Stack]) -> str:
+    if not stacks:
         return "No new capacity is accepted"
-    name, most, _ = max(rows, key=lambda row: row[1][-1])
-    amount = pretty(float(most[-1]), "W")
-    if len(rows) == 1:
-        return f"{name} takes all of it, {amount}"
-    return f"{len(rows)} sites take it, the most at {name} ({amount})"
+    most = max(stacks, key=lambda stack: stack.watts[-1])
+    amount = pretty(float(most.watts[-1]), "W")
+    if len(stacks) == 1:
+        return f"{most.name} takes all of it, {amount}"
+    return f"{len(stacks)} sites take it, the most at {most.name} ({amount})"
 
 
-def _by(values: xr.DataArray, group: str) -> dict[str, Floats]:
-    """Sums over offers that share a coordinate, where there is anything."""
-    sums = {str(key): values.values[values[group].values == key].sum(axis=0) for key in np.unique(values[group].values)}
+def _by(values: xr.DataArray, group: str, some: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+    """Sums over some offers that share a coordinate, where there is anything."""
+    names, watts = values[group].values.astype(str), values.transpose("offer", "quarter").values
+    sums = {str(key): watts[(names == key) & some].sum(axis=0) for key in np.unique(names)}
     return {key: row for key, row in sums.items() if np.abs(row).max() > NOTHING_W}
 
 
-def _accepted(results: Results, rows: list[tuple[str, Floats, str]], title: str, split: str) -> go.Figure:
+def _accepted(results: Results, stacks: list[Stack], title: str, split: str) -> go.Figure:
     case, plan = results.case, results.plan
-    labels = list(case.labels)
-    total = sum((row for _, row, _ in rows), np.zeros(len(labels)))
+    labels, total = list(case.labels), _total(results, stacks)
     finite = np.isfinite(plan["connection_w"].values).all(axis=1)
     connected = plan["connection_w"].values[finite].sum(axis=0) if finite.any() else None
     committed = plan["committed_w"].transpose("commitment", "quarter").values
-    scale = power_scale(max(total.max(), 0.0 if connected is None else connected.max(), committed.max(initial=0.0)))
+    scale = power_scale(max(total.max(), 0.0 if connected is None else connected.max()))
     subtitle = f"Facility power accepted since {labels[0]}, {split}."
     if connected is not None:
         subtitle += f" Line: power energised at {_sites(int(finite.sum()))} with a stated connection"
-        stood = _stood_w(case, plan, finite)
+        stood = _stood_w(plan, case)
         subtitle += (
             f", of which {pretty(stood, 'W')} carried older capacity at the start." if stood > NOTHING_W else "."
         )
-    if len(committed):
-        subtitle += " Diamonds: committed schedule."
-    figure = go.Figure(layout=layout(title, subtitle))
+        beside = sum((stack.watts for stack in stacks if not stack.hatched), np.zeros(len(labels)))
+        subtitle += " Systems that replace older ones count again." if (beside > 1.001 * connected).any() else ""
+    if any(stack.hatched for stack in stacks):
+        subtitle += " Hatched: in providers' buildings, beside the line."
+    single = len(committed) == 1 and case.scenario.commitments[0].basis == "facility"
+    figure = go.Figure(layout=layout(title, subtitle + (" Diamonds: committed schedule." if single else "")))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
-    for name, row, colour in rows:
-        figure.add_trace(bars(labels, scale.of(row), name, colour, hover))
+    for stack in stacks:
+        bar = bars(labels, scale.of(stack.watts), stack.name, stack.colour, hover)
+        if stack.hatched:
+            bar.marker.pattern = {"shape": "/", "size": 6, "solidity": 0.25, "fgcolor": "white"}
+        figure.add_trace(bar)
     if connected is not None:
         figure.add_trace(steps(labels, scale.of(connected), "Energised power", hover, colour=INK, dash="4px,3px"))
-    for index, name in enumerate(plan["commitment"].values):
-        figure.add_trace(_schedule(case, labels, str(name), committed[index], scale, index))
+    if single:
+        figure.add_trace(_schedule(case, committed[0], scale))
     figure.update_xaxes(quarter_axis(labels))
     figure.update_yaxes(value_axis(f"facility power [{scale.unit}]"))
     return figure
@@ -134,12 +174,10 @@ def _sites(n: int) -> str:
     return f"{n} sites" if n != 1 else "one site"
 
 
-def _stood_w(case: Case, plan: xr.Dataset, finite: npt.NDArray[np.bool_]) -> float:
+def _stood_w(plan: xr.Dataset, case: Case) -> float:
     """Facility power before the first quarter at sites with a stated connection [W]."""
-    sites = {str(name) for name in plan["site"].values[finite]}
     overhead = np.array([offer.site.facility_over_it for offer in case.offers])
-    here = np.array([offer.site.id in sites for offer in case.offers])
-    return float((plan["initial_w"].values * overhead)[here].sum())
+    return float((plan["initial_w"].values * overhead)[_stated(plan)].sum())
 
 
 def _accepted_title(labels: Sequence[str], total: Floats) -> str:
@@ -153,75 +191,18 @@ def _accepted_title(labels: Sequence[str], total: Floats) -> str:
     return f"{title}, the first of it in {labels[int(np.argmax(total > NOTHING_W))]}"
 
 
-def _schedule(case: Case, labels: list[str], name: str, values: Floats, scale: Scale, index: int) -> go.Scatter:
+def _schedule(case: Case, values: Floats, scale: Scale) -> go.Scatter:
+    """Marks of the one commitment, where its schedule rises."""
     due = np.flatnonzero(np.diff(values, prepend=0.0) > NOTHING_W)
-    basis = next(row.basis for row in case.scenario.commitments if row.id == name)
-    word = "IT power" if basis == "it" else "facility power"
+    name = plain(case.scenario.commitments[0].id)
     return go.Scatter(
-        x=[labels[i] for i in due],
+        x=[case.labels[i] for i in due],
         y=scale.of(values[due]).tolist(),
-        name=f"Committed: {plain(name)} ({word})",
+        name=f"Committed: {name}",
         mode="markers",
-        marker={
-            "symbol": ("diamond", "square", "triangle-up", "cross")[index % 4],
-            "size": 10,
-            "color": "white",
-            "line": {"color": "#b3261e", "width": 2.2},
-        },
-        hovertemplate=f"{plain(name)}<br>due by %{{x}}: %{{y:.4~g}} {scale.unit} {word}<extra></extra>",
+        marker={"symbol": "diamond", "size": 10, "color": "white", "line": {"color": "#b3261e", "width": 2.2}},
+        hovertemplate=f"{name}<br>due by %{{x}}: %{{y:.4~g}} {scale.unit}<extra></extra>",
     )
-
-
-def site_power(results: Results) -> go.Figure:
-    """Facility power that stands at each site against what its connection carries, a panel a site."""
-    case, plan = results.case, results.plan
-    labels = list(case.labels)
-    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
-    stands = plan["stock_w"].values * overhead[:, None]
-    rows = []
-    for index, name in enumerate(str(s) for s in plan["site"].values):
-        connection = plan["connection_w"].values[index]
-        if np.isfinite(connection).all():
-            rows.append((name, stands[plan["at_site"].values == name].sum(axis=0), connection))
-    if not rows:
-        return go.Figure(layout=layout("No site has a stated connection", ""))
-    n_columns = min(len(rows), 4)
-    n_rows = -(-len(rows) // n_columns)
-    scale = power_scale(max(connection.max() for _, _, connection in rows))
-    full = [site_label(case, name) for name, load, there in rows if load[-1] >= 0.999 * there[-1] > 0]
-    title = (
-        f"{listed(full)} {'are' if len(full) > 1 else 'is'} full at the end" if full else "No site is full at the end"
-    )
-    title = title if len(full) < 5 else f"{len(full)} of {len(rows)} sites are full at the end"
-    figure = make_subplots(
-        rows=n_rows,
-        cols=n_columns,
-        shared_yaxes="all",
-        horizontal_spacing=0.025,
-        vertical_spacing=0.3 / n_rows,
-        subplot_titles=[f"<b>{site_label(case, name)}</b>" for name, _, _ in rows],
-    )
-    subtitle = "Facility power that stands, older capacity included (area), and what the connection carries (line)."
-    figure.update_layout(layout(title, subtitle, height=40 + 205 * n_rows if n_columns > 1 else 400, headroom=26))
-    for index, (_, load, there) in enumerate(rows):
-        place = {"row": index // n_columns + 1, "col": index % n_columns + 1}
-        hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
-        area = steps(labels, scale.of(load), "Stands", hover, colour=BLUE)
-        area.update(fill="tozeroy", fillcolor="rgba(47,108,168,0.42)", line_width=0.5)
-        line = steps(labels, scale.of(there), "Connection carries", hover, colour=INK)
-        line.update(line_width=1.8)
-        for trace in (area, line):
-            figure.add_trace(trace.update(showlegend=index == 0, legendgroup=trace.name), **place)
-    shown = quarter_axis(labels)
-    if len(labels) > 16:
-        years = [q for q in labels if q.endswith("Q1")][:: 2 if n_columns > 2 else 1]
-        shown |= {"tickvals": years, "ticktext": [q[:4] for q in years]}
-    figure.update_xaxes(shown)
-    figure.update_yaxes(value_axis(""))
-    figure.update_yaxes(title=value_axis(f"facility power [{scale.unit}]")["title"], col=1)
-    figure.update_annotations(font={"size": 13, "color": INK})
-    figure.update_layout(legend_y=-0.24 / n_rows)
-    return figure
 
 
 def packages_and_dies(results: Results) -> go.Figure:

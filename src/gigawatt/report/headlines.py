@@ -120,7 +120,8 @@ def _tokens(results: Results) -> list[Headline]:
 def _unmet(results: Results) -> Headline:
     share = results.summary["unmet_share"]
     note = "of the value of all demand over the horizon"
-    return Headline(id="unmet", label="Not served", text=f"{100 * share:.1f} %" if share > 5e-5 else "0 %", note=note)
+    text = f"{100 * share:.1f} %" if share >= 5e-4 else "under 0.1 %" if share > 1e-7 else "0 %"
+    return Headline(id="unmet", label="Not served", text=text, note=note)
 
 
 def circle_sentences(results: Results) -> list[str]:
@@ -131,9 +132,9 @@ def circle_sentences(results: Results) -> list[str]:
         put, back = pretty(row["invested_usd"], "USD"), pretty(row["returned_usd"], "USD")
         if row["returned_usd"] > 1.0:
             rows.append(
-                f"{name} puts {put} in as equity and receives {back} for goods and services: "
-                f"{row['share']:.2f} dollars come back for each dollar put in."
+                f"{name}: {put} in as equity, {back} back for goods and services, "
+                f"{row['share']:.2f} dollars for each dollar put in."
             )
         else:
-            rows.append(f"{name} puts {put} in as equity and receives nothing for goods or services.")
+            rows.append(f"{name}: {put} in as equity, nothing back for goods or services.")
     return rows

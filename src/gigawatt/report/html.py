@@ -26,6 +26,7 @@ Claims = Sequence[Mapping[str, Any]]
 _FIGURES: dict[str, tuple[Callable[[Results], go.Figure], int]] = {
     "gw-by-vendor": (figures.gw_by_vendor, 360),
     "gw-by-site": (figures.gw_by_site, 640),
+    "commitments": (figures.commitments, 820),
     "site-power": (figures.site_power, 820),
     "packages": (figures.packages_and_dies, 360),
     "demand": (figures.demand_and_idle, 360),
@@ -167,6 +168,8 @@ def _power(results: Results) -> Section:
     anchors = ["gw-by-vendor", "gw-by-site", "site-power"]
     if len(results.case.sites) == 1:
         anchors.remove("gw-by-site")
+    if results.case.scenario.commitments:
+        anchors.append("commitments")
     return "power", "Gigawatts and power", _drawn(results, *anchors) + _quarters(results) + _figure(results, "packages")
 
 

@@ -188,7 +188,7 @@ def sources_and_uses(results: Results) -> go.Figure:
         figure.update_yaxes(name_axis(shown_names, range=span), row=1, col=column)
     main = max(out.items(), key=lambda item: item[1] if item[0] != "closing" else -1.0)
     largest = names_out.get(main[0], main[0]).lower()
-    title = f"{pretty(total, 'USD')} come in; {largest} take {100 * main[1] / total:.0f} % of it"
+    title = f"{pretty(total, 'USD')} come in; the largest use is {largest}, {100 * main[1] / total:.0f} % of it"
     labels, buyer = results.case.labels, party_label(results.case, results.case.scenario.buyer)
     figure.update_layout(
         layout(

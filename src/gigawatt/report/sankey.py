@@ -141,4 +141,4 @@ def _title(results: Results) -> str:
     most = max(rows, key=lambda row: float(row["returned_usd"]))
     name = party_label(results.case, most["investor"])
     back, put = pretty(most["returned_usd"], "USD"), pretty(most["invested_usd"], "USD")
-    return f"{name} puts in {put} and receives {back} as revenue: {most['share']:.2f} dollars a dollar"
+    return f"{name}: {put} in as equity, {back} back as revenue, {most['share']:.2f} dollars a dollar"

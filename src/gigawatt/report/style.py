@@ -43,6 +43,10 @@ _SERIES = (
     "#7b8794",
     "#d9822b",
     "#2f6ca8",
+    "#7a4a2b",
+    "#a9c6a0",
+    "#3d4a56",
+    "#b59bd1",
 )
 """After Paul Tol's muted scheme (personal.sron.nl/~pault), darkened where it meets white."""
 
@@ -86,7 +90,7 @@ def shades(base: str, n: int) -> list[str]:
 
 
 def series_colours(keys: Sequence[str]) -> dict[str, str]:
-    """A colour a name, in their order; the twelve colours repeat after the twelfth."""
+    """A colour a name, in their order; the sixteen colours repeat after the sixteenth."""
     return {name: _SERIES[index % len(_SERIES)] for index, name in enumerate(keys)}
 
 

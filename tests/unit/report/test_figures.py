@@ -28,6 +28,7 @@ ALL: tuple[Callable[[Results], go.Figure], ...] = (
     figures.gw_by_vendor,
     figures.gw_by_site,
     figures.site_power,
+    figures.commitments,
     figures.packages_and_dies,
     figures.demand_and_idle,
     figures.classes_by_system,
@@ -73,6 +74,15 @@ def test_committed_schedule_is_marked_where_it_rises(announcement: Results) -> N
     row = announcement.case.scenario.commitments[0]
     assert list(marks[0].x) == [step.quarter.text for step in row.by]
     np.testing.assert_allclose(np.array(marks[0].y) * _gw(figure) * 1e9, [step.value.value for step in row.by])
+
+
+def test_each_commitment_has_a_panel_and_a_miss_is_told(announcement: Results) -> None:
+    figure = figures.commitments(announcement)
+    plan = announcement.plan
+    due, got = plan["committed_w"].values, plan["accepted_committed_w"].transpose(*plan["committed_w"].dims).values
+    assert len([trace for trace in figure.data if trace.name == "Committed"]) == plan.sizes["commitment"]
+    miss = (due - got).max()
+    assert ("late" in figure.layout.title.text) == (miss > 1e-4 * due.max())
 
 
 def test_sites_without_a_connection_have_no_panel(announcement: Results) -> None:
@@ -164,6 +174,9 @@ def test_every_figure_says_what_it_shows(
     figure = make(request.getfixturevalue(name))
     title, subtitle = heading(figure)
     assert len(title) > 10
+    if make is figures.commitments and name == "neocloud":
+        assert title == "Nothing is committed"
+        return
     assert figure.data
     assert subtitle.endswith(".")
     assert all(len(line) <= 92 for line in figure.layout.title.text.split("<br>"))
