@@ -193,6 +193,8 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
     if unit in special:
         factor, before, after = special[unit]
         return f"{before}{_short(value * factor, digits)}{after}"
+    if value == 0 and unit in ("s", "USD"):
+        return "0 s" if unit == "s" else "$0"
     sign, size = ("-" if value < 0 else ""), abs(value)
     if unit == "USD":
         step, letter = next(((s, t) for s, t in _MONEY_STEPS if size >= s), (1.0, ""))

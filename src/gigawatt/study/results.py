@@ -73,7 +73,7 @@ def rests_on(case: Case) -> Iterator[tuple[str, Fact]]:
     entries += [(f"systems/{offer.system.id}", offer.system) for offer in case.offers]
     entries += [(f"sites/{site.id}", site.entry) for site in case.sites if site.entry is not None]
     for item in case.classes:
-        entries.append((f"workloads/{item.workload.id}", item.workload))
+        entries.append((f"workloads/{item.id}", item.workload))
         if item.workload.model:
             entries.append((f"models/{item.workload.model}", case.catalog.model(item.workload.model)))
     entries += [(f"software/{step.id}", step) for step in case.software]

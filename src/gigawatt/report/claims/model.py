@@ -47,8 +47,10 @@ class Claim:
         return not self.verdict.startswith("not computable")
 
     def row(self) -> dict[str, Any]:
-        """The claim with exactly the keys of ``KEYS``; sources as a list."""
-        return asdict(self) | {"sources": list(self.sources)}
+        """The claim with exactly the keys of ``KEYS``; sources as a list, an end without bound as None."""
+        ends = {key: value for key in ("low", "central", "high") if (value := getattr(self, key)) is not None}
+        bounded = {key: value if math.isfinite(value) else None for key, value in ends.items()}
+        return asdict(self) | bounded | {"sources": list(self.sources)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
