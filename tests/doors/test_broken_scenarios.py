@@ -30,7 +30,7 @@ TERM = "    term: 1 yr #"
 LEAD = "    lead_time: 6 months"
 B200 = "    system: hgx-b200\n"
 KEYS = (
-    "keys here are name, title, description, buyer, as_announced, money, horizon, blocks, costs, efficiency, discount, "
+    "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
     "demand, sites, offers, supply, initial, commitments, deals, rights, software, funding, policy, events"
 )
 

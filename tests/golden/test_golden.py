@@ -32,7 +32,7 @@ def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
         gate_max_frac=grid("workload", ["work"], [[0.4, 0.0]]), gang_workload=("job",), gang_offer=gang,
         gang_mw=grid("gang", ["job"], [[0.0, 7.0]]), commitment_weight=weight, rights=(right,), milestones=terms,
         commitment_mw=grid("commitment", ["c"], [[0.0, 5.0]]), commitment_penalty_musd=by("commitment", ["c"], [1.0]),
-        credit_limit_musd=8.0, credit_rate=0.05, patience=by("workload", ["work"], [2]).astype(int),
+        credit_limit_musd=8.0, credit_rate=0.05, credit_spread=0.02, patience=by("workload", ["work"], [2]).astype(int),
     )  # fmt: skip
     golden("every_family.lp", lp_text(build(inputs)[0]))
 

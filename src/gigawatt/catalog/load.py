@@ -245,6 +245,9 @@ def load_catalog(overlay: Path | None = None) -> Catalog:
     if overlay is not None:
         if not overlay.is_dir():
             raise CatalogError(f"the overlay {overlay} is not a folder")
+        for part in overlay.iterdir():
+            if part.is_dir() and part.name not in KINDS_OF_ENTRY:
+                raise CatalogError(f"{part}: the catalogue has no such folder; it has {', '.join(KINDS_OF_ENTRY)}")
         sources |= _read_sources(overlay)
     for folder, entry_type in KINDS_OF_ENTRY.items():
         own = _read_folder(DATA, folder, entry_type)

@@ -106,6 +106,8 @@ def run(
     from gigawatt.study.run import run as study_run
 
     catalog = _catalog(overlay)
+    if why:
+        catalog.system(why)
     with _progress() as say:
         results = study_run(scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, say=say)
         say("writing the run")

@@ -27,9 +27,11 @@ def npv(rate: float, flows: Floats) -> Floats:
 
 
 def irr(flows: Floats) -> Floats:
-    """Rate per period at which flows have no present value, along the last axis; nan where no sign change.
+    """Rate per period at which flows have no present value, along the last axis.
 
-    Bisection on (-0.99, 10) over all rows at once, to 1e-12: where several rates fit, one of them.
+    nan unless money goes out first and comes back later, with one change of sign: else there is no rate, or several.
+
+    Bisection on (-0.99, 10) over all rows at once, to 1e-12.
 
     >>> round(float(irr(np.array([-100.0, 60.0, 60.0]))), 6)
     0.130662
@@ -37,13 +39,19 @@ def irr(flows: Floats) -> Floats:
     flows = np.atleast_2d(np.asarray(flows, dtype=np.float64))
     low, high = np.full(flows.shape[0], -0.99), np.full(flows.shape[0], 10.0)
     at_low, at_high = _value(low, flows), _value(high, flows)
-    solvable = np.sign(at_low) * np.sign(at_high) < 0
+    solvable = (np.sign(at_low) * np.sign(at_high) < 0) & _pays_back(flows)
     for _ in range(60):
         middle = 0.5 * (low + high)
         same = np.sign(_value(middle, flows)) == np.sign(at_low)
         low, high = np.where(same, middle, low), np.where(same, high, middle)
     found = np.where(solvable, 0.5 * (low + high), np.nan)
     return np.asarray(found if found.size > 1 else found[0])
+
+
+def _pays_back(flows: Floats) -> npt.NDArray[np.bool_]:
+    """True where the flows that are not zero start negative and change sign once."""
+    signs = [np.sign(row[row != 0.0]) for row in flows]
+    return np.array([row.size > 0 and row[0] < 0 and int((np.diff(row) != 0).sum()) == 1 for row in signs])
 
 
 def _value(rate: Floats, flows: Floats) -> Floats:

@@ -248,6 +248,8 @@ class Model:
 
         A row without a decision that cannot hold is kept, so that the solver calls the problem infeasible.
         """
+        if name in self.constraints:
+            raise ValueError(f"the rows '{name}' stand already")
         value = left._spread(right) - left.const
         live = np.ones(value.size, dtype=bool)
         if mask is not None:

@@ -25,7 +25,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("add_w", add, "W", "IT power accepted in the quarter")
     put("retire_w", plan.value("retire") * 1e6, "W", "IT power retired in the quarter")
     put("stock_w", stock, "W", "IT power that stands")
-    put("accepted_facility_w", (add * d.facility_over_it).cumsum("quarter"), "W",
+    accepted = _accepted(add, stock, d.offer_contract == "own")
+    put("accepted_facility_w", accepted * d.facility_over_it, "W",
         "cumulative facility power accepted since the start")  # fmt: skip
     put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
     put("in_use_facility_w", plan.value("energise").cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
@@ -52,12 +53,12 @@ def extract(plan: LivePlan) -> xr.Dataset:
     if "late" in plan.model.variables:
         put("late_w", plan.value("late") * 1e6, "W", "committed capacity not yet accepted, on its own basis")
     put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")
-    put("accepted_committed_w", (add.cumsum("quarter") * d.commitment_weight).sum("offer"), "W",
+    put("accepted_committed_w", (accepted * d.commitment_weight).sum("offer"), "W",
         "cumulative capacity accepted towards each commitment, on its own basis")  # fmt: skip
     put("packages", stock * d.packages_per_mw / 1e6, "1", "packages that stand")
     put(
         "packages_accepted",
-        add.cumsum("quarter") * d.packages_per_mw / 1e6,
+        accepted * d.packages_per_mw / 1e6,
         "1",
         "packages accepted since the start",
     )
@@ -65,6 +66,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
     put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
+    put("residual_usd", _residual(plan) * 1e6, "USD", "worth of what stands at the end, in money of the last quarter")
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
     put(
@@ -112,6 +114,23 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "n_constraints": plan.model.n_rows,
     }
     return out
+
+
+def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:
+    """IT power accepted since the start (offer, quarter): all that was bought, and of what is rented the most that
+    stood at once, so that giving up and renting again counts once.
+    """
+    bought = add.cumsum("quarter")
+    rented = np.maximum.accumulate(np.minimum(bought.values, stock.values), axis=1)
+    return bought.where(owned, bought.copy(data=rented))
+
+
+def _residual(plan: LivePlan) -> xr.DataArray:
+    """Salvage of systems and buildings at the end [MUSD of the last quarter]."""
+    d = plan.inputs
+    systems = (plan.value("kept") * d.salvage_musd_per_mw).sum()
+    buildings = (plan.value("energise") * d.site_salvage_musd_per_mw).sum()
+    return (systems + buildings) / float(d.discount[-1])
 
 
 def _released(plan: LivePlan) -> xr.DataArray:

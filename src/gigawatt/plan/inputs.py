@@ -143,6 +143,8 @@ class PlanInputs:
     credit_limit_musd: float
     credit_rate: float
     """per quarter"""
+    credit_spread: float
+    """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
 

@@ -16,12 +16,13 @@ EARLY_RELEASE = 1e-3
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
 
-    Money still to be found costs its premium for every quarter from its quarter to the end. Salvage is what the
+    Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
+    premium for every quarter from its quarter to the end. Salvage is what the
     systems and buildings are still worth at the end: capex x remaining / economic life.
     """
     spent = outflow(d, x)
     if x.debt is not None:
-        spent = spent + d.credit_rate * x.debt
+        spent = spent + d.credit_spread * x.debt
     lost = x.unmet * (d.hours_frac * d.unmet_musd)
     if x.gated is not None:
         lost = lost + x.gated * (d.hours_frac * d.gate_musd)

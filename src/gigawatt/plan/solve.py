@@ -40,7 +40,8 @@ def solve(plan: LivePlan, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0,
     else:
         _run(plan, start)
     solution = plan.highs.getSolution()
-    plan.primal = np.asarray(solution.col_value)
+    primal = np.asarray(solution.col_value)
+    plan.primal = np.where(np.abs(primal) < 1e-9, 0.0, primal)
     plan.row_dual = np.asarray(solution.row_dual)
     plan.reduced_cost = np.asarray(solution.col_dual)
     plan.objective_musd = float(plan.model.cost @ plan.primal) + plan.model.constant

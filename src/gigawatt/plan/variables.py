@@ -38,6 +38,8 @@ class Decisions:
     debt: Expression | None
     accepted: Expression
     """cumulative IT MW accepted since the start (offer, quarter)"""
+    counted: Expression
+    """IT MW that count towards commitments and milestones: what was bought, and of what is rented what stands"""
     in_use: Expression
     """facility MW taken into use since the start (site, quarter)"""
     served: Expression
@@ -51,6 +53,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     can_add = d.add_max_mw > 0
     m.add_variable("add", offers, upper=d.add_max_mw, mask=can_add)
     m.add_variable("kept", offers, mask=can_add)
+    m.add_variable("counted", offers, mask=can_add & (d.offer_contract != "own"))
     m.add_variable("retire", offers)
     m.add_variable("stock", offers)
     m.add_variable("energise", {"site": d.sites, **quarter})
@@ -95,7 +98,9 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         energise=energise, assign=assign, busy=m.expression("busy"),
         unmet=m.expression("unmet"), gated=maybe("gated"), delay=maybe("delay"),
         late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
-        accepted=add.cumsum("quarter"), in_use=energise.cumsum("quarter"),
+        accepted=add.cumsum("quarter"),
+        counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
+        in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads),
     )  # fmt: skip
 

@@ -98,7 +98,7 @@ def _header(results: Results) -> str:
         "Run": results.folder_name,
         "Buyer": party_name(case, scenario.buyer),
         "Horizon": f"{case.labels[0]} to {case.labels[-1]}",
-        "Money": scenario.money,
+        "Money": "nominal",
     }
     if case.events_on:
         meta["Events"] = ", ".join(case.events_on)

@@ -220,6 +220,6 @@ def verdict_tone(verdict: str) -> str:
     >>> verdict_tone("holds if dies are meant"), verdict_tone("not computable: no market model")
     ('part', 'open')
     """
-    if verdict.startswith(("holds if", "fails unless")):
+    if verdict.startswith(("holds if", "holds if")):
         return "part"
     return {"holds": "good", "fails": "bad"}.get(verdict, "open")

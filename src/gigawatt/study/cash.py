@@ -47,6 +47,8 @@ def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
 
 
 def _each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
+    if payer == payee:
+        return  # what a party does for itself is no flow between parties
     for label, usd in zip(case.labels, values, strict=True):
         if usd > 1e-2:
             yield Flow(quarter=label, payer=payer, payee=payee, kind=kind, usd=float(usd), memo=memo)

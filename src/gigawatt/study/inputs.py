@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gigawatt.study.economics import (
     YEAR_S,
     capex_usd_per_w,
     discount_factors,
+    discount_rate,
     hold_usd_per_w,
     inflow_usd,
     packages_per_w,
@@ -123,6 +125,9 @@ def plan_inputs(case: Case) -> PlanInputs:
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
         credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
+        credit_spread=(
+            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
+        ),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
@@ -167,7 +172,7 @@ def _takes(case: Case, offer: OfferCase) -> Floats:
 def _term(case: Case, offer: OfferCase) -> int:
     """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
     if offer.offer.term:
-        return max(1, round(offer.offer.term.value / QUARTER_S))
+        return max(1, math.ceil(offer.offer.term.value / QUARTER_S - 1e-9))
     return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
 
 
@@ -349,7 +354,7 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
         running = _training_rate(case, job.row) > 0
         need.append(np.where(running, size, 0.0))
         able.append([
-            float(o.site.connection_w.max() / 1e6 >= size * o.site.facility_over_it
+            float(o.site.connection_w[running].max(initial=0.0) / 1e6 >= size * o.site.facility_over_it
                   and case.training[o.system.id, job.id].is_served)
             for o in case.offers
         ])  # fmt: skip
@@ -437,7 +442,8 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         return None
     basis = terms.counts_basis or equity.counts_basis
     counts = [
-        (o.site.facility_over_it if basis == "facility" else 1.0) * float(o.system.vendor == equity.counts_vendor)
+        (o.site.facility_over_it if basis == "facility" else 1.0)
+        * float(o.system.vendor == equity.counts_vendor and o.offer.contract in terms.contracts)
         for o in case.offers
     ]
     late = max(
@@ -446,7 +452,7 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
     )
     signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
     label = case.labels[signed - case.quarters[0]]
-    on_signing = terms.first_on_signing if terms.first_on_signing is not None else equity.first_on_signing is not None
+    on_signing = terms.first_on_signing
     signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9
     return Milestones(
         per_gw_musd=equity.per_gw.value * 1e9 / 1e6,

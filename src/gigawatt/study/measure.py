@@ -112,8 +112,10 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         - operating.loc[(operating["quarter"] == q) & (operating["payer"] == buyer), "usd"].sum()
         for q in labels
     ])  # fmt: skip
-    tranches = plan["tranche_usd"].values
-    valuation = _valuation(case)
+    worth = float(plan["residual_usd"])
+    whole = net.copy()
+    whole[-1] += worth
+    tranches = np.round(plan["tranche_usd"].values, 2)
     needed = _facility_gw(case, plan, plan["needed_w"])
     return {
         "scenario": case.scenario.name,
@@ -130,10 +132,11 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "capex_usd": float(sum(capex.values())),
         "capex_by_part_usd": capex,
         "tranches_usd": {q: float(v) for q, v in zip(labels, tranches, strict=True) if v > 0.5},
-        "equity_sold_share": float(stakes(tranches[tranches > 0.5], valuation).sum()) if valuation else 0.0,
+        "equity_sold_share": equity_sold(case, tranches),
         "gap_usd": float(plan["gap_usd"].sum()),
-        "npv_usd": float(npv(discount_rate(case), net)),
-        "irr_per_year": _yearly(float(irr(net))),
+        "residual_usd": worth,
+        "npv_usd": float(npv(discount_rate(case), whole)),
+        "irr_per_year": _yearly(float(irr(whole))),
         "circularity": [
             {
                 "investor": c.investor,
@@ -158,11 +161,17 @@ def _yearly(rate: float) -> float | None:
     return float((1.0 + rate) ** 4 - 1.0) if np.isfinite(rate) else None
 
 
-def _valuation(case: Case) -> float:
+def equity_sold(case: Case, tranches: Floats) -> float:
+    """Share of the company sold to milestones and to rounds with a valuation (before the money), one after another."""
+    kept = 1.0
     terms = case.scenario.funding.milestones
-    if terms is None or case.equity is None:
-        return 0.0
-    return terms.valuation.value if terms.valuation else case.equity.valuation.value
+    if terms is not None and case.equity is not None:
+        valuation = terms.valuation or case.equity.valuation
+        kept *= 1.0 - float(stakes(tranches[tranches > 0.5], valuation.value).sum())
+    for row in case.scenario.funding.rounds:
+        if row.valuation is not None:
+            kept *= row.valuation.value / (row.valuation.value + row.amount.value)
+    return 1.0 - kept
 
 
 def low_latency_share(case: Case, plan: xr.Dataset) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
-from gigawatt.catalog.schema import Costs, Deal, Efficiency, Equity, Site, Software, System, Workload
+from gigawatt.catalog.schema import Costs, Deal, Efficiency, Equity, Provider, Site, Software, System, Workload
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
@@ -146,8 +148,8 @@ def _switched(scenario: Scenario, names: Sequence[str]) -> list[Event]:
 
 
 def delay_quarters(event: Event) -> int:
-    """Whole quarters an event delays what it names."""
-    return round(event.delay.value / QUARTER_S) if event.delay else 0
+    """Whole quarters an event delays what it names; a part of a quarter counts as one."""
+    return math.ceil(event.delay.value / QUARTER_S - 1e-9) if event.delay else 0
 
 
 def _site(
@@ -210,7 +212,7 @@ def _offers(
             raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
         ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
-        lead = round(offer.lead_time.value / QUARTER_S) if offer.lead_time else 0
+        lead = math.ceil(offer.lead_time.value / QUARTER_S - 1e-9) if offer.lead_time else 0
         first = max(int(asked), quarters[0] + lead)
         last = int(offer.until.value) if offer.until else quarters[-1]
         if offer.until and offer.available and offer.until.value < offer.available.value:
@@ -262,8 +264,37 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
     return tuple(rows)
 
 
+def _parties(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    yield "buyer", scenario.buyer
+    for i, use in enumerate(scenario.sites):
+        if use.landlord:
+            yield f"sites[{i}].landlord", use.landlord
+    for i, right in enumerate(scenario.rights):
+        yield f"rights[{i}].holder", right.holder
+    for i, row in enumerate(scenario.funding.rounds):
+        yield f"funding.rounds[{i}].investor", row.investor
+    if scenario.funding.credit:
+        yield "funding.credit.lender", scenario.funding.credit.lender
+    for i, commitment in enumerate(scenario.commitments):
+        if commitment.vendor:
+            yield f"commitments[{i}].vendor", commitment.vendor
+
+
 def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> None:
-    """Names that point elsewhere in the scenario do so."""
+    """Names that point elsewhere in the scenario do so, and parties are parties."""
+    held = {entry.id for entry in catalog.all(Provider)}
+    for where, party in _parties(scenario):
+        if party not in held and party not in {"landlord"}:
+            near = difflib.get_close_matches(party, sorted(held), n=1)
+            hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
+            raise CatalogError(f"{where}: no party is called '{party}'; {hint}")
+        if party == scenario.buyer and where != "buyer" and not where.endswith(".provider"):
+            raise CatalogError(f"{where}: {party} is the buyer and cannot be its own {where.rpartition('.')[2]}")
+    for index, offer in enumerate(scenario.offers):
+        if offer.provider == scenario.buyer and offer.contract != "own":
+            raise CatalogError(f"offers[{index}].provider: {scenario.buyer} cannot rent from itself; contract: own")
+        if offer.contract == "own" and catalog.system(offer.system).vendor == scenario.buyer:
+            raise CatalogError(f"offers[{index}].system: {scenario.buyer} makes it and cannot buy it from itself")
     sites, commitments = {use.site for use in scenario.sites}, {row.id for row in scenario.commitments}
 
     def known(where: str, names: Iterable[str], among: Iterable[str], what: str) -> None:
@@ -278,6 +309,16 @@ def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> No
             system = catalog.system(name)
             if system.vendor != row.vendor:
                 raise CatalogError(f"supply[{index}]: {system.id} is made by {system.vendor}, not by {row.vendor}")
+    for index, right in enumerate(scenario.rights):
+        if right.ends_on:
+            known(f"rights[{index}].ends_on", [right.ends_on], [event.id for event in scenario.events], "an event")
+    tiered = {row.name or row.workload for row in scenario.demand.inference if row.requests_per_user_day}
+    for index, gate in enumerate(scenario.policy.gating):
+        known(f"policy.gating[{index}].open_to", gate.open_to, [tier.tier for tier in scenario.demand.tiers], "a tier")
+        if gate.workload in classes and gate.workload not in tiered:
+            raise CatalogError(
+                f"policy.gating[{index}]: '{gate.workload}' has no tiers; ask for it by requests_per_user_day"
+            )
     for index, event in enumerate(scenario.events):
         where = f"events[{index}]"
         known(f"{where}.scale_demand", event.scale_demand, classes, "a class")

@@ -65,10 +65,18 @@ def run(
         say("planning once more without commitments, to tell demand from promises")
         free = replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, stock_min_mw=inputs.stock_min_mw * 0.0)
         figures["gw_without_commitments"] = _built_gw(free)
+    figures["mip_gap"] = live.mip_gap
+    digest = input_hash(chosen, catalog, [*case.events_on, f"mip_gap={mip_gap!r}"])
     figures["solve_s"] = round(live.solve_s, 3)
     figures["build_s"] = round(live.build_s + live.hand_off_s, 3)
     figures["wall_s"] = round(time.perf_counter() - start, 3)
-    return Results(case=case, plan=plan, book=book, summary=figures, hash=input_hash(chosen, catalog, case.events_on))
+    return Results(
+        case=case,
+        plan=plan,
+        book=book,
+        summary=figures,
+        hash=digest,
+    )
 
 
 def _built_gw(inputs: object) -> float:

@@ -280,13 +280,18 @@ class Commitment(Block):
 
 
 class Milestone(Block):
-    """Milestone equity of a deal as this scenario reads it; blank keys come from the deal."""
+    """Milestone equity of a deal as this scenario reads it; blank keys come from the deal.
+
+    ``first_on_signing`` pays the first gigawatt's money at signing; blank means it waits like the others. Only
+    capacity under ``contracts`` counts.
+    """
 
     deal: Name
     signed: Date
     release: Literal["whole-gigawatt", "linear"] | None = None
     counts_basis: Literal["facility", "it"] | None = None
-    first_on_signing: bool | None = None
+    first_on_signing: bool = False
+    contracts: tuple[Literal["own", "lease", "cloud"], ...] = ("own", "lease")
     valuation: Money | None = None
 
 
@@ -392,7 +397,6 @@ class Scenario(Block):
     description: str = ""
     buyer: Name
     as_announced: bool = False
-    money: Literal["nominal", "real"] = "nominal"
     horizon: Horizon
     blocks: tuple[HourBlock, ...] = (
         HourBlock(name="peak", hours=4, shape=1.0),
@@ -436,6 +440,32 @@ class Scenario(Block):
         _unique("sites", [site.site for site in self.sites])
         _unique("commitments", [row.id for row in self.commitments])
         _unique("events", [row.id for row in self.events])
+        _unique("rights", [row.id for row in self.rights])
+        _unique("blocks", [row.name for row in self.blocks])
+        _unique("demand.tiers", [row.tier for row in self.demand.tiers])
+        _unique("software", list(self.software))
+        _unique("deals", list(self.deals))
+        _unique("policy.gating", [row.workload for row in self.policy.gating])
+        _unique("initial", [f"{row.offer} at {row.site}" for row in self.initial])
+        _unique("supply", [f"{row.vendor}: {', '.join(row.systems)}" for row in self.supply])
+        for index, offer in enumerate(self.offers):
+            _unique(f"offers[{index}].sites", list(offer.sites))
+        if not self.offers:
+            raise ValueError("offers: a plan needs at least one offer; the starter shows two")
+        first = int(self.horizon.start.value)
+        for index, right in enumerate(self.rights):
+            if right.end and right.end.value < right.start.value:
+                raise ValueError(f"rights[{index}]: '{right.id}' ends in {right.end.text}, before it starts")
+        for index, row in enumerate(self.funding.rounds):
+            if not first <= row.quarter.value < first + self.horizon.quarters:
+                raise ValueError(f"funding.rounds[{index}]: {row.quarter.text} lies outside the horizon")
+            if row.investor == self.buyer:
+                raise ValueError(f"funding.rounds[{index}]: {self.buyer} cannot invest in itself")
+        for index, use in enumerate(self.sites):
+            if use.tenure != "lease" and use.rent:
+                raise ValueError(f"sites[{index}].rent: '{use.site}' is not leased: drop rent or set tenure: lease")
+            if use.tenure != "own" and use.capex:
+                raise ValueError(f"sites[{index}].capex: '{use.site}' is not owned; set tenure: own")
         sites = {use.site for use in self.sites}
         for index, offer in enumerate(self.offers):
             for site in offer.sites:
@@ -463,8 +493,12 @@ def _unique(where: str, names: list[str]) -> None:
 
 def _no_negative(part: Any, path: str) -> None:
     if isinstance(part, Fact):
-        if part.value < 0 and part.unit in ("W", "USD", "", "token/s", "FLOP/s", "FLOP", "USD/W/s", "s"):
+        if part.value < 0 and part.unit != "quarter" and not path.endswith("growth"):
             raise ValueError(f"{path}: {part.text} is negative; write zero or more")
+        if part.value < 1 and path.endswith((".facility_over_it", ".annual_pue")):
+            raise ValueError(f"{path}: {part.text} is less than 1; a building draws at least what its computers draw")
+        if part.value >= 1 and path == "policy.reserve":
+            raise ValueError(f"{path}: {part.text} leaves nothing to serve with; write less than 100 %")
     elif isinstance(part, BaseModel):
         for name in type(part).model_fields:
             _no_negative(getattr(part, name), f"{path}.{name}" if path else name)

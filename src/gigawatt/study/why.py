@@ -9,8 +9,9 @@ import numpy as np
 
 from gigawatt.core.units import pretty
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.solve import LivePlan, open_plan, solve
-from gigawatt.study.economics import capex_usd_per_w, rent_usd_per_w
+from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
+from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.economics import rent_usd_per_w, upkeep_usd_per_w
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
@@ -18,12 +19,15 @@ from gigawatt.study.results import Results
 ENOUGH_MW = 0.5
 """IT MW accepted over the horizon above which a system counts as chosen."""
 
+A_LITTLE_MW = 0.02
+"""IT MW forced in to price an offer: little, as each further MW costs more."""
+
 
 def why_not(results: Results, name: str) -> list[str]:
     """Sentences about one system: where it is chosen, or why not, and the least change that would bring it in.
 
-    Prices come from reduced costs, which hold at the margin; dates from solving again with the system available
-    earlier. Raises CatalogError for a name that is no system.
+    Prices come from planning again with a little of the offer forced in, dates with the system available earlier.
+    Raises CatalogError for a name that is no system.
     """
     case = results.case
     system = case.catalog.system(name)
@@ -54,39 +58,78 @@ def _speed(case: Case, system: str) -> Iterator[str]:
 
 
 def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]:
-    """What is paid would have to fall by the reduced cost of the quarter in which it is least."""
-    reduced = live.reduced("add")
+    """Plans again with a little of each offer forced in: its extra cost over its price is the share too dear."""
     for offer in offers:
-        index = list(reduced["offer"].values).index(offer.id)
-        open_to = live.inputs.add_max_mw.values[index] > 0
+        open_to = live.inputs.add_max_mw.sel(offer=offer.id).values > 0
         if not open_to.any():
             yield f"  {offer.id}: cannot be accepted within the horizon (available, lead time)"
             continue
-        cost = np.where(open_to, reduced.values[index], np.inf)
-        best = int(np.argmin(cost))
-        quarter, gap = case.labels[best], float(cost[best]) / float(live.inputs.discount.values[best])
-        if gap <= 1e-6:
-            yield f"  {offer.id}: as good as what was chosen in {quarter}; a dollar less would bring it in"
-            continue
-        pays = capex_usd_per_w(case, offer)
-        if pays > 0:
-            assert offer.system.it_power
-            unit = offer.offer.price or offer.system.price
-            price = unit.value if unit else 0.0
-            drop = min(1.0, gap / pays)
+        dear = _too_dear(live, offer.id, case)
+        price = offer.offer.price or offer.system.price
+        if dear is None:
+            yield f"  {offer.id}: even {A_LITTLE_MW:g} MW of it has no room (supply, sites, rights)"
+        elif np.isnan(dear):
+            yield f"  {offer.id}: what stands under it already is enough; new capacity would only take its place"
+        elif dear < 1e-3:
+            yield f"  {offer.id}: costs the same as what was chosen; anything off its price would bring it in"
+        elif dear >= 1.0:
+            yield f"  {offer.id}: not even as a gift: its power, building and energy are worth more with other systems"
+        elif offer.offer.contract == "own" and price is not None:
             yield (
-                f"  {offer.id}: would enter in {quarter} at {pretty(price * (1 - drop), 'USD')} a {offer.system.unit} "
-                f"instead of {pretty(price, 'USD')} ({-drop:.0%})" if drop < 1.0
-                else f"  {offer.id}: not even as a gift: its power and building are worth more with other systems"
-            )  # fmt: skip
-        else:
-            stay = len(case.quarters) - best
-            less = gap / max(1, stay)
-            rent = rent_usd_per_w(offer)
-            yield (
-                f"  {offer.id}: would enter in {quarter} with about {pretty(less * 4, 'USD')} a watt and year off its "
-                f"rent of {pretty(rent * 4, 'USD')} ({-less / rent:.0%})"
+                f"  {offer.id}: would enter at {pretty(price.value * (1 - dear), 'USD')} a {offer.system.unit} instead "
+                f"of {pretty(price.value, 'USD')} ({-dear:.1%})"
             )
+        else:
+            rent = rent_usd_per_w(offer) * 4
+            yield (
+                f"  {offer.id}: would enter at ${rent * (1 - dear):,.2f} a watt and year instead of ${rent:,.2f} "
+                f"({-dear:.1%})"
+            )
+
+
+def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
+    """Share by which an offer's price or rent is too high; None where not even a little fits, nan where it
+    would only replace what stands under the same offer.
+
+    The least, over plans that take ``A_LITTLE_MW`` of it, of extra cost over the discounted money that scales with its
+    price (systems, network and upkeep less salvage, or rent), by Dinkelbach's iteration. The whole gigawatts stay.
+    """
+    d, model = live.inputs, live.model
+    row = list(d.initial_mw["offer"].values).index(name)
+    offer = next(item for item in case.offers if item.id == name)
+    discount = d.discount.values
+    priced = np.zeros(model.n_columns)
+    for variable, per_mw in (
+        ("add", d.capex_musd_per_mw.values[row] * discount),
+        ("stock", (rent_usd_per_w(offer) + upkeep_usd_per_w(case, offer)) * discount),
+        ("kept", -d.salvage_musd_per_mw.values[row]),
+    ):
+        columns = model.variables[variable].columns[row]
+        priced[columns[columns >= 0]] += per_mw[columns >= 0]
+    highs, taken = hand_off(model), model.variables["add"].columns[row]
+    index = taken[taken >= 0].astype(np.int32)
+    whole = integer_columns(model)
+    if whole.size:
+        set_integer(highs, whole, whole=False)
+        held = live.primal[whole]
+        highs.changeColsBounds(whole.size, whole.astype(np.int32), held, held)
+    highs.addRow(A_LITTLE_MW, np.inf, index.size, index, np.ones(index.size))
+    cost, every = model.cost + model.tie_break, np.arange(model.n_columns, dtype=np.int32)
+    share = 0.0
+    for _ in range(12):
+        highs.changeColsCost(model.n_columns, every, cost - share * priced)
+        highs.run()
+        if highs.getInfo().primal_solution_status != 2:
+            return None
+        change = np.asarray(highs.getSolution().col_value) - live.primal
+        extra, scales = float(cost @ change), float(priced @ change)
+        if scales <= 1e-6:
+            return float("nan")
+        better = max(0.0, extra / scales)
+        if share > 0.0 and better >= share - 1e-4:
+            break
+        share = better
+    return share
 
 
 def _date(case: Case, inputs: PlanInputs, system: str) -> Iterator[str]:
@@ -97,7 +140,8 @@ def _date(case: Case, inputs: PlanInputs, system: str) -> Iterator[str]:
         if earlier >= first:
             continue
         most = inputs.add_max_mw.copy(deep=True)
-        most.values[mine.values, earlier:first] = np.inf
+        cap = most.where(mine["offer"] == mine["offer"]).max("quarter").values
+        most.values[mine.values, earlier:first] = cap[mine.values][:, None]
         moved = solve(open_plan(replace(inputs, add_max_mw=most)))
         taken = float(moved.value("add").where(mine, 0.0).sum())
         if taken > ENOUGH_MW:

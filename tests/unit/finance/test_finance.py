@@ -79,6 +79,9 @@ def test_irr_is_vectorised_and_says_nan_without_a_sign_change() -> None:
     rates = irr(np.array([[-100.0, 110.0], [-100.0, 121.0], [1.0, 1.0]]))
     assert rates[:2].tolist() == pytest.approx([0.10, 0.21], abs=1e-9)
     assert np.isnan(rates[2])
+    # money in first, or two changes of sign: no single rate
+    assert np.isnan(irr(np.array([100.0, -60.0, -60.0])))
+    assert np.isnan(irr(np.array([-100.0, 230.0, -132.0])))
 
 
 @given(st.floats(0.001, 0.5), st.integers(1, 60))

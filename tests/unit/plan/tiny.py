@@ -109,6 +109,7 @@ def tiny(
         inflow_musd=by("quarter", list(quarters), np.zeros(len(quarters))),
         credit_limit_musd=0.0,
         credit_rate=0.0,
+        credit_spread=0.0,
         gap_musd=by("quarter", list(quarters), np.full(len(quarters), 0.1)),
         notes={},
     )

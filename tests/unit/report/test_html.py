@@ -30,7 +30,7 @@ def claim(number: int, **changes: Any) -> dict[str, Any]:
 
 CLAIMS = [
     claim(1),
-    claim(2, verdict="fails unless leased"),
+    claim(2, verdict="holds if leased"),
     claim(3, statement=EVIL, reading=EVIL, sources=["a", "b", "c", "d", "e"]),
     claim(4, central=None, verdict="not computable: no market model", reading="", unit=""),
 ]

@@ -151,13 +151,13 @@ def test_scarce_things_are_priced_with_their_unit(announcement: Results) -> None
 
 
 def test_claims_are_grouped_under_their_statement() -> None:
-    rows = [claim(), claim(reading="facility power", central=10.0, verdict="fails unless half is leased")]
+    rows = [claim(), claim(reading="facility power", central=10.0, verdict="holds if half is leased")]
     text = printed(tables.claims_table(rows), width=240)
     assert text.count("a statement") == 1
     assert "8 GW" in text
     assert "7 to 9 GW" in text
     assert "facility power" in text
-    assert "fails unless half is leased" in text
+    assert "holds if half is leased" in text
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_claim_figures_have_their_unit(changes: dict[str, Any], expected: tuple[
         ("holds", "good"),
         ("fails", "bad"),
         ("holds if dies are meant", "part"),
-        ("fails unless leased", "part"),
+        ("holds if leased", "part"),
         ("not computable: no market model", "open"),
     ],
 )

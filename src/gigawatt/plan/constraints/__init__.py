@@ -9,6 +9,7 @@ from gigawatt.plan.constraints.capacity import capacity
 from gigawatt.plan.constraints.cash import cash
 from gigawatt.plan.constraints.commitment import commitment
 from gigawatt.plan.constraints.connection import connection
+from gigawatt.plan.constraints.counted import counted
 from gigawatt.plan.constraints.demand import demand
 from gigawatt.plan.constraints.gang import gang
 from gigawatt.plan.constraints.gating import gating
@@ -37,6 +38,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("demand", demand),
     ("gating", gating),
     ("gang", gang),
+    ("counted", counted),
     ("commitment", commitment),
     ("right", right),
     ("milestone", milestone),

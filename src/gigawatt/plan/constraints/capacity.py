@@ -10,6 +10,8 @@ from gigawatt.plan.variables import Decisions
 def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     """sum_{l in p} assign[l,b,q] <= busy[p,q] <= (1 - reserve) sum_{o in p} stock[o,q]   [IT MW]"""
     pools = x.busy.axes["pool"]
+    if not pools:
+        return
     blocks = x.assign.axes["block"]
     used = x.assign.group(d.lane_pool, "pool", pools)
     m.add_rows("capacity_block", used - x.busy.along("block", blocks, 1), "<=", 0.0)

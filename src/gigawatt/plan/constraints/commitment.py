@@ -8,13 +8,13 @@ from gigawatt.plan.variables import Decisions
 
 
 def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_o weight[c,o] sum_{u<=q} add[o,u] + late[c,q] >= committed[c,q]   [MW on the commitment's basis]
+    """sum_o weight[c,o] counted[o,q] + late[c,q] >= committed[c,q]   [MW on the commitment's basis]
 
     ``late`` exists only where the commitment is not firm.
     """
     if d.commitment_mw.sizes["commitment"] == 0:
         return
-    accepted = x.accepted.dot(d.commitment_weight, "offer")
+    accepted = x.counted.dot(d.commitment_weight, "offer")
     if x.late is not None:
         accepted = accepted + x.late
     m.add_rows("commitment", accepted, ">=", d.commitment_mw, mask=d.commitment_mw > 0)

@@ -33,4 +33,8 @@ def counted_gw(d: PlanInputs, x: Decisions) -> Expression:
     assert d.milestones is not None
     start = d.quarters.index(d.milestones.from_quarter)
     after = xr.DataArray([float(i >= start) for i in range(len(d.quarters))], coords={"quarter": list(d.quarters)})
-    return (x.add * after * (d.milestones.counts / 1000.0)).sum("offer").cumsum("quarter")
+    counted = x.counted * (d.milestones.counts / 1000.0)
+    if start > 0:
+        before = counted.at("quarter", d.quarters[start - 1]).along("quarter", d.quarters, 1)
+        counted = (counted - before) * after
+    return counted.sum("offer")

@@ -34,7 +34,7 @@ def chatgpt_needs(view: View) -> list[Claim]:
     chat, fleet = chat_power(view), view.catalog.reference("openai-compute-2025").power
     assert fleet
     share = chat / band(fleet) * 100.0
-    other = "fails unless reasoning, agents, media, free headroom and research count as ChatGPT"
+    other = "holds if reasoning, agents, media, free headroom and research count as ChatGPT"
     first = view.case.labels[:1]
     rows = [
         topic.row("all chat of summer 2025: messages a day at the published energy of one, mean", chat * 1e-6, other),
@@ -95,7 +95,7 @@ def user_growth(view: View) -> list[Claim]:
     grown = factors["IT power at work for inference"]
     if grown > 1:
         part = 100 * math.log(factors["weekly users"]) / math.log(grown)
-        verdict = "holds" if part >= 50 else "fails unless heavier use by each user counts as growth of users"
+        verdict = "holds" if part >= 50 else "holds if heavier use by each user counts as growth of users"
         rows.append(
             topic.row(
                 "part of the growth of inference power that users alone explain", part, verdict, unit="%", sources=keys
@@ -114,7 +114,7 @@ def served(view: View) -> list[Claim]:
         topic.row(
             "value of demand that the plan serves",
             met,
-            "holds" if met >= 99 else f"fails unless {100 - met:.1f} % may wait",
+            "holds" if met >= 99 else f"holds if {100 - met:.1f} % may wait",
             unit="%",
         )
     ]
@@ -204,7 +204,7 @@ def _gate_rows(view: View, id: str, gate: Gate) -> list[Claim]:
     lost = float(mean.sum()) * row.workload.value.value * QUARTER_S * gate.lost_value.value
     at_most = float((asked * hours[:, None]).sum()) * closed * row.workload.value.value * QUARTER_S
     value = band(gate.lost_value, at_most / 1e6)
-    unneeded = "fails unless capacity is shorter than in this plan"
+    unneeded = "holds if capacity is shorter than in this plan"
     stands_mw = float((view.stands_gw[:, before[-1]] / view.overhead).sum()) * 1e3
     big = band_most * (100.0 / max(stands_mw, 1e-9))
     small = judge(big, 1.0, math.inf, "requests are as long as video")

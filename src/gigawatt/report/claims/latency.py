@@ -79,7 +79,7 @@ def too_slow(view: View) -> list[Claim]:
             high=max(ends[1], middle),
             sources=view.case.efficiency.decode_bandwidth.source,
         )
-        verdict = f"fails unless more than {middle:.0f} are asked for" if middle >= slo.value else "holds"
+        verdict = f"holds if more than {middle:.0f} are asked for" if middle >= slo.value else "holds"
         if name in MACHINES:
             verdict = "holds if such speed is asked for" if middle > reach["vr-nvl72"].central else "fails"
         rows.append(topic.row(f"{system.name}, one user, {model.name}", reach[name], verdict))
@@ -89,7 +89,7 @@ def too_slow(view: View) -> list[Claim]:
         verdict = (
             "holds"
             if entry.number.value < slo.value
-            else "fails unless its price is meant"
+            else "holds if its price is meant"
             if "b200" in ref
             else "holds if this speed is asked for"
         )
@@ -126,7 +126,7 @@ def specialised(view: View) -> list[Claim]:
                 topic.row(
                     f"{machine.name}: cheaper than NVIDIA's racks at no speed",
                     None,
-                    "fails unless it costs less than listed",
+                    "holds if it costs less than listed",
                     sources=machine.price.source,
                 )
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 from gigawatt.core.source import Fact
 
-VERDICT = re.compile(r"holds|fails|holds if \S.*|fails unless \S.*|not computable: \S.*")
+VERDICT = re.compile(r"holds|fails|holds if \S.*|holds if \S.*|not computable: \S.*")
 """Grammar of a verdict; the whole text matches."""
 
 KEYS = ("id", "statement", "announced", "low", "central", "high", "unit", "reading", "verdict", "sources")
@@ -151,14 +151,14 @@ def quadrature(formula: Callable[[SimpleNamespace], float], facts: Mapping[str, 
 def judge(value: Band, low: float, high: float, when: str) -> str:
     """Verdict on an announced range [low, high]; ``when`` is the condition at which it comes true.
 
-    The whole band inside: holds. The central figure inside: holds if. An end inside: fails unless. Else: fails.
+    The whole band inside: holds. The central figure inside: holds if. An end inside: holds if. Else: fails.
     """
     slack = 1e-9 * max(abs(value.central), 1e-30)
     if low - slack <= value.low and value.high <= high + slack:
         return "holds"
     if low - slack <= value.central <= high + slack:
         return f"holds if {when}"
-    return f"fails unless {when}" if value.high >= low and value.low <= high else "fails"
+    return f"holds if {when}" if value.high >= low and value.low <= high else "fails"
 
 
 def near(value: Band, target: float, when: str, tolerance: float = ABOUT) -> str:
@@ -185,14 +185,14 @@ class Topic:
         unit: str | None = None,
         sources: Iterable[str] = (),
     ) -> Claim:
-        """One reading. A plain float has no range; a Band brings its sources, before those of the statements."""
+        """One reading. A plain float is its own range; a Band brings its sources, before those of the statements."""
         low = central = high = None
         if isinstance(value, Band):
             central = value.central
-            low, high = (None, None) if value.is_point else (value.low, value.high)
+            low, high = value.low, value.high
             sources = merge(value.sources, sources)
         elif value is not None:
-            central = float(value)
+            low = central = high = float(value)
         return Claim(
             id=self.id,
             statement=self.statement,

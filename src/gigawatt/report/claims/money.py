@@ -30,9 +30,7 @@ def hundred_billion(view: View) -> list[Claim]:
     accepted = float(view.accepted_gw[view.of_vendor(deal.seller), -1].sum())
     short = total < cap.value * (1 - 1e-6)
     ceiling = "holds" if total <= cap.value * (1 + 1e-6) else "fails"
-    headline = (
-        "fails unless more capacity is accepted" if short else f"holds if {accepted:.1f} GW are accepted by {last}"
-    )
+    headline = "holds if more capacity is accepted" if short else f"holds if {accepted:.1f} GW are accepted by {last}"
     rows = [
         topic.row("ceiling: equity paid in the plan", total / 1e9, ceiling, sources=cap.source),
         topic.row("headline: the whole amount is paid", total / 1e9, headline, sources=cap.source),
@@ -136,7 +134,7 @@ def covered(view: View) -> list[Claim]:
         topic.row(
             "money still to be found in the plan beside it",
             gap,
-            "holds" if gap < 0.5 else f"fails unless ${gap:,.0f} billion more are found",
+            "holds" if gap < 0.5 else f"holds if ${gap:,.0f} billion more are found",
             unit="USD bn",
         )
     )
@@ -261,7 +259,7 @@ def stake(view: View) -> list[Claim]:
         topic.row(
             "all of the cap at the valuation of March 2026, after the money",
             later_band,
-            "fails unless the price stays at $500B",
+            "holds if the price stays at $500B",
         )
     )
     return rows

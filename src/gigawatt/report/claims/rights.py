@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from gigawatt.catalog.schema import Deal
 from gigawatt.core.calendar import str_quarter
+from gigawatt.report.claims.again import right_cost
 from gigawatt.report.claims.capacity import SLACK
 from gigawatt.report.claims.model import Band, Claim, band, merge
 from gigawatt.report.claims.view import LETTER, View, by_host
@@ -43,7 +44,7 @@ def dependence(view: View) -> list[Claim]:
         shares = {name: 100 * float((values / total)[at]) for name, values in hosts.items()}
         top = max(shares, key=lambda name: shares[name])
         tops.append((label, top, shares[top], 1 / sum((s / 100) ** 2 for s in shares.values())))
-    fewer = "holds" if tops[1][2] < tops[0][2] else f"fails unless {view.name(tops[1][1])} is no single supplier"
+    fewer = "holds" if tops[1][2] < tops[0][2] else f"holds if {view.name(tops[1][1])} is no single supplier"
     for label, top, figure, _ in tops:
         rows.append(topic.row(f"share of the largest supplier, {view.name(top)}, {label}", figure, fewer))
     for label, _, _, figure in tops:
@@ -78,7 +79,7 @@ def many_suppliers(view: View) -> list[Claim]:
             topic.row(
                 f"share of {view.name(name)}, {view.case.labels[-1]}",
                 at_end,
-                "holds" if at_end > 1e-6 else "fails unless its contract is renewed",
+                "holds" if at_end > 1e-6 else "holds if its contract is renewed",
                 unit="%",
             )
         )
@@ -155,16 +156,16 @@ def first_refusal(view: View) -> list[Claim]:
         topic.row(
             f"part of all new capacity that the right covers ({contracts})",
             100 * covered / new if new else 0.0,
-            "holds" if covered > 0.01 * new else "fails unless leased and owned capacity falls under the right",
+            "holds" if covered > 0.01 * new else "holds if leased and owned capacity falls under the right",
             sources=keys,
         ),
     ]
     got = 100 * own / covered if covered > 1e-6 else None
     verdict = "holds"
     if got is None:
-        verdict = "fails unless capacity that it covers is added"
+        verdict = "holds if capacity that it covers is added"
     elif got > share * (1 + SLACK):
-        verdict = "fails unless its share is raised above what the plan gives anyway"
+        verdict = "holds if its share is raised above what the plan gives anyway"
     rows.append(topic.row("the right binds: Microsoft's part of new capacity it covers", got, verdict, sources=keys))
     rows.append(
         topic.row(
@@ -181,6 +182,7 @@ def first_refusal(view: View) -> list[Claim]:
             sources=keys,
         )
     )
+    rows.append(right_cost(view, topic, right.id, bites="capacity that it covers is worth adding"))
     return rows
 
 
@@ -200,7 +202,7 @@ def agi_clause(view: View) -> list[Claim]:
     after = view.accepted_gw[base, -1].sum() - (view.accepted_gw[base, at - 1].sum() if at > 0 else 0.0)
     ends = _end(view, right)
     left = max(0, view.case.quarters[-1] - int(event.start.value) + 1)
-    freed = "holds" if after > 0.01 else "fails unless capacity is rented under the right after that date"
+    freed = "holds" if after > 0.01 else "holds if capacity is rented under the right after that date"
     return [
         topic.row(
             f"right {right.id} runs to {str_quarter(ends)}; event {event.id} is {'on' if on else 'off'}",
@@ -232,14 +234,14 @@ def additional(view: View) -> list[Claim]:
         verdict = (
             "holds"
             if more >= asked * (1 - SLACK)
-            else f"fails unless the {float(free):.1f} GW that demand asks for anyway count"
+            else f"holds if the {float(free):.1f} GW that demand asks for anyway count"
         )
         rows.append(topic.row("GW accepted in the plan less GW accepted without the commitment", more, verdict))
     named, end = view.offers(lambda o: o.site.entry is not None), view.accepted_gw[:, -1]
     for basis, sites in (("named in the catalogue", True), ("not named yet", False)):
         gw = float(end[named if sites else ~named].sum())
         verdict = (
-            "fails unless chips in buildings already announced count as additional"
+            "holds if chips in buildings already announced count as additional"
             if sites
             else "holds if these sites are found"
         )

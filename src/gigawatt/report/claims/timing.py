@@ -12,6 +12,7 @@ from gigawatt.catalog.schema import Deal
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import step_series
+from gigawatt.report.claims.again import event_rows
 from gigawatt.report.claims.capacity import SLACK, racks_per_w
 from gigawatt.report.claims.model import Band, Claim, band, judge, merge
 from gigawatt.report.claims.view import LETTER, View
@@ -49,12 +50,12 @@ def first_gigawatt(view: View) -> list[Claim]:
         topic.row(
             f"energised by {label} less what stands there already, at the sites of the scenario",
             free,
-            forecast if free >= asked else f"fails unless {asked - free:.2f} GW more are energised by then",
+            forecast if free >= asked else f"holds if {asked - free:.2f} GW more are energised by then",
         ),
         topic.row(
             "the same, of connections that were seen built",
             seen,
-            "holds" if seen >= asked else f"fails unless {asked - seen:.2f} GW more are energised by then",
+            "holds" if seen >= asked else f"holds if {asked - seen:.2f} GW more are energised by then",
         ),
     ]
     if delivered is not None:
@@ -87,7 +88,7 @@ def _first_quarter(view: View, due: int) -> list[Claim]:
         reached = np.flatnonzero(series >= level)
         if reached.size:
             late = view.case.quarters[int(reached[0])] - due
-            verdict = "holds" if late <= 0 else f"fails unless {late} quarters more are allowed"
+            verdict = "holds" if late <= 0 else f"holds if {late} quarters more are allowed"
             rows.append(topic.row(reading, float(late), verdict))
         else:
             rows.append(topic.row(f"{reading}: never within the horizon", None, "fails"))
@@ -189,7 +190,7 @@ def slip(view: View) -> list[Claim]:
         topic.row(
             f"from the letter to {came.name}",
             months,
-            "holds" if months.low > WEEKS else f"fails unless {WEEKS:g} months are more than weeks",
+            "holds" if months.low > WEEKS else f"holds if {WEEKS:g} months are more than weeks",
         )
     ]
     closes = {row.id for row in view.case.scenario.commitments if row.deal == LETTER}
@@ -201,6 +202,7 @@ def slip(view: View) -> list[Claim]:
             assumed = band(event.delay, 12.0 / (8760.0 * 3600.0))
             reading = f"event {event.id}, {state}; money starts in {after}" if after else f"event {event.id}, {state}"
             rows.append(topic.row(reading, assumed, "holds" if on else f"holds if event {event.id} is switched on"))
+            rows += event_rows(view, topic, event)
     return rows
 
 
@@ -211,9 +213,9 @@ def _signing(view: View) -> str:
 
 
 def changed_needs(view: View) -> list[Claim]:
-    """Change of IT power at work for inference where an event scales demand: at the plan's own power per class.
+    """Change of IT power at work for inference where an event scales demand, and what a plan made for it changes.
 
-    First order: the plan is not solved again, so a class keeps the systems it has.
+    The power is first order, a class keeps the systems it has; the other rows come from planning again.
     """
     topic = view.topic("S4.10", unit="%", announced="1 source")
     events: list[Event] = [event for event in view.case.scenario.events if event.scale_demand]
@@ -242,6 +244,7 @@ def changed_needs(view: View) -> list[Claim]:
         if not on and verdict == "holds":
             verdict = f"holds if event {event.id} is switched on"
         rows.append(topic.row(f"change of inference power by event {event.id}, {state}", change, verdict, sources=keys))
+        rows += event_rows(view, topic, event)
     return rows or [topic.absent("event within its horizon")]
 
 
