@@ -455,3 +455,58 @@ def test_schema_holds_every_key() -> None:
 def test_schema_accepts_shipped_scenario(name: str) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="not a dependency")
     jsonschema.Draft202012Validator(scenario_schema()).validate(read_yaml(BUNDLED / f"{name}.yaml"))
+
+
+SECOND_THOUGHTS = {
+    "no-offers": (
+        STARTER[STARTER.index("offers:") : STARTER.index("supply:")], "offers: []\n",
+        "my.yaml: offers: a plan needs at least one offer; the starter shows two",
+    ),
+    "landlord-is-buyer": (
+        "landlord: crusoe", "landlord: example-neocloud",
+        "starter: sites[0].landlord: example-neocloud is the buyer and cannot be its own landlord",
+    ),
+    "whole-reserve": (
+        "reserve: 5 %", "reserve: 100 %", "my.yaml: policy.reserve: 100 % leaves nothing to serve with; write less than 100 %",
+    ),
+    "negative-price": (
+        "price: $0.25/Mtok", "price: -0.25 USD/Mtok",
+        "my.yaml: demand.inference[0].price: -0.25 USD/Mtok is negative; write zero or more",
+    ),
+    "building-smaller-than-its-load": (
+        "facility_over_it: 1.25", "facility_over_it: 0.5",
+        "my.yaml: sites[0].facility_over_it: 0.5 is less than 1; a building draws at least what its computers draw",
+    ),
+    "right-of-nobody": (
+        "policy:", "rights: [{id: r, holder: nosuchparty, kind: exclusivity, start: 2027Q1}]\npolicy:",
+        "starter: rights[0].holder: no party is called 'nosuchparty'; 'gigawatt show providers' lists the parties",
+    ),
+    "right-twice": (
+        "policy:", "rights: [{id: r, holder: nvidia, kind: exclusivity, start: 2027Q1}, "
+        "{id: r, holder: amd, kind: exclusivity, start: 2027Q1}]\npolicy:",
+        "my.yaml: rights: 'r' stands 2 times; names are unique",
+    ),
+    "round-after-the-end": (
+        "  gap_premium", "  rounds: [{quarter: 2031Q1, amount: $5M, investor: nvidia}]\n  gap_premium",
+        "my.yaml: funding.rounds[0]: 2031Q1 lies outside the horizon",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message"), list(SECOND_THOUGHTS.values()), ids=list(SECOND_THOUGHTS))
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert answer(changed(tmp_path, old, new)) == message
+
+
+def test_a_scenario_without_demand_is_planned(tmp_path: Path) -> None:
+    """Nothing is asked for: only what stands and what is committed costs money."""
+    from gigawatt.study.run import run
+
+    demand = STARTER[STARTER.index("demand:") : STARTER.index("sites:")]
+    results = run(changed(tmp_path, demand, "demand: {}\n"))
+    assert results.summary["cost_per_mtok_usd"] == {}
+    assert list(results.summary["gw_by_quarter"].values())[-1] == 0.0
+
+
+def test_a_buyer_need_not_be_in_the_catalogue(tmp_path: Path) -> None:
+    assert answer(changed(tmp_path, "buyer: example-neocloud", "buyer: our-company")) == ""

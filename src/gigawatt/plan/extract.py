@@ -42,8 +42,10 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
     put("needed_w", plan.value("busy") * 1e6 / (1.0 - d.reserve_frac), "W",
         "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
-    served = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
-    served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
+    served = d.demand * 0.0
+    if d.rate.sizes["lane"]:
+        served = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
+        served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
     put("served", served * scale, "token/s or FLOP/s", "work served")
     put("demand", d.demand * scale, "token/s or FLOP/s", "work asked for")
     put("unmet", plan.value("unmet") * scale, "token/s or FLOP/s", "work not served")
@@ -87,7 +89,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "USD/USD",
         "of one more dollar in the quarter, beyond the dollar itself",
     )
-    put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
+    if "capacity" in plan.model.constraints:
+        put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
     if d.supply_packages.sizes["supply"]:
         put(
             "value_of_package",

@@ -66,6 +66,8 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         yield from _each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
         yield from _each(case, stock * rent_usd_per_w(offer), buyer, offer.offer.provider, kind, offer.id)
+    if not plan.sizes["lane"]:
+        return
     at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
     for pool in at_work["lane_pool"].values:
         usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool))

@@ -71,6 +71,8 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
 
 def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
     """Level cost of a million output tokens by inference class over the horizon [USD]."""
+    if not plan.sizes["lane"]:
+        return {}
     cost, discount = class_cost_usd(case, plan), discount_factors(case)
     served = daily_mean(case, plan["served"])
     found = {}

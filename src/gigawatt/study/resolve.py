@@ -199,7 +199,8 @@ def _offers(
 ) -> tuple[OfferCase, ...]:
     rows = []
     for index, offer in enumerate(scenario.offers):
-        catalog.provider(offer.provider)
+        if offer.provider != scenario.buyer:
+            catalog.provider(offer.provider)
         system = catalog.system(offer.system)
         if system.status == "undisclosed":
             raise CatalogError(f"offers[{index}].system: {system.id} cannot be planned: {system.refusal}")
@@ -265,7 +266,6 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
 
 
 def _parties(scenario: Scenario) -> Iterator[tuple[str, str]]:
-    yield "buyer", scenario.buyer
     for i, use in enumerate(scenario.sites):
         if use.landlord:
             yield f"sites[{i}].landlord", use.landlord
@@ -283,12 +283,14 @@ def _parties(scenario: Scenario) -> Iterator[tuple[str, str]]:
 def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> None:
     """Names that point elsewhere in the scenario do so, and parties are parties."""
     held = {entry.id for entry in catalog.all(Provider)}
+    held |= {scenario.buyer} | {offer.provider for offer in scenario.offers}
     for where, party in _parties(scenario):
-        if party not in held and party not in {"landlord"}:
+        acts = where.endswith((".holder", ".vendor"))
+        if acts and party not in held:
             near = difflib.get_close_matches(party, sorted(held), n=1)
             hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
             raise CatalogError(f"{where}: no party is called '{party}'; {hint}")
-        if party == scenario.buyer and where != "buyer" and not where.endswith(".provider"):
+        if party == scenario.buyer:
             raise CatalogError(f"{where}: {party} is the buyer and cannot be its own {where.rpartition('.')[2]}")
     for index, offer in enumerate(scenario.offers):
         if offer.provider == scenario.buyer and offer.contract != "own":

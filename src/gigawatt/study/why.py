@@ -73,7 +73,7 @@ def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]
         elif dear < 1e-3:
             yield f"  {offer.id}: costs the same as what was chosen; anything off its price would bring it in"
         elif dear >= 1.0:
-            yield f"  {offer.id}: not even as a gift: its power, building and energy are worth more with other systems"
+            yield f"  {offer.id}: not even as a gift: what comes with it (building, energy, rights of others) costs more than it saves"
         elif offer.offer.contract == "own" and price is not None:
             yield (
                 f"  {offer.id}: would enter at {pretty(price.value * (1 - dear), 'USD')} a {offer.system.unit} instead "
@@ -107,6 +107,7 @@ def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
         columns = model.variables[variable].columns[row]
         priced[columns[columns >= 0]] += per_mw[columns >= 0]
     highs, taken = hand_off(model), model.variables["add"].columns[row]
+    stands = model.variables["stock"].columns[row]
     index = taken[taken >= 0].astype(np.int32)
     whole = integer_columns(model)
     if whole.size:
@@ -123,7 +124,7 @@ def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
             return None
         change = np.asarray(highs.getSolution().col_value) - live.primal
         extra, scales = float(cost @ change), float(priced @ change)
-        if scales <= 1e-6:
+        if scales <= 0.0 or float(change[stands].sum()) < A_LITTLE_MW:
             return float("nan")
         better = max(0.0, extra / scales)
         if share > 0.0 and better >= share - 1e-4:
