@@ -73,7 +73,10 @@ def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]
         elif dear < 1e-3:
             yield f"  {offer.id}: costs the same as what was chosen; anything off its price would bring it in"
         elif dear >= 1.0:
-            yield f"  {offer.id}: not even as a gift: what comes with it (building, energy, rights of others) costs more than it saves"
+            yield (
+                f"  {offer.id}: not even as a gift: what comes with it (building, energy, rights of others) "
+                "costs more than it saves"
+            )
         elif offer.offer.contract == "own" and price is not None:
             yield (
                 f"  {offer.id}: would enter at {pretty(price.value * (1 - dear), 'USD')} a {offer.system.unit} instead "
