@@ -7,7 +7,6 @@ MW and MUSD keep the coefficients of the LP within six decades of 1; doors and r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import xarray as xr
@@ -147,6 +146,3 @@ class PlanInputs:
     """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
-
-    notes: Mapping[str, str]
-    """Offers and lanes that were left out, with the reason, for ``--why``."""

@@ -51,7 +51,6 @@ def plan_inputs(case: Case) -> PlanInputs:
     discount = discount_factors(case)
     demand, tier_share = _demand(case)
     lanes = _lanes(case)
-    notes = _notes(case)
     funding = case.scenario.funding
     reserve = case.scenario.policy.reserve
 
@@ -132,7 +131,6 @@ def plan_inputs(case: Case) -> PlanInputs:
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
         ),
-        notes=notes,
     )  # fmt: skip
 
 
@@ -464,18 +462,3 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         signing_musd=signing / 1e6 if on_signing else 0.0,
         from_quarter=label,
     )
-
-
-def _notes(case: Case) -> dict[str, str]:
-    """Why an offer or a system is not open to the plan at all."""
-    notes: dict[str, str] = {}
-    for offer in case.offers:
-        if offer.first > min(offer.last, case.quarters[-1]):
-            notes[f"offer {offer.id}"] = "not available within the horizon"
-    for (system, workload), point in case.serving.items():
-        if not point.is_served:
-            notes[f"{system} for {workload}"] = point.reason
-    for (system, workload), trained in case.training.items():
-        if not trained.is_served:
-            notes[f"{system} for {workload}"] = trained.reason
-    return notes

@@ -6,97 +6,38 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from gigawatt.catalog.load import explain, read_yaml
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
-from gigawatt.core.quantity import Quantity
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.written import (
+    Block,
+    Date,
+    DatedCompute,
+    DatedMoney,
+    DatedNumber,
+    DatedTokens,
+    DatedWatts,
+    Flop,
+    Money,
+    MoneyPerJoule,
+    MoneyPerS,
+    MoneyPerToken,
+    MoneyPerWatt,
+    Name,
+    Number,
+    RatePerS,
+    Rent,
+    Seconds,
+    Share,
+    TokensPerS,
+    Watts,
+)
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
-Watts = Annotated[Fact, Quantity("W", bare=True)]
-Money = Annotated[Fact, Quantity("USD", bare=True)]
-Number = Annotated[Fact, Quantity("", bare=True)]
-Share = Annotated[Fact, Quantity("", bare=True, most=1.0)]
-Seconds = Annotated[Fact, Quantity("s", bare=True)]
-TokensPerS = Annotated[Fact, Quantity("token/s", bare=True)]
-FlopPerS = Annotated[Fact, Quantity("FLOP/s", bare=True)]
-Flop = Annotated[Fact, Quantity("FLOP", bare=True)]
-RatePerS = Annotated[Fact, Quantity("1/s", bare=True)]
-Rent = Annotated[Fact, Quantity("USD/W/s", bare=True)]
-MoneyPerS = Annotated[Fact, Quantity("USD/s", bare=True)]
-MoneyPerToken = Annotated[Fact, Quantity("USD/token", bare=True)]
-MoneyPerWatt = Annotated[Fact, Quantity("USD/W", bare=True)]
-MoneyPerJoule = Annotated[Fact, Quantity("USD/J", bare=True)]
-Date = Annotated[Fact, Quantity("quarter", bare=True)]
 BUNDLED = Path(__file__).parent.parent / "examples"
-
-
-class Block(BaseModel):
-    """Base of all parts: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Dated(Block):
-    """A figure from a quarter on: ``{quarter, value, source, ...}`` or ``{quarter, value: {...}}``."""
-
-    quarter: Date
-    value: Any
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """A dated row takes the keys of its figure beside the quarter, or one figure under ``value``."""
-        keys = Quantity("", bare=True).keys
-        nested = {"anyOf": [keys["value"], {"type": "object", "properties": keys, "additionalProperties": False}]}
-        date = {"anyOf": [{"type": "string"}, {"type": "object"}]}
-        return {
-            "type": "object",
-            "description": (cls.__doc__ or "").strip(),
-            "required": ["quarter", "value"],
-            "additionalProperties": False,
-            "properties": keys | {"quarter": date, "value": nested},
-        }
-
-    @model_validator(mode="before")
-    @classmethod
-    def _figure(cls, raw: Any) -> Any:
-        if isinstance(raw, dict) and set(raw) - {"quarter", "value"} and not isinstance(raw.get("value"), dict):
-            figure = {key: item for key, item in raw.items() if key != "quarter"}
-            return {"quarter": raw["quarter"], "value": figure} if "quarter" in raw else {"value": figure}
-        return raw
-
-
-class DatedNumber(Dated):
-    """A count from a quarter on."""
-
-    value: Number
-
-
-class DatedWatts(Dated):
-    """A power from a quarter on."""
-
-    value: Watts
-
-
-class DatedMoney(Dated):
-    """A yearly amount of money from a quarter on."""
-
-    value: Money
-
-
-class DatedTokens(Dated):
-    """A rate of output tokens at a quarter."""
-
-    value: TokensPerS
-
-
-class DatedCompute(Dated):
-    """A rate of compute at a quarter."""
-
-    value: FlopPerS
 
 
 class Horizon(Block):
@@ -130,7 +71,7 @@ class Demanded(Block):
 
     workload: Name
     model: str = ""
-    requests_per_user_day: dict[str, Number] = {}
+    requests_per_user_day: dict[str, Number] = Field(default_factory=dict)
     growth: RatePerS | None = None
     tokens_per_s: tuple[DatedTokens, ...] = ()
     price: MoneyPerToken | None = None
@@ -385,7 +326,7 @@ class Event(Block):
     delay_commitments: tuple[Name, ...] = ()
     delay_sites: tuple[Name, ...] = ()
     delay: Seconds | None = None
-    scale_demand: dict[Name, Number] = {}
+    scale_demand: dict[Name, Number] = Field(default_factory=dict)
     start: Date | None = None
 
 

@@ -111,7 +111,6 @@ def tiny(
         credit_rate=0.0,
         credit_spread=0.0,
         gap_musd=by("quarter", list(quarters), np.full(len(quarters), 0.1)),
-        notes={},
     )
     return replace(base, **changes)
 

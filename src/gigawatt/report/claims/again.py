@@ -12,6 +12,9 @@ from gigawatt.report.claims.view import View
 from gigawatt.study.scenario import Event
 from gigawatt.study.variants import Variant, variant
 
+LEAST_GW = 0.01
+"""Changes of capacity below this are not worth a row."""
+
 
 def right_cost(view: View, topic: Topic, right: str, *, bites: str) -> Claim:
     """Discounted cost that a right adds: the plan with it less one without it; ``bites`` says when it would cost."""
@@ -47,27 +50,12 @@ def event_rows(view: View, topic: Topic, event: Event) -> list[Claim]:
     cost = (after[0] - before[0]) / 1e9
     rows = [topic.row(_with_noise(f"change of discounted cost {sign}", within), cost,
                       "holds" if abs(cost) > within else "holds if more depends on it", unit="USD bn")]  # fmt: skip
-    gap = after[1] - before[1]
-    worst = int(np.argmax(np.abs(gap)))
-    if abs(gap[worst]) > 0.01:
-        label = str_quarter(view.case.quarters[worst])
-        rows.append(
-            topic.row(
-                f"change of GW accepted by {label}, where it is largest, {sign}", float(gap[worst]), "holds", unit="GW"
-            )
-        )
-    need = after[2] - before[2]
-    most = int(np.argmax(np.abs(need)))
-    if abs(need[most]) > 0.01:
-        label = str_quarter(view.case.quarters[most])
-        rows.append(
-            topic.row(
-                f"change of demand-driven GW in {label}, where it is largest, {sign}",
-                float(need[most]),
-                "holds",
-                unit="GW",
-            )
-        )
+    for what, change in (("GW accepted", after[1] - before[1]), ("demand-driven GW", after[2] - before[2])):
+        most = int(np.argmax(np.abs(change)))
+        if abs(change[most]) > LEAST_GW:
+            label = str_quarter(view.case.quarters[most])
+            reading = f"change of {what} in {label}, where it is largest, {sign}"
+            rows.append(topic.row(reading, float(change[most]), "holds", unit="GW"))
     if before[3].sum() > 0.5 and after[3].sum() > 0.5:
         late = _mean_quarter(after[3]) - _mean_quarter(before[3])
         rows.append(topic.row(f"mean delay of the milestone equity, {sign}", 3.0 * late,
