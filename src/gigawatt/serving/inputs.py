@@ -164,6 +164,7 @@ class Rows(NamedTuple):
     block_ids: Integers
     ttft: Integers  # (n,) or empty: objective of the row, ns; NEVER = none; -1 = that of its stream
     tpot: Integers
+    number: Integers  # (n,) or empty: number over all chunks; else the row
 
 
 class Settings(NamedTuple):
@@ -272,7 +273,7 @@ def setup_of(fleet: Fleet, concurrency: int = 0) -> Setup:
         control_time=ints([one[0] for one in control]),
         control_replica=ints([one[2] for one in control]),
         control_up=ints([one[3] for one in control]),
-        seed=fleet.seed,
+        seed=int(fleet.seed) & (2**63 - 1),
         concurrency=concurrency,
     )
     return Setup(

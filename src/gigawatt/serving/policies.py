@@ -14,7 +14,7 @@ whole number of femtoseconds, at least 10^6 (``steps``), so that a sum does not 
    after its ``previous`` is due when that has ended plus its think time.
 4. *Aborts*: requests whose patience ends at T, by row. One that waits leaves at once. One that runs is marked and
    leaves when the iteration in progress ends, without anything that iteration made: it does not count as finished
-   even if it would have been.
+   even if it would have been. If its replica stands at a boundary it leaves at once.
 5. *Begins*: replicas that stand at a boundary and have work begin an iteration, by index.
 
 What becomes due at T after its phase makes another round of T.
@@ -45,23 +45,24 @@ emit; those with no iterations left are finished. Requests that end in the same 
 
 **Victim**: policy ``fcfs``: the last of running. ``priority``: the one with the largest priority number, of those the
 last admitted. It gives back its blocks and goes to the front of its priority's queue. What it had computed is lost:
-its total to prefill becomes its prompt and what it has generated; a first token already emitted is not emitted again.
+its total to prefill becomes its prompt and what it has generated, and the end of that prefill emits the next token (one
+iteration fewer is left), unless it had not emitted any.
 
 **Generated tokens.** A request for o tokens emits the first after prefill and the other o - 1 in m decode iterations;
 m = o - 1 unless drafts are accepted (m is drawn before the run). Its *surplus* is o - 1 - m: tokens of cache which
-are reserved with the last chunk of the prompt. A victim after j of its m iterations has generated, behind the first,
-j + floor(surplus j / m) tokens; its surplus falls by floor(surplus j / m) and its m by j.
+are reserved with the last chunk of the prompt. A victim after j of its m iterations has generated, since its prefill,
+j + floor(surplus j / m) tokens more; its surplus falls by floor(surplus j / m) and its m by j.
 
-**Blocks.** t tokens take ceil(t / B) blocks. Without a prefix cache of its own, available = capacity - held.
+**Blocks.** t tokens take ceil(t / B) blocks. Available = capacity - held; a block that several hold is held once.
 
 **Own prefix cache.** Requests carry ids of hashed blocks of H tokens (H a multiple of B) from their first token on.
 At admission the leading ids that are known to the replica are *hits*, at most (total - 1) // H of them: they are
 referenced and not computed. When an iteration ends, every full hashed block computed by then becomes known (ids that
 another request has made known meanwhile are referenced instead and the copy is given back). When a request ends (at
 its end also full blocks over what it generated become known, where it has ids for them), or is preempted or aborted,
-its blocks are released from the last to the first. Known blocks which nobody references stay until the room is
-needed: available = capacity - held + unreferenced; the one released first goes first. Blocks of H tokens count as
-H / B. To admit a request, hits which nobody referenced are not available any more. A failed replica forgets all.
+its blocks are released from the last to the first. Known blocks which nobody references are not held; they stay until
+the room is needed, and the one released first goes first. Blocks of H tokens count as H / B. To admit a request, hits
+which nobody referenced are not available any more. A failed replica forgets all.
 
 **Routing.** The stream's pools are tried in its order: a pool is taken if it has an active replica and its wait,
 queued tokens x nanoseconds a token of prefill / active replicas, is at most the stream's spill limit, and its

@@ -1,4 +1,4 @@
-"""Step times of replicas as whole femtoseconds: what kernel and twin both read.
+"""Step times of replicas as whole femtoseconds: what kernel and twin both follow.
 
 A decode step of b sequences with K tokens in cache together takes, within a cell of the table's context axis,
 
@@ -11,7 +11,6 @@ least. Quantisation: half a femtosecond a token of cache, 0.1 ppm of a step of 1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, cast
 
@@ -151,78 +150,3 @@ def prefill_fs(steps: Steps, pool: int, tokens: int, weighted: int) -> int:
 def mixed_fs(decode: int, prefill: int, shared: int) -> int:
     """Time of a step that does both [fs]: each part, less what both count."""
     return decode + prefill - min(shared, decode, prefill)
-
-
-@kernel
-def run_fs(steps: Steps, pool: int, b: int, total: int, n: int) -> int:
-    """Time of n decode steps in a row [fs]; each adds b tokens to ``total``. One series per cell passed through."""
-    spent = 0
-    m = steps.n_context[pool]
-    at_context = steps.at_context[pool]
-    j = cell_of(steps, pool, b, total)
-    while n > 0:
-        here = n
-        if j + 1 < m:
-            border = steps.context[at_context + j + 1] * b
-            here = min(n, (border - total + b - 1) // b)
-        if here > 0:
-            at = steps.at[pool] + b * m + j
-            first = steps.base[at] + steps.slope[at] * (total - b * steps.context[at_context + j])
-            spent += here * first + steps.slope[at] * b * (here * (here - 1) // 2)
-            total += here * b
-            n -= here
-        j += 1
-    return spent
-
-
-@kernel
-def steps_to(steps: Steps, pool: int, b: int, total: int, n: int, wanted: int) -> tuple[int, int]:
-    """(k, time [fs]) of the fewest steps k, 1 <= k <= n, that take at least ``wanted`` fs; n if all take less."""
-    spent, done = 0, 0
-    m = steps.n_context[pool]
-    at_context = steps.at_context[pool]
-    j = cell_of(steps, pool, b, total)
-    while done < n:
-        here = n - done
-        if j + 1 < m:
-            border = steps.context[at_context + j + 1] * b
-            here = min(here, (border - total + b - 1) // b)
-        if here > 0:
-            at = steps.at[pool] + b * m + j
-            first = steps.base[at] + steps.slope[at] * (total - b * steps.context[at_context + j])
-            rise = steps.slope[at] * b
-            time = here * first + rise * (here * (here - 1) // 2)
-            if spent + time >= wanted:
-                k = _fewest(first, rise, wanted - spent, here)
-                return done + k, spent + k * first + rise * (k * (k - 1) // 2)
-            spent += time
-            done += here
-            total += here * b
-        j += 1
-    return n, spent
-
-
-@kernel
-def _fewest(first: int, rise: int, wanted: int, most: int) -> int:
-    """Fewest k >= 1 with k first + rise k (k - 1) / 2 >= wanted, known to be at most ``most``."""
-    if wanted <= first:
-        return 1
-    if rise == 0:
-        return (wanted + first - 1) // first
-    half = first / rise - 0.5
-    twice = 2.0 * (wanted / rise)
-    k = int(twice / (math.sqrt(half * half + twice) + half))
-    k = min(max(k, 1), most)
-    while k > 1 and (k - 1) * first + rise * ((k - 1) * (k - 2) // 2) >= wanted:
-        k -= 1
-    while k * first + rise * (k * (k - 1) // 2) < wanted:
-        k += 1
-    return k
-
-
-@kernel
-def longest_run(steps: Steps, pool: int, b: int, total: int, n: int) -> int:
-    """At most n steps in a row whose time an int64 can hold in femtoseconds."""
-    while n > 1 and 1.0 * n * decode_fs(steps, pool, b, total + n * b) > 4e18:
-        n //= 2
-    return n

@@ -1,0 +1,110 @@
+"""What is counted while a fleet runs: sketches and counts by stream, a time line by pool, optional records by row."""
+
+from __future__ import annotations
+
+from gigawatt.serving import memory as c
+from gigawatt.serving.inputs import Integers
+from gigawatt.serving.policies import ABORTED, COMPLETED, GATED
+from gigawatt.serving.steps import kernel
+
+
+@kernel
+def bucket_of(value: int) -> int:
+    """Bucket of a sketch: the exponent and the first 8 bits of the mantissa of a count of nanoseconds."""
+    if value < 1:
+        return 0
+    exponent, rest = 0, value
+    if rest >= 1 << 32:
+        exponent, rest = 32, rest >> 32
+    if rest >= 1 << 16:
+        exponent, rest = exponent + 16, rest >> 16
+    if rest >= 1 << 8:
+        exponent, rest = exponent + 8, rest >> 8
+    if rest >= 1 << 4:
+        exponent, rest = exponent + 4, rest >> 4
+    if rest >= 1 << 2:
+        exponent, rest = exponent + 2, rest >> 2
+    if rest >= 2:
+        exponent += 1
+    if exponent <= c.SUB_BITS:
+        return (exponent << c.SUB_BITS) + (value << (c.SUB_BITS - exponent)) - (1 << c.SUB_BITS)
+    return min((exponent << c.SUB_BITS) + (value >> (exponent - c.SUB_BITS)) - (1 << c.SUB_BITS), c.BUCKETS - 1)
+
+
+@kernel
+def at_bin(m: Integers, pool: int, now: int) -> int:
+    """Address of the pool's line for the bin of an instant."""
+    return m[pool + c.P_LINES] + min(now // m[c.G_BIN_NS], m[c.G_N_BINS] - 1) * c.T_COLUMNS
+
+
+@kernel
+def count_on(m: Integers, pool: int, change: int, now: int) -> None:
+    """Replica-nanoseconds of a pool that is on, spread over bins; then the count changes."""
+    width, last = m[c.G_BIN_NS], m[c.G_N_BINS] - 1
+    since = m[pool + c.P_ON_SINCE]
+    while since < now:
+        k = min(since // width, last)
+        until = now if k == last else min((k + 1) * width, now)
+        m[m[pool + c.P_LINES] + k * c.T_COLUMNS + c.T_ON] += m[pool + c.P_N_ON] * (until - since)
+        since = until
+    m[pool + c.P_ON_SINCE] = now
+    m[pool + c.P_N_ON] += change
+
+
+@kernel
+def book_run(m: Integers, replica: int, before: int, tokens: int) -> None:
+    """Tokens and busy time of a run that began at ``before`` with ``tokens`` computed, in the bin of its end."""
+    line = at_bin(m, m[replica + c.R_POOL], m[replica + c.R_NS])
+    spent = m[replica + c.R_NS] - before
+    m[line + c.T_BUSY] += spent
+    m[line + c.T_COMPUTED] += m[replica + c.R_TOKENS] - tokens
+    m[line + c.T_HELD] += m[replica + c.R_HELD] * (spent // 1000)
+
+
+@kernel
+def _sketch(m: Integers, stream: int, metric: int, value: int) -> None:
+    m[m[stream + c.K_SKETCHES] + metric * c.BUCKETS + bucket_of(value)] += 1
+
+
+@kernel
+def book_end(m: Integers, slot: int, replica: int, now: int, status: int) -> None:
+    """How a request ended, in the books of its stream and, where records are kept, of its row."""
+    stream = m[slot + c.S_STREAM]
+    m[stream + c.N_PREEMPTIONS] += m[slot + c.S_PREEMPTIONS]
+    if status == COMPLETED:
+        ttft = m[slot + c.S_FIRST] - m[slot + c.S_SENT] + m[slot + c.S_LATENCY]
+        outputs = m[slot + c.S_OUTPUT]
+        tpot = 0
+        _sketch(m, stream, c.M_TTFT, ttft)
+        _sketch(m, stream, c.M_E2E, now - m[slot + c.S_SENT] + m[slot + c.S_LATENCY])
+        _sketch(m, stream, c.M_QUEUE, m[slot + c.S_ADMITTED] - m[slot + c.S_SENT])
+        if outputs > 1:
+            tpot = (now - m[slot + c.S_FIRST]) // (outputs - 1)
+            _sketch(m, stream, c.M_TPOT, tpot)
+        m[stream + c.N_COMPLETED] += 1
+        m[stream + c.N_INPUT] += m[slot + c.S_INPUT]
+        m[stream + c.N_OUTPUT] += outputs
+        m[stream + c.N_HITS] += m[slot + c.S_HITS]
+        if ttft <= m[slot + c.S_TTFT]:
+            m[stream + c.N_GOOD_TTFT] += 1
+        if tpot <= m[slot + c.S_TPOT]:
+            m[stream + c.N_GOOD_TPOT] += 1
+            if ttft <= m[slot + c.S_TTFT]:
+                m[stream + c.N_GOOD] += 1
+                m[stream + c.N_GOOD_OUTPUT] += outputs
+    elif status == ABORTED:
+        m[stream + c.N_ABORTED] += 1
+    elif status == GATED:
+        m[stream + c.N_GATED] += 1
+    else:
+        m[stream + c.N_FAILED] += 1
+    if m[slot + c.S_NUMBER] < m[c.G_N_RECORDS]:
+        record = m[c.G_RECORDS] + m[slot + c.S_NUMBER] * c.REC_COLUMNS
+        m[record + c.REC_STATUS] = status
+        m[record + c.REC_FIRST] = m[slot + c.S_FIRST]
+        m[record + c.REC_END] = now
+        m[record + c.REC_REPLICA] = replica
+        m[record + c.REC_ADMITTED] = m[slot + c.S_ADMITTED]
+        m[record + c.REC_PREEMPTIONS] = m[slot + c.S_PREEMPTIONS]
+        m[record + c.REC_HITS] = m[slot + c.S_HITS]
+        m[record + c.REC_SENT] = m[slot + c.S_SENT]

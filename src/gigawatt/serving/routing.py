@@ -1,0 +1,107 @@
+"""Which pool and which replica takes a request, and whether it is let in. See ``policies``."""
+
+from __future__ import annotations
+
+from gigawatt.serving import memory as c
+from gigawatt.serving.inputs import Floats, Integers
+from gigawatt.serving.policies import ACTIVE, AFFINITY, LEAST, ROUND_ROBIN
+from gigawatt.serving.steps import kernel
+
+
+@kernel
+def list_active(m: Integers, pool: int) -> None:
+    """Lists the pool's active replicas anew, by index."""
+    n, replica = 0, m[pool + c.P_FIRST]
+    for _ in range(m[pool + c.P_N]):
+        if m[replica + c.R_STATE] == ACTIVE:
+            m[m[pool + c.P_ACTIVE] + n] = replica
+            n += 1
+        replica += c.R_COLUMNS
+    m[pool + c.P_N_ACTIVE] = n
+
+
+@kernel
+def mixed(value: int) -> int:
+    """splitmix64 of a 64-bit number, as its signed twin."""
+    z = value + -7046029254386353131
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
+    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
+    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+@kernel
+def _modulo(value: int, n: int) -> int:
+    """Remainder of a signed 64-bit number read as an unsigned one; n below 2^31."""
+    high, low = (value >> 32) & 0xFFFFFFFF, value & 0xFFFFFFFF
+    return ((high % n) * (4294967296 % n) + low % n) % n
+
+
+@kernel
+def _fewest(m: Integers, active: int, n: int) -> int:
+    best = m[active]
+    least = m[best + c.R_OUTSTANDING]
+    for k in range(1, n):
+        replica = m[active + k]
+        if m[replica + c.R_OUTSTANDING] < least:
+            best, least = replica, m[replica + c.R_OUTSTANDING]
+    return best
+
+
+@kernel
+def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
+    """Replica of a pool that takes the request."""
+    active, n, how = m[pool + c.P_ACTIVE], m[pool + c.P_N_ACTIVE], m[pool + c.P_ROUTER]
+    if how == ROUND_ROBIN:
+        chosen = m[active + m[pool + c.P_TURN] % n]
+        m[pool + c.P_TURN] += 1
+        return chosen
+    if n == 1:
+        return m[active]
+    if how == LEAST:
+        return _fewest(m, active, n)
+    if how == AFFINITY:
+        preferred = m[active + _modulo(mixed(m[slot + c.S_KEY]), n)]
+        total = 0
+        for k in range(n):
+            total += m[m[active + k] + c.R_OUTSTANDING]
+        bound = x[m[pool + c.P_REALS] + c.X_BOUND] * (total / n) + 4.0
+        return preferred if m[preferred + c.R_OUTSTANDING] <= bound else _fewest(m, active, n)
+    draw = m[c.G_SEED] * -7046029254386353131 + m[slot + c.S_NUMBER] * -4658895280553007687
+    draw = mixed(draw + m[slot + c.S_TRIES] * -7723592293110705685)
+    a = m[active + (draw & 0xFFFFFFFF) % n]
+    b = m[active + ((draw >> 32) & 0xFFFFFFFF) % n]
+    return b if m[b + c.R_OUTSTANDING] < m[a + c.R_OUTSTANDING] else a
+
+
+@kernel
+def pool_for(m: Integers, x: Floats, stream: int) -> int:
+    """Entry of the stream's choices that takes a request; -1 if no pool has an active replica."""
+    home, entry = -1, m[stream + c.K_CHOICE]
+    for _ in range(m[stream + c.K_N_CHOICE]):
+        pool = m[entry + c.O_POOL]
+        n = m[pool + c.P_N_ACTIVE]
+        if n > 0:
+            if home < 0:
+                home = entry
+            reals = m[pool + c.P_REALS]
+            wait = m[pool + c.P_QUEUED] * x[reals + c.X_PREFILL_NS] / n
+            full = x[reals + c.X_SPILL_FILL] * m[pool + c.P_SEQUENCES] * n
+            if wait <= m[stream + c.K_SPILL] and m[pool + c.P_OUTSTANDING] < full:
+                return entry
+        entry += c.O_COLUMNS
+    return home
+
+
+@kernel
+def is_gated(m: Integers, x: Floats, stream: int) -> bool:
+    """Whether the stream's pools are so full that its requests are turned away."""
+    gate = x[m[stream + c.K_GATE]]
+    if gate > 1e300:
+        return False
+    used, places, entry = 0, 0, m[stream + c.K_CHOICE]
+    for _ in range(m[stream + c.K_N_CHOICE]):
+        pool = m[entry + c.O_POOL]
+        used += m[pool + c.P_OUTSTANDING]
+        places += m[pool + c.P_SEQUENCES] * m[pool + c.P_N_ACTIVE]
+        entry += c.O_COLUMNS
+    return used >= gate * places

@@ -1,0 +1,78 @@
+"""From fleets and requests to outcomes: calls the kernel, gives it room, hands on chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gigawatt.serving import memory as c
+from gigawatt.serving.inputs import NEVER, Integers, Rows, Setup
+from gigawatt.serving.kernels import NEED_SPACE, PAUSED, advance, settle
+from gigawatt.serving.memory import Memory, grown, new_memory, packed
+from gigawatt.serving.reference import Outcome
+
+_PAUSE = 200_000  # requests between two looks at the clock
+
+
+def run_kernel(
+    memory: Memory,
+    rows: Integers,
+    ids: Integers,
+    *,
+    stop: int = NEVER,
+    drain: bool = True,
+    tick: Callable[[int], None] | None = None,
+) -> Memory:
+    """The fleet after all instants before ``stop``, or after the last request if ``drain``.
+
+    Args:
+        rows: (n, W_COLUMNS), in order of arrival.
+        ids: hashed blocks of all rows.
+        tick: called now and then with the requests that have ended; what it raises ends the run between two instants.
+    """
+    with np.errstate(over="ignore"):  # hashes wrap; only interpreted kernels would say so
+        while True:
+            why = advance(memory.m, memory.x, rows, ids, stop, drain, _PAUSE)
+            if why == NEED_SPACE:
+                memory = grown(memory)
+            elif why == PAUSED:
+                if tick:
+                    tick(int(memory.m[c.G_ENDED]))
+            else:
+                return memory
+
+
+def simulate_rows(setup: Setup, rows: Rows) -> Outcome:
+    """Every row's way through the fleet, to the end of the last."""
+    memory = new_memory(setup, slots=max(1024, 8 * setup.settings.concurrency), records=len(rows.arrival))
+    memory = run_kernel(memory, *packed(rows))
+    settle(memory.m, int(memory.m[c.G_NOW]))
+    return outcome_of(memory)
+
+
+def outcome_of(memory: Memory) -> Outcome:
+    """Records of rows and counts of replicas."""
+    m = memory.m
+    records = area(m, m[c.G_RECORDS], m[c.G_N_RECORDS], c.REC_COLUMNS)
+    replicas = area(m, m[c.G_REPLICAS], m[c.G_N_REPLICAS], c.R_COLUMNS)
+    pools = area(m, m[c.G_POOLS], m[c.G_N_POOLS], c.P_COLUMNS)
+    return Outcome(
+        status=records[:, c.REC_STATUS],
+        first_ns=records[:, c.REC_FIRST],
+        end_ns=records[:, c.REC_END],
+        replica=records[:, c.REC_REPLICA],
+        admitted_ns=records[:, c.REC_ADMITTED],
+        preemptions=records[:, c.REC_PREEMPTIONS],
+        hits=records[:, c.REC_HITS],
+        sent_ns=records[:, c.REC_SENT],
+        busy_fs=replicas[:, c.R_BUSY_NS] * 1_000_000 + replicas[:, c.R_BUSY_REST],
+        iterations=replicas[:, c.R_ITERATIONS].copy(),
+        peak_blocks=replicas[:, c.R_PEAK].copy(),
+        n_scaled=pools[:, c.P_SCALED].copy(),
+    )
+
+
+def area(m: Integers, at: int, n: int, columns: int) -> Integers:
+    """(n, columns) copy of the records at an address."""
+    return m[int(at) : int(at) + int(n) * columns].reshape(int(n), columns).copy()
