@@ -127,7 +127,8 @@ def decode_fs(steps: Steps, pool: int, b: int, total: int) -> int:
     """Time of one decode step of b sequences with ``total`` tokens in cache together [fs]."""
     j = cell_of(steps, pool, b, total)
     at = steps.at[pool] + b * steps.n_context[pool] + j
-    return steps.base[at] + steps.slope[at] * (total - b * steps.context[steps.at_context[pool] + j])
+    time: int = steps.base[at] + steps.slope[at] * (total - b * steps.context[steps.at_context[pool] + j])
+    return time
 
 
 @kernel
