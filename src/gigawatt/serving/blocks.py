@@ -127,7 +127,8 @@ def make_room(m: Integers, replica: int) -> None:
 def forget_all(m: Integers, replica: int) -> None:
     """An empty cache, as after a failure."""
     table, n = m[replica + c.R_INDEX_TABLE], m[replica + c.R_N_NODES]
-    m[table : table + m[replica + c.R_MASK] + 1] = -1
+    for k in range(m[replica + c.R_MASK] + 1):
+        m[table + k] = -1
     node = m[replica + c.R_NODES]
     m[replica + c.R_SPARE] = node
     for k in range(n):

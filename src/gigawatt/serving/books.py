@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gigawatt.serving import memory as c
-from gigawatt.serving.inputs import Integers
+from gigawatt.serving.inputs import NEVER, Integers
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED
-from gigawatt.serving.steps import kernel
+from gigawatt.serving.steps import bit_length, kernel
 
 
 @kernel
@@ -13,28 +13,18 @@ def bucket_of(value: int) -> int:
     """Bucket of a sketch: the exponent and the first 8 bits of the mantissa of a count of nanoseconds."""
     if value < 1:
         return 0
-    exponent, rest = 0, value
-    if rest >= 1 << 32:
-        exponent, rest = 32, rest >> 32
-    if rest >= 1 << 16:
-        exponent, rest = exponent + 16, rest >> 16
-    if rest >= 1 << 8:
-        exponent, rest = exponent + 8, rest >> 8
-    if rest >= 1 << 4:
-        exponent, rest = exponent + 4, rest >> 4
-    if rest >= 1 << 2:
-        exponent, rest = exponent + 2, rest >> 2
-    if rest >= 2:
-        exponent += 1
+    exponent = bit_length(value) - 1
     if exponent <= c.SUB_BITS:
         return (exponent << c.SUB_BITS) + (value << (c.SUB_BITS - exponent)) - (1 << c.SUB_BITS)
     return min((exponent << c.SUB_BITS) + (value >> (exponent - c.SUB_BITS)) - (1 << c.SUB_BITS), c.BUCKETS - 1)
 
 
 @kernel
-def at_bin(m: Integers, pool: int, now: int) -> int:
-    """Address of the pool's line for the bin of an instant."""
-    return m[pool + c.P_LINES] + min(now // m[c.G_BIN_NS], m[c.G_N_BINS] - 1) * c.T_COLUMNS
+def enter_bin(m: Integers, now: int) -> None:
+    """Moves on to the bin of an instant, the last one if it lies behind all."""
+    k = min(now // m[c.G_BIN_NS], m[c.G_N_BINS] - 1)
+    m[c.G_LINE] = k * c.T_COLUMNS
+    m[c.G_LINE_END] = (k + 1) * m[c.G_BIN_NS] if k < m[c.G_N_BINS] - 1 else NEVER
 
 
 @kernel
@@ -54,7 +44,7 @@ def count_on(m: Integers, pool: int, change: int, now: int) -> None:
 @kernel
 def book_run(m: Integers, replica: int, before: int, tokens: int) -> None:
     """Tokens and busy time of a run that began at ``before`` with ``tokens`` computed, in the bin of its end."""
-    line = at_bin(m, m[replica + c.R_POOL], m[replica + c.R_NS])
+    line = m[m[replica + c.R_POOL] + c.P_LINES] + m[c.G_LINE]
     spent = m[replica + c.R_NS] - before
     m[line + c.T_BUSY] += spent
     m[line + c.T_COMPUTED] += m[replica + c.R_TOKENS] - tokens

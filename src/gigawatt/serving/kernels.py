@@ -5,7 +5,7 @@ from __future__ import annotations
 from gigawatt.serving import memory as c
 from gigawatt.serving.batch import begin, cut, end, leave, pass_time, queue_push
 from gigawatt.serving.blocks import forget_all
-from gigawatt.serving.books import at_bin, book_end, book_run, count_on
+from gigawatt.serving.books import book_end, book_run, count_on, enter_bin
 from gigawatt.serving.inputs import NEVER, Floats, Integers
 from gigawatt.serving.policies import (
     ABORTED,
@@ -23,7 +23,7 @@ from gigawatt.serving.policies import (
     STARTING,
 )
 from gigawatt.serving.routing import is_gated, list_active, pick, pool_for
-from gigawatt.serving.steps import kernel
+from gigawatt.serving.steps import kernel, pointer
 from gigawatt.serving.times import steps_to
 
 FINISHED, NEED_SPACE, PAUSED = 0, 1, 2  # what ``advance`` comes back for
@@ -165,11 +165,11 @@ def _follow_up(m: Integers, rows: Integers, follower: int, now: int) -> None:
     """What the end of a request sets off: the next of a closed loop, or of its session."""
     if m[c.G_CONCURRENCY] > 0:
         row = m[c.G_REFILL]
-        if row < len(rows):
+        if row < m[c.G_N_ROWS]:
             m[c.G_REFILL] = row + 1
             _hold_back(m, now, row, -1)
     elif follower >= 0:
-        _hold_back(m, now + rows[follower, c.W_THINK], follower, -1)
+        _hold_back(m, now + rows[follower * c.W_COLUMNS + c.W_THINK], follower, -1)
 
 
 @kernel
@@ -257,7 +257,8 @@ def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) ->
         m[replica + place] = 0
     m[replica + c.R_HEAD] = m[replica + c.R_TAIL] = m[replica + c.R_PART] = -1
     phases = m[replica + c.R_PHASES]
-    m[phases : phases + m[pool + c.P_BLOCK]] = 0
+    for k in range(m[pool + c.P_BLOCK]):
+        m[phases + k] = 0
     if m[pool + c.P_CACHE] == CACHE_OWN:
         forget_all(m, replica)
 
@@ -284,7 +285,7 @@ def _again(m: Integers, rows: Integers, slot: int, replica: int, now: int) -> No
     m[slot + c.S_TOTAL] = m[slot + c.S_INPUT]
     for place in (c.S_DONE, c.S_CHUNK, c.S_GENERATED, c.S_HELD, c.S_READY, c.S_PREEMPTIONS):
         m[slot + place] = 0
-    m[slot + c.S_LEFT] = rows[row, c.W_LEFT]
+    m[slot + c.S_LEFT] = rows[row * c.W_COLUMNS + c.W_LEFT]
     m[slot + c.S_SURPLUS] = m[slot + c.S_OUTPUT] - 1 - m[slot + c.S_LEFT]
     m[slot + c.S_TRIES] += 1
     m[slot + c.S_RETRIES] += 1
@@ -368,6 +369,7 @@ def _control(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) ->
             m[pool + c.P_TICK] += m[pool + c.P_EVERY]
         pool += c.P_COLUMNS
     _next_start(m)
+    m[c.G_NEXT] = _next_control(m)
 
 
 @kernel
@@ -399,7 +401,7 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     m[replica + c.R_QUEUED] += queued
     m[pool + c.P_OUTSTANDING] += 1
     m[pool + c.P_QUEUED] += queued
-    m[at_bin(m, pool, now) + c.T_SENT] += 1
+    m[m[pool + c.P_LINES] + m[c.G_LINE] + c.T_SENT] += 1
     is_blocked = m[replica + c.R_RUNNING] >= m[pool + c.P_SEQUENCES]
     if m[replica + c.R_WAITING] > 0 and not by_priority:
         is_blocked = True  # nobody overtakes the head
@@ -453,23 +455,23 @@ def _arrive(m: Integers, x: Floats, rows: Integers, row: int, now: int) -> None:
     m[c.G_OPEN] += 1
     for k in range(c.S_COLUMNS):
         m[slot + k] = 0
-    stream = m[c.G_STREAMS] + rows[row, c.W_STREAM] * c.K_COLUMNS
+    stream = m[c.G_STREAMS] + rows[row * c.W_COLUMNS + c.W_STREAM] * c.K_COLUMNS
     m[slot + c.S_ROW] = row
-    m[slot + c.S_NUMBER] = rows[row, c.W_NUMBER]
+    m[slot + c.S_NUMBER] = rows[row * c.W_COLUMNS + c.W_NUMBER]
     m[slot + c.S_STREAM] = stream
     m[slot + c.S_WHERE] = c.HELD_BACK
     m[slot + c.S_REPLICA] = m[slot + c.S_FIRST] = m[slot + c.S_ADMITTED] = -1
     m[slot + c.S_SENT] = now
-    m[slot + c.S_INPUT] = m[slot + c.S_TOTAL] = rows[row, c.W_INPUT]
-    m[slot + c.S_OUTPUT] = rows[row, c.W_OUTPUT]
-    m[slot + c.S_LEFT] = rows[row, c.W_LEFT]
+    m[slot + c.S_INPUT] = m[slot + c.S_TOTAL] = rows[row * c.W_COLUMNS + c.W_INPUT]
+    m[slot + c.S_OUTPUT] = rows[row * c.W_COLUMNS + c.W_OUTPUT]
+    m[slot + c.S_LEFT] = rows[row * c.W_COLUMNS + c.W_LEFT]
     m[slot + c.S_SURPLUS] = m[slot + c.S_OUTPUT] - 1 - m[slot + c.S_LEFT]
-    m[slot + c.S_CACHED] = rows[row, c.W_CACHED]
-    m[slot + c.S_IDS] = rows[row, c.W_IDS]
-    m[slot + c.S_N_IDS] = rows[row, c.W_N_IDS]
-    m[slot + c.S_FOLLOWER] = rows[row, c.W_FOLLOWER]
-    m[slot + c.S_KEY] = rows[row, c.W_KEY]
-    ttft, tpot = rows[row, c.W_TTFT], rows[row, c.W_TPOT]
+    m[slot + c.S_CACHED] = rows[row * c.W_COLUMNS + c.W_CACHED]
+    m[slot + c.S_IDS] = rows[row * c.W_COLUMNS + c.W_IDS]
+    m[slot + c.S_N_IDS] = rows[row * c.W_COLUMNS + c.W_N_IDS]
+    m[slot + c.S_FOLLOWER] = rows[row * c.W_COLUMNS + c.W_FOLLOWER]
+    m[slot + c.S_KEY] = rows[row * c.W_COLUMNS + c.W_KEY]
+    ttft, tpot = rows[row * c.W_COLUMNS + c.W_TTFT], rows[row * c.W_COLUMNS + c.W_TPOT]
     m[slot + c.S_TTFT] = ttft if ttft >= 0 else m[stream + c.K_TTFT]
     m[slot + c.S_TPOT] = tpot if tpot >= 0 else m[stream + c.K_TPOT]
     m[stream + c.N_SENT] += 1
@@ -520,7 +522,7 @@ def _end_replica(m: Integers, rows: Integers, ids: Integers, replica: int) -> No
             way = m[pool + c.P_TRANSFER_NS] + m[pool + c.P_TRANSFER_FS] * m[slot + c.S_INPUT] // 1_000_000
             _hold_back(m, now + way, m[slot + c.S_ROW], slot)
         else:
-            line = at_bin(m, pool, now)
+            line = m[pool + c.P_LINES] + m[c.G_LINE]
             m[line + c.T_ENDED] += 1
             m[line + c.T_OUTPUT] += m[slot + c.S_OUTPUT]
             _close(m, rows, slot, replica, now, COMPLETED)
@@ -548,7 +550,7 @@ def _drop_stale(m: Integers) -> None:
 def _has_space(m: Integers, rows: Integers, now: int) -> bool:
     """Whether all that may come at this instant has a slot and a place in the heaps."""
     row = m[c.G_ROW]
-    while row < len(rows) and rows[row, c.W_ARRIVAL] == now:
+    while row < m[c.G_N_ROWS] and rows[row * c.W_COLUMNS + c.W_ARRIVAL] == now:
         row += 1
     coming, room = m[c.G_N_FUTURE] + row - m[c.G_ROW], m[c.G_N_SLOTS]
     return (
@@ -564,37 +566,46 @@ def advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, dr
 
     Comes back with why: FINISHED; NEED_SPACE for more slots; PAUSED after ``pause`` requests have ended.
     """
+    return _advance(pointer(m), pointer(x), pointer(rows), pointer(ids), stop, drain, pause)
+
+
+@kernel
+def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, drain: bool, pause: int) -> int:
+    n_rows = m[c.G_N_ROWS]
     if m[c.G_NOW] < 0:
         m[c.G_NOW] = 0
+        m[c.G_NEXT] = _next_control(m)
+        enter_bin(m, 0)
         if m[c.G_CONCURRENCY] > 0:
-            m[c.G_ROW] = len(rows)
-            for row in range(min(m[c.G_CONCURRENCY], len(rows))):
+            m[c.G_ROW] = n_rows
+            for row in range(min(m[c.G_CONCURRENCY], n_rows)):
                 _hold_back(m, 0, row, -1)
-            m[c.G_REFILL] = min(m[c.G_CONCURRENCY], len(rows))
+            m[c.G_REFILL] = min(m[c.G_CONCURRENCY], n_rows)
     until = m[c.G_ENDED] + pause
     while m[c.G_ENDED] < until:
-        while m[c.G_ROW] < len(rows) and rows[m[c.G_ROW], c.W_ARRIVAL] >= NEVER:
+        while m[c.G_ROW] < n_rows and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER:
             m[c.G_ROW] += 1
         _drop_stale(m)
         now = _FOREVER
         if m[c.G_N_EVENTS] > 0:
             now = m[m[m[c.G_EVENTS]] + c.R_END]
-        if m[c.G_ROW] < len(rows):
-            now = min(now, rows[m[c.G_ROW], c.W_ARRIVAL])
+        if m[c.G_ROW] < n_rows:
+            now = min(now, rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL])
         if m[c.G_N_FUTURE] > 0:
             now = min(now, m[m[c.G_FUTURE]])
         if m[c.G_N_ABORTS] > 0:
             now = min(now, m[m[c.G_ABORTS]])
         if now >= NEVER and m[c.G_OPEN] == 0:
             return FINISHED
-        control = _next_control(m)
-        now = min(now, control)
+        now = min(now, m[c.G_NEXT])
         if now >= NEVER or (now >= stop and not drain):
             return FINISHED
         if not _has_space(m, rows, now):
             return NEED_SPACE
         m[c.G_NOW] = now
-        if control <= now:
+        if m[c.G_LINE_END] <= now:
+            enter_bin(m, now)
+        if m[c.G_NEXT] <= now:
             _control(m, x, rows, ids, now)
         _phases(m, x, rows, ids, now)
     return PAUSED
@@ -630,7 +641,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         else:
             _arrive(m, x, rows, row, now)
         _drop_stale(m)
-    while m[c.G_ROW] < len(rows) and rows[m[c.G_ROW], c.W_ARRIVAL] <= now:
+    while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] <= now:
         m[c.G_ROW] += 1
         _arrive(m, x, rows, m[c.G_ROW] - 1, now)
     while m[c.G_N_ABORTS] > 0:
@@ -653,8 +664,9 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
 
 
 @kernel
-def settle(m: Integers, now: int) -> None:
+def settle(array: Integers, now: int) -> None:
     """Counts the time that replicas have been on up to ``now``."""
+    m = pointer(array)
     pool = m[c.G_POOLS]
     for _ in range(m[c.G_N_POOLS]):
         count_on(m, pool, 0, now)

@@ -27,8 +27,9 @@ Floats = npt.NDArray[np.float64]
     G_NOW, G_ROW, G_CONTROL, G_N_CONTROL, G_FREE, G_N_FREE, G_N_SLOTS, G_SLOTS, G_FUTURE, G_N_FUTURE, G_ABORTS,
     G_N_ABORTS, G_EVENTS, G_N_EVENTS, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
     G_CONTROLS, G_POOLS, G_N_POOLS, G_STREAMS, G_N_STREAMS, G_REPLICAS, G_N_REPLICAS, G_BIN_NS, G_N_BINS, G_RECORDS,
-    G_N_RECORDS, G_ENDED, G_COLUMNS,
-) = range(35)  # fmt: skip
+    G_N_RECORDS, G_ENDED, G_N_ROWS, G_NEXT, G_LINE,
+    G_LINE_END, G_COLUMNS,
+) = range(39)  # fmt: skip
 
 # Of a pool: how it is set up, where its step times are, what it counts.
 (
@@ -295,7 +296,7 @@ def grown(memory: Memory) -> Memory:
 
 
 def packed(rows: Rows) -> tuple[Integers, Integers]:
-    """((n, W_COLUMNS), ids): rows as kernels read them."""
+    """((n W_COLUMNS,), ids): rows as kernels read them, one behind the other."""
     n = len(rows.arrival)
     table = np.zeros((n, W_COLUMNS), dtype=np.int64)
     table[:, W_ARRIVAL], table[:, W_INPUT], table[:, W_OUTPUT] = rows.arrival, rows.inputs, rows.outputs
@@ -311,4 +312,4 @@ def packed(rows: Rows) -> tuple[Integers, Integers]:
         table[:, place] = column if len(column) else -1
     if len(rows.block_start):
         table[:, W_IDS], table[:, W_N_IDS] = rows.block_start[:-1], np.diff(rows.block_start)
-    return table, rows.block_ids
+    return table.ravel(), rows.block_ids

@@ -27,10 +27,11 @@ def run_kernel(
     """The fleet after all instants before ``stop``, or after the last request if ``drain``.
 
     Args:
-        rows: (n, W_COLUMNS), in order of arrival.
+        rows: (n x W_COLUMNS,), in order of arrival.
         ids: hashed blocks of all rows.
         tick: called now and then with the requests that have ended; what it raises ends the run between two instants.
     """
+    memory.m[c.G_N_ROWS] = len(rows) // c.W_COLUMNS
     with np.errstate(over="ignore"):  # hashes wrap; only interpreted kernels would say so
         while True:
             why = advance(memory.m, memory.x, rows, ids, stop, drain, _PAUSE)

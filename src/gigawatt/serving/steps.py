@@ -12,11 +12,13 @@ least. Quantisation: half a femtosecond a token of cache, 0.1 ppm of a step of 1
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.extending import intrinsic
 
 from gigawatt.perf.interpolate import bilinear
 from gigawatt.perf.table import BANDS, Band, StepTable
@@ -24,6 +26,7 @@ from gigawatt.perf.table import BANDS, Band, StepTable
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 FS_PER_NS = 1_000_000
 FS_PER_S = 1e15
@@ -31,8 +34,8 @@ LEAST_FS = FS_PER_NS  # of a step
 
 
 def kernel(function: _Function) -> _Function:
-    """``function`` compiled once and kept on disk; releases the interpreter's lock."""
-    return cast(_Function, njit(cache=True, nogil=True)(function))
+    """``function`` compiled into those that call it."""
+    return cast(_Function, njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function))
 
 
 class Steps(NamedTuple):
@@ -151,3 +154,40 @@ def prefill_fs(steps: Steps, pool: int, tokens: int, weighted: int) -> int:
 def mixed_fs(decode: int, prefill: int, shared: int) -> int:
     """Time of a step that does both [fs]: each part, less what both count."""
     return decode + prefill - min(shared, decode, prefill)
+
+
+
+if config.DISABLE_JIT:
+
+    def pointer(array: _Array) -> _Array:
+        """The same array."""
+        return array
+
+    def bit_length(value: int) -> int:
+        """Bits of a number above 0."""
+        return int(value).bit_length()
+
+else:
+
+    @intrinsic  # type: ignore[misc]
+    def pointer(_context: Any, array: Any) -> Any:
+        """Where a one-dimensional array begins: indexed like it, by numbers of 0 and more, and not counted.
+
+        Many small functions that share an array spend most of their time on counting its references and on indices
+        that might be negative. The caller keeps the array alive.
+        """
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return context.make_array(signature.args[0])(context, builder, value=args[0]).data
+
+        return types.CPointer(array.dtype)(array), lower
+
+    @intrinsic  # type: ignore[misc]
+    def bit_length(_context: Any, value: Any) -> Any:
+        """Bits of a number above 0."""
+
+        def lower(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            zeros = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+            return builder.sub(ir.Constant(args[0].type, 64), zeros)
+
+        return types.int64(types.int64), lower

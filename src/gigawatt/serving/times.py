@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from gigawatt.perf.interpolate import bilinear
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Floats, Integers
 from gigawatt.serving.steps import kernel
@@ -34,11 +33,42 @@ def step_fs(m: Integers, pool: int, b: int, total: int) -> int:
 @kernel
 def pass_fs(m: Integers, x: Floats, pool: int, tokens: int, weighted: int) -> int:
     """Time of one prefill pass [fs]; see ``steps.prefill_fs``."""
-    at_tokens, at_cached, at = m[pool + c.P_TOKENS], m[pool + c.P_CACHED], m[pool + c.P_PREFILL]
     n, n_cached = m[pool + c.P_N_TOKENS], m[pool + c.P_N_CACHED]
-    xs, ys = x[at_tokens : at_tokens + n], x[at_cached : at_cached + n_cached]
     behind = 0.5 * weighted / tokens - 0.5 * tokens
-    return max(int(bilinear(float(tokens), behind, xs, ys, x[at : at + n * n_cached]) * 1e15 + 0.5), 1_000_000)
+    seconds = _bilinear(
+        float(tokens), behind, x, m[pool + c.P_TOKENS], n, m[pool + c.P_CACHED], n_cached, m[pool + c.P_PREFILL]
+    )
+    return max(int(seconds * 1e15 + 0.5), 1_000_000)
+
+
+@kernel
+def _index(at: float, x: Floats, axis: int, n: int) -> int:
+    low, high = 0, n - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if x[axis + middle] <= at:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _bilinear(u: float, v: float, x: Floats, xs: int, n: int, ys: int, n_y: int, z: int) -> float:
+    """``perf.interpolate.bilinear`` on axes and values at addresses: the same operations in the same order."""
+    i, j = _index(u, x, xs, n), _index(v, x, ys, n_y)
+    at = z + i * n_y + j
+    corner = x[at]
+    b, rise, d = 0.0, 0.0, 0.0
+    if n > 1:
+        b = (x[at + n_y] - corner) / (x[xs + i + 1] - x[xs + i])
+    if n_y > 1:
+        rise = (x[at + 1] - corner) / (x[ys + j + 1] - x[ys + j])
+        if n > 1:
+            slope = (x[at + n_y + 1] - x[at + 1]) / (x[xs + i + 1] - x[xs + i])
+            d = (slope - b) / (x[ys + j + 1] - x[ys + j])
+    du, dv = u - x[xs + i], v - x[ys + j]
+    return max(corner + b * du + (rise + d * du) * dv, 0.0)
 
 
 @kernel
