@@ -99,6 +99,17 @@ def test_a_step_table_is_written_and_read_back(tmp_path: Path) -> None:
     assert load_table(path).system == "hgx-h200"
 
 
+def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> None:
+    path = tmp_path / "steps.nc"
+    plain = ("perf", "llama-70b", "--systems", "cs-3", "--slo", "speed=20", "--table", str(path))
+    done = gigawatt(*plain, "--speculate", "3x0.7")
+    assert done.returncode == 0, done.stderr
+    assert load_table(path).software == "dataflow-2026, a step verifies 3 drafted tokens"
+    nowhere = refused(*plain[:-1], str(tmp_path / "no" / "steps.nc"))
+    assert nowhere.startswith("TableError: the step table cannot be written to ")
+    assert nowhere.endswith("no/steps.nc: there is no folder no; make it or choose another file")
+
+
 def test_a_configuration_takes_the_place_of_a_model(tmp_path: Path) -> None:
     path = tmp_path / "my_model_config.json"
     path.write_text(json.dumps(CONFIG))

@@ -67,7 +67,12 @@ def model_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Page with the frontiers to write.")] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Step table (netCDF) of the best point of one system to write.")
+        Path | None,
+        typer.Option(
+            "--table",
+            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; with "
+            "--speculate it holds the time of one step that verifies the drafted tokens.",
+        ),
     ] = None,
 ) -> None:
     """Search all layouts, batches, aggregated or disaggregated, for the best way to serve a model at an SLO."""
@@ -83,8 +88,6 @@ def model_command(
     chosen = _systems(catalog, systems)
     if table is not None and len(chosen) != 1:
         raise CatalogError("--table takes one system; name it with --systems")
-    if table is not None and speculate:
-        raise CatalogError("--table holds plain steps, of which an engine makes what it drafts; leave out --speculate")
     answers = [answer(system, task, basis, options, objective=aim, tail=tail) for system in chosen]
     if not any(len(one.found) for one in answers):
         raise CatalogError("\n".join(dict.fromkeys(one.chosen.reason for one in answers)))
