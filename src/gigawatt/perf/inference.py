@@ -160,7 +160,7 @@ def served(
 
 BATCHES = np.array([1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096.0])
 NEW_TOKENS = np.array([1, *(float(2**n) for n in range(4, 18))])  # of a prefill pass, up to 131,072
-_KNOWN_BATCH, _KNOWN_CONTEXT, _KNOWN_TOKENS = 512, 16384, 16384  # largest of the rows that the fit rests on
+LARGEST_BATCH, LONGEST_CONTEXT = 512, 16384  # sequences a rank and tokens of the rows that the fit rests on
 
 
 def contexts(model: Model, *, first: float = 1.0) -> Floats:
@@ -204,8 +204,8 @@ def table_of(
     decode = run.decode_s(batch[:, None], context[None, :], many) * drafting
     prefill = run.prefill_s(tokens[:, None], cached[None, :])
     rated = system.it_power.value / system.n_packages.value * layout.n_packages
-    known = (batch[:, None] <= _KNOWN_BATCH) & (context[None, :] <= _KNOWN_CONTEXT) & (not speculation.tokens)
-    seen = (tokens[:, None] <= _KNOWN_TOKENS) & (cached[None, :] == 0)
+    known = (batch[:, None] <= LARGEST_BATCH) & (context[None, :] <= LONGEST_CONTEXT) & (not speculation.tokens)
+    seen = (tokens[:, None] <= LONGEST_CONTEXT) & (cached[None, :] == 0)
     return StepTable(
         system=system.id, model=model.id, layout=layout.name, precision=serving.name,
         software=(software or "mean") + speculation.words,

@@ -23,7 +23,7 @@ from gigawatt.perf.layout import parse_layout, why_illegal
 from gigawatt.perf.search import candidates, paired
 from gigawatt.perf.step import step_tables
 from gigawatt.perf.table import StepTable
-from gigawatt.perf.task import Basis, Options, Task
+from gigawatt.perf.task import Asked, Basis, Options, Task
 
 _TIE = 0.99  # of the best rate a package; a smaller layout above it is taken
 
@@ -42,6 +42,7 @@ class Replica:
         max_sequences: sequences of the task's mean length that the caches of the whole replica hold.
         layout, prefill_layout, precision: names.
         operating: the point of the search, with its rates, its power and its band.
+        note: why the maker of the tables (``table.maker``) is the one it is; empty for machines with weights in SRAM.
         reason: why the task's SLO is missed by a layout that was named; empty where it is held.
     """
 
@@ -61,6 +62,7 @@ class Replica:
     prefill_layout: str
     precision: str
     operating: Operating = field(repr=False)
+    note: str = ""
     reason: str = ""
 
     def kv_transfer_s(self, tokens: float) -> float:
@@ -76,19 +78,19 @@ class Replica:
 
 def replica_of(
     system: System | tuple[System, System], model: Model, basis: Basis, *, task: Task, layout: str | None = None,
-    precision: str | None = None, options: Options = Options(),
+    precision: str | None = None, options: Options = Options(), maker: Asked | None = None,
 ) -> Replica:  # fmt: skip
     """Replica of ``model`` on a system, or on two as a hybrid; the rules for its layout stand in the module.
 
-    ``precision`` is how weights are stored and wins over ``options``. ``task`` says lengths, and the SLO that the
-    layout is chosen at; its model is ``model`` whatever it says.
+    ``precision`` is how weights are stored, ``maker`` whose tables are taken; both win over ``options``. ``task`` says
+    lengths, and the SLO that the layout is chosen at; its model is ``model`` whatever it says.
 
     Raises:
         CatalogError: nothing serves the task, or a named layout is no layout, illegal or too small; the sentence says
             what is missing and which layout would fit.
     """
     task = replace(task, model=model)
-    options = replace(options, weights=precision or options.weights)
+    options = replace(options, weights=precision or options.weights, maker=maker or options.maker)
     machine = system[0] if isinstance(system, tuple) else system
     if isinstance(system, tuple):
         found = paired(*system, task, basis, options)
@@ -115,7 +117,7 @@ def replica_of(
         kv_transfer_bytes_per_s=tables.transfer_bytes_per_s, kv_transfer_latency_s=tables.transfer_latency_s,
         speculation=options.speculation, max_sequences=int(min(held + 1e-6, decode.sequences[-1])),
         layout=chosen.layout, prefill_layout=chosen.prefill_layout, precision=found.precision, operating=chosen,
-        reason=reason,
+        note=tables.note, reason=reason,
     )  # fmt: skip
 
 

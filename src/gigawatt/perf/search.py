@@ -35,6 +35,7 @@ from gigawatt.perf.inference import Speculation
 from gigawatt.perf.memory import BATCHES, in_memory
 from gigawatt.perf.pipelines import in_sram
 from gigawatt.perf.precision import settle
+from gigawatt.perf.rows import lacking
 from gigawatt.perf.step import Tables, step_table, step_tables
 from gigawatt.perf.task import Basis, Options, Tail, Task, basis_of, task_of
 
@@ -62,8 +63,9 @@ def candidates(system: System, task: Task, basis: Basis, options: Options = Opti
         return replace(none, reason=system.refusal or f"{system.name} has no package in the catalogue")
     if system.kind == "sram":
         return in_sram(none, basis, options)
-    if not (system.package.memory and system.package.memory_bandwidth and system.scale_up_packages):
-        return replace(none, reason=f"{system.name} has no memory or scale-up figures in the catalogue")
+    lack = lacking(system)
+    if lack:
+        return replace(none, reason=lack)
     try:
         serving = settle(system, task.model, options.weights, "", options.cache)
     except CatalogError as error:

@@ -7,6 +7,7 @@ and drafts the next ones; ``Speculation.tokens_per_pass`` of them are kept on av
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gigawatt.perf.dataflow import replica as pipeline_of
 from gigawatt.perf.dataflow import table_of as pipeline_table
 from gigawatt.perf.draw import PREFILL_LOAD, Part, prefilling_watts, side_watts
 from gigawatt.perf.energy import idle_watts, unit_watts
+from gigawatt.perf.fit_measured import corrections, why_not_ahead
 from gigawatt.perf.hybrids import joined, without_feed_forward
 from gigawatt.perf.inference import (
     BATCHES,
@@ -31,10 +33,12 @@ from gigawatt.perf.inference import (
     table_of,
 )
 from gigawatt.perf.layout import Layout
+from gigawatt.perf.measured import Terms, choose_maker, measured_table
+from gigawatt.perf.operators import BACKENDS as SERVERS
 from gigawatt.perf.operators import Floats, Pass, generation_step, values_of, work_of
 from gigawatt.perf.precision import settle
 from gigawatt.perf.predict import Behind, band_for
-from gigawatt.perf.table import EXTRAPOLATED, StepTable
+from gigawatt.perf.table import EXTRAPOLATED, Refusal, StepTable
 from gigawatt.perf.task import Basis, Options, Task
 
 
@@ -47,6 +51,7 @@ class Tables:
     Attributes:
         decode: of the replica that decodes; with the prompts, where it takes them itself.
         prefill: of the replica that takes prompts; None where they are not apart.
+        note: why the maker of the tables is the one it is.
         transfer_bytes_per_token: cache of a token that is sent [byte].
         transfer_bytes_per_s: links of a replica that decodes, all its packages together [byte/s].
         transfer_latency_s: fixed time of a transfer [s]; the search counts none.
@@ -54,6 +59,7 @@ class Tables:
 
     decode: StepTable
     prefill: StepTable | None = None
+    note: str = ""
     transfer_bytes_per_token: float = 0.0
     transfer_bytes_per_s: float = float("inf")
     transfer_latency_s: float = 0.0
@@ -72,6 +78,8 @@ def step_tables(found: Candidates, chosen: Operating, basis: Basis, options: Opt
     """Step times of both sides of an operating point. Raises CatalogError where there is none."""
     if not chosen.is_served:
         raise CatalogError(chosen.reason)
+    if options.maker == "measured" and found.maker == "dataflow":
+        raise CatalogError(f"no kernels are measured on {found.system.name}; leave out --maker measured")
     if found.parts:
         return _hybrid_tables(found, chosen, basis, options)
     if found.maker == "dataflow":
@@ -113,6 +121,55 @@ def _one_side(system: System, task: Task, layout: Layout, basis: Basis, options:
     )  # fmt: skip
 
 
+def _made(
+    system: System, task: Task, layout: Layout, basis: Basis, options: Options, watts: Floats
+) -> tuple[StepTable, str]:
+    """Table of one side by the maker that is asked for, and why it is that one."""
+    if options.maker == "calibrated":
+        return _one_side(system, task, layout, basis, options, watts), "the calibrated model is asked for"
+    lack = why_calibrated(system, task, basis, options)
+    if not lack:
+        made = _by_kernels(system, task, layout, basis, options, watts)
+        if isinstance(made, StepTable):
+            return made, "kernels are measured"
+        lack = made.reason
+    if options.maker == "measured":
+        raise CatalogError(lack)
+    return _one_side(system, task, layout, basis, options, watts), lack
+
+
+def why_calibrated(system: System, task: Task, basis: Basis, options: Options) -> str:
+    """Why measured kernels do not serve, as a sentence; empty where they do."""
+    backend = options.backend or SERVERS[0]
+    if basis.measured is None:
+        return "the catalogue holds no correction of measured kernels"
+    if backend not in SERVERS:
+        return f"no kernels are measured for the backend '{backend}'; there are {', '.join(SERVERS)}"
+    if options.speculation.tokens:
+        return "measured kernels hold no step that verifies drafted tokens"
+    if options.cache and options.cache != task.model.kv_precision:
+        return f"measured kernels take a cache in {task.model.kv_precision}, as the model states it"
+    choice = choose_maker(system, task.model, options.weights or task.model.weights_precision)
+    if isinstance(choice, Refusal) or choice.maker != "measured":
+        return choice.reason
+    return "" if options.maker == "measured" else why_not_ahead(basis.measured, basis.inference, backend)
+
+
+def _by_kernels(
+    system: System, task: Task, layout: Layout, basis: Basis, options: Options, watts: Floats
+) -> StepTable | Refusal:
+    assert basis.measured is not None
+    backend: Any = options.backend or SERVERS[0]
+    decode, prefill = corrections(basis.measured, backend)
+    stored = options.weights or task.model.weights_precision
+    terms = Terms(costs=basis.costs, correction=decode, prefill=prefill)
+    made = measured_table(system, task.model, layout, stored, backend, terms)
+    if isinstance(made, Refusal):
+        return made
+    named = settle(system, task.model, options.weights, "", options.cache).name
+    return replace(made, layout=layout.name, precision=named, watts=watts, load=np.array([0.0, 1.0]))
+
+
 def _memory_tables(found: Candidates, chosen: Operating, basis: Basis, options: Options) -> Tables:
     system, task = found.system, found.task
     assert system.package and system.n_packages
@@ -120,7 +177,8 @@ def _memory_tables(found: Candidates, chosen: Operating, basis: Basis, options: 
     if before < 0:
         each = chosen.it_power_unit_w / system.n_packages.value
         watts = _line(system, basis, chosen.n_packages, each)
-        return Tables(decode=_one_side(system, task, layout, basis, options, watts))
+        table, note = _made(system, task, layout, basis, options, watts)
+        return Tables(decode=table, note=note)
     prefilling = found.layouts[before]
     lag, _ = _ends(system, task.model, basis)
     serving = settle(system, task.model, options.weights, "", options.cache)
@@ -136,9 +194,12 @@ def _memory_tables(found: Candidates, chosen: Operating, basis: Basis, options: 
     sizes = chosen.n_packages, float(prefilling.n_packages)
     lines = [_line(system, basis, n, float(each[0])) for n, each in zip(sizes, (decoding, working), strict=True)]
     ranks = layout.tp * layout.pp
+    decode, note = _made(system, task, layout, basis, options, lines[0])
+    plainly = replace(options, speculation=Speculation())
     return Tables(
-        decode=_one_side(system, task, layout, basis, options, lines[0]),
-        prefill=_one_side(system, task, prefilling, basis, replace(options, speculation=Speculation()), lines[1]),
+        decode=decode,
+        prefill=_made(system, task, prefilling, basis, plainly, lines[1])[0],
+        note=note,
         transfer_bytes_per_token=float(cache_bytes_per_token(plain)) * ranks,
         transfer_bytes_per_s=float(np.asarray(plain.transfer)) * ranks,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Literal, get_args
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Calibration, Costs, Model, Workload
@@ -13,6 +14,9 @@ from gigawatt.perf.energy import Power, power_coefficients
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.predict import Behind, behind_of
+
+Asked = Literal["auto", "measured", "calibrated"]
+ASKED: tuple[Asked, ...] = get_args(Asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +65,10 @@ class Tail:
 class Options:
     """How it is served: backend ("" is the mean of all), stored precisions ("" is as released), speculation.
 
-    ``layout`` is the only one that decodes, ``prefill_layout`` the only one that takes prompts apart from it; a layout
-    without it takes its prompts itself. None leaves both to the search.
+    ``maker`` is whose step tables are taken: "auto" is measured kernels where they are as near to measured rows as the
+    calibrated model; a search is of the calibrated model always. ``layout`` is the only one that decodes,
+    ``prefill_layout`` the only one that takes prompts apart from it; a layout without it takes its prompts itself. None
+    leaves both to the search.
     """
 
     backend: str = ""
@@ -70,6 +76,7 @@ class Options:
     cache: str = ""
     speculation: Speculation = field(default_factory=Speculation)
     max_packages: int = 0  # of a replica; 0 is no limit
+    maker: Asked = "auto"
     layout: Layout | None = None
     prefill_layout: Layout | None = None
     pipeline_packages: int = 0  # of a replica in SRAM; 0 leaves them to the search
@@ -84,6 +91,7 @@ class Basis:
     power: Power
     costs: Costs
     behind: Mapping[str, Behind] = field(default_factory=dict)
+    measured: Calibration | None = None
     headroom: tuple[float, float, float] = (0.0, 0.0, 0.0)
     draft: Speculation = field(default_factory=Speculation)
     searched: dict[tuple[object, ...], object] = field(default_factory=dict, repr=False, compare=False)
@@ -101,6 +109,7 @@ def basis_of(
         power=power_coefficients(catalog.calibration("power-2026")),
         costs=catalog.costs(costs),
         behind={vendor: behind_of(catalog, vendor, efficiency) for vendor in stated.software_by_vendor},
+        measured=catalog.calibration("measured-2026"),
         headroom=stated.headroom.range,
         draft=Speculation(tokens=round(stated.draft_tokens.value), accepted=stated.draft_accepted.value),
     )

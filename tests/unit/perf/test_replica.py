@@ -9,13 +9,17 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import CatalogError
+from gigawatt.perf import measured, step
+from gigawatt.perf.fit_measured import ERROR, why_not_ahead
 from gigawatt.perf.inference import Speculation, cache_bytes_per_token
 from gigawatt.perf.layout import Layout
-from gigawatt.perf.operators import Pass, values_of, work_of
+from gigawatt.perf.measured import INSTALL, Choice, Kernels
+from gigawatt.perf.operators import BACKENDS, Pass, values_of, work_of
 from gigawatt.perf.precision import settle
 from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import BATCHES, Options, Task, basis_of, candidates, within_slo
 from gigawatt.perf.table import CALIBRATED, EXTRAPOLATED
+from tests.unit.perf.test_measured import Stub
 from tests.unit.perf.test_search import from_priors
 
 CATALOG = load_catalog()
@@ -30,9 +34,10 @@ def made(system: str, model: str = "llama-3.1-70b", layout: str | None = None, *
     chosen = CATALOG.model(model)
     task = Task(model=chosen, prompt=2000.0, output=500.0, tokens_per_s_user=20.0)
     limits = {key: more.pop(key) for key in ("tokens_per_s_user", "prompt") if key in more}
+    basis = more.pop("basis", PLAIN)
     return replica_of(
-        (both[0], both[1]) if len(both) > 1 else both[0], chosen, PLAIN, task=replace(task, **limits), layout=layout,
-        **more,  # type: ignore[arg-type]
+        (both[0], both[1]) if len(both) > 1 else both[0], chosen, basis, task=replace(task, **limits), layout=layout,
+        **more,
     )  # fmt: skip
 
 
@@ -168,6 +173,10 @@ def test_a_layout_that_is_named_is_kept_though_it_misses_the_slo() -> None:
             "missing, 43.4 GB on each of 4 packages; tp1 dp8 would fit",
         ),
         ("hgx-h200", "llama-3.1-70b", "tp1+tp2+tp4", "'tp1+tp2+tp4' names 3 layouts; write one, or two as 'decode + prefill'"),
+        (
+            "hgx-h200", "llama-3.1-70b", "tp8 ep8",
+            "Llama 3.1 70B has no experts to share; attention ranks would be replicas of their own",
+        ),
         ("hgx-h200", "llama-3.1-70b", "wide", "'wide' is no layout; write for example tp8, 'tp1 dp8 ep8' or 'tp4 pp2'"),
         ("cs-3", "llama-3.1-70b", "tp8", "Cerebras CS-3 keeps weights in SRAM, where 'tp8' is no layout; write '12 packages'"),
         (
@@ -187,3 +196,60 @@ def test_a_model_too_large_for_a_system_says_by_how_much() -> None:
         CatalogError, match=r"does not fit tp8 pp4 on NVIDIA HGX H100: 1\.6 TB are missing, .*fp8_block"
     ):
         made("hgx-h100", "frontier-large", precision="bf16")
+
+
+def test_who_makes_a_table_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = made("hgx-h200", layout="tp8", maker="calibrated")
+    assert asked.note == "the calibrated model is asked for" and asked.table.maker == "calibrated"
+    monkeypatch.setattr(measured, "is_installed", lambda: False)
+    auto = made("hgx-h200", layout="tp8")
+    assert auto.note == INSTALL and auto.table.maker == "calibrated"
+    with pytest.raises(CatalogError, match="measured kernels are not installed"):
+        made("hgx-h200", layout="tp8", maker="measured")
+    with pytest.raises(CatalogError, match="measured kernels hold no step that verifies drafted tokens"):
+        made("hgx-h200", layout="tp8", maker="measured", options=SPECULATING)
+    with pytest.raises(CatalogError, match="no kernels are measured on Cerebras CS-3; leave out --maker measured"):
+        made("cs-3", maker="measured")
+    assert made("mi300x", layout="tp8").note.startswith("no kernels are measured on AMD Instinct MI300X")
+
+
+def test_kernels_serve_where_they_are_as_near_as_the_calibrated_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = Kernels(engine=Stub(), software="vllm 0.24.0", kv_bytes_per_token=40_960.0, kv_capacity_tokens=3e6)
+    for where in (step, measured):
+        monkeypatch.setattr(where, "choose_maker", lambda *_: Choice(maker="measured", reason="kernels"))
+    monkeypatch.setattr(measured, "why_not", lambda *_: "")
+    monkeypatch.setattr(measured, "compile_kernels", lambda *_: kernels)
+    ahead = replace(PLAIN, inference=PLAIN.inference.model_copy(update={"residuals": {ERROR: 0.01}}))
+    auto = made("hgx-h200", layout="tp8", basis=ahead)
+    assert auto.table.maker == "calibrated" and auto.note.endswith("and the calibrated model 1.0 %")
+    assert made("hgx-h200", layout="tp8").table.maker == "measured"  # priors state no error: kernels are nearer
+    forced = made("hgx-h200", layout="tp8", maker="measured")
+    assert forced.table.maker == "measured" and forced.note == "kernels are measured"
+    assert PLAIN.measured is not None
+    c = PLAIN.measured.coefficients
+    assert forced.table.decode(17, 1000) == pytest.approx(c["decode.vllm"].value * (8 + 17 + 1.7) * 1e-3)
+    assert forced.table.prefill(700, 3000) == pytest.approx(c["prefill.vllm"].value * (6 + 70 + 0.3) * 1e-3)
+    assert forced.table.decode(17, 1000, "high") > forced.table.decode(17, 1000)
+    np.testing.assert_array_equal(forced.table.watts, auto.table.watts)
+
+
+def test_the_shipped_correction_stays_behind_the_calibrated_model() -> None:
+    shipped = basis_of(CATALOG)
+    assert shipped.measured is not None
+    for backend in BACKENDS:
+        reason = why_not_ahead(shipped.measured, shipped.inference, backend)
+        assert reason.startswith("on the rows of the fit with their setting left out, measured kernels are ")
+    better = shipped.measured.model_copy(update={"residuals": {f"vllm: {ERROR}": 0.01}})
+    assert why_not_ahead(better, shipped.inference, "vllm") == ""
+    assert why_not_ahead(better, shipped.inference, "sglang").startswith("on the rows")
+
+
+def test_an_incomplete_entry_gets_a_sentence() -> None:
+    bare = CATALOG.system("hgx-h200").model_copy(update={"scale_up_packages": None, "it_power": None})
+    sentence = "NVIDIA HGX H200 has no it_power and no scale_up_packages in the catalogue; add it to the entry"
+    task = Task(model=CATALOG.model("llama-3.1-70b"), prompt=2000.0, output=500.0)
+    assert candidates(bare, task, PLAIN).reason == sentence
+    with pytest.raises(CatalogError, match=sentence):
+        replica_of(bare, task.model, PLAIN, task=task)
+    with pytest.raises(CatalogError, match=r"has no scale-up figures|has no it_power"):
+        replica_of(bare, task.model, PLAIN, task=task, layout="tp8")
