@@ -14,6 +14,7 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.perf.calibrate import SILICON
 from gigawatt.perf.measured import is_installed
+from tests.doors import inside
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 RESULT: dict[str, Any] = {
@@ -33,11 +34,9 @@ def gigawatt(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def refused(*words: str, cwd: Path) -> str:
     """Sentence on standard error of a call that fails; nothing on standard output, nothing written."""
-    done = gigawatt("calibrate", *words, cwd=cwd)
-    assert done.returncode == 1, done.stdout
-    assert done.stdout == "" and "Traceback" not in done.stderr
+    said = inside.refused("calibrate", *words, cwd=cwd)
     assert not (cwd / "calibrated").exists()
-    return done.stderr.strip().splitlines()[-1]
+    return said
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gigawatt.study.scenario import bundled
+from tests.doors.inside import refused
 
 CLAIM_KEYS = ["id", "statement", "announced", "low", "central", "high", "unit", "reading", "verdict", "sources"]
 
@@ -20,13 +21,11 @@ def gigawatt(*words: str, cwd: Path | None = None) -> subprocess.CompletedProces
     )
 
 
-def refused(*words: str, cwd: Path | None = None) -> str:
-    """Sentence on standard error of a call that fails; nothing on standard output."""
-    done = gigawatt(*words, cwd=cwd)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip().splitlines()[-1]
+def test_a_process_of_its_own_is_told_the_same() -> None:
+    words = ("perf", "llama-70b", "--objective", "love")
+    done = gigawatt(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == refused(*words)
 
 
 @pytest.fixture(scope="module")
