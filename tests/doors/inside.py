@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
@@ -24,6 +25,12 @@ def called(*words: str, cwd: Path | None = None) -> tuple[int, str, str]:
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
     return code, out.getvalue(), error.getvalue()
+
+
+def gigawatt(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The same as a finished process."""
+    code, out, error = called(*words, cwd=cwd)
+    return subprocess.CompletedProcess(args=words, returncode=code, stdout=out, stderr=error)
 
 
 def refused(*words: str, cwd: Path | None = None) -> str:

@@ -11,8 +11,7 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.catalog.schema import System
 from gigawatt.perf.table import load_table
-from tests.doors.inside import refused
-from tests.doors.test_cli import gigawatt
+from tests.doors.inside import gigawatt, refused
 
 FEW = ("--systems", "hgx-h200,gb300-nvl72", "--isl", "4000", "--osl", "1000")
 CONFIG = {
