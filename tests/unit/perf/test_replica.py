@@ -23,7 +23,7 @@ from tests.unit.perf.test_measured import Stub
 from tests.unit.perf.test_search import from_priors
 
 CATALOG = load_catalog()
-PLAIN = basis_of(CATALOG, inference=from_priors())
+PLAIN = basis_of(CATALOG, inference=from_priors().model_copy(update={"residuals": {ERROR: 0.01}}))
 GUESS = Speculation(tokens=3, accepted=0.7)
 SPECULATING = Options(speculation=GUESS)
 SRAM = ("cs-3", "groq-lpu-v1", "groq-3-lpx")
@@ -219,10 +219,10 @@ def test_kernels_serve_where_they_are_as_near_as_the_calibrated_model(monkeypatc
         monkeypatch.setattr(where, "choose_maker", lambda *_: Choice(maker="measured", reason="kernels"))
     monkeypatch.setattr(measured, "why_not", lambda *_: "")
     monkeypatch.setattr(measured, "compile_kernels", lambda *_: kernels)
-    ahead = replace(PLAIN, inference=PLAIN.inference.model_copy(update={"residuals": {ERROR: 0.01}}))
-    auto = made("hgx-h200", layout="tp8", basis=ahead)
+    auto = made("hgx-h200", layout="tp8")
     assert auto.table.maker == "calibrated" and auto.note.endswith("and the calibrated model 1.0 %")
-    assert made("hgx-h200", layout="tp8").table.maker == "measured"  # priors state no error: kernels are nearer
+    behind = replace(PLAIN, inference=from_priors())  # states no error: kernels are nearer
+    assert made("hgx-h200", layout="tp8", basis=behind).table.maker == "measured"
     forced = made("hgx-h200", layout="tp8", maker="measured")
     assert forced.table.maker == "measured" and forced.note == "kernels are measured"
     assert PLAIN.measured is not None
