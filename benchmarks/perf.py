@@ -61,6 +61,46 @@ def main() -> None:
             f"search with power and cost {evaluated / search_s / 1e3:5,.0f} k/s (target 200)   "
             f"{1e3 * search_s:5.1f} ms a system   Pareto of ten systems {ten_s:5.2f} s (target 1)"
         )
+    beside_measured(catalog)
+
+
+def beside_measured(catalog) -> None:  # type: ignore[no-untyped-def]
+    """Evaluations a second of measured kernels and of ours, one configuration a call of theirs."""
+    import numpy as np
+
+    from gigawatt.perf.inference import served
+    from gigawatt.perf.layout import Layout
+    from gigawatt.perf.measured import INSTALL, Refusal, compile_kernels, is_installed, quiet
+    from gigawatt.perf.operators import Pass, values_of, work_of
+    from gigawatt.perf.precision import settle
+
+    if not is_installed():
+        print(f"aiconfigurator-core: not timed, {INSTALL}")
+        return
+    model, system, layout = catalog.model("llama-3.1-70b"), catalog.system("hgx-h200"), Layout(tp=8)
+    kernels = compile_kernels(system, model, layout, "fp8", "vllm", 0.9)
+    if isinstance(kernels, Refusal):
+        print(f"aiconfigurator-core: not timed, {kernels.reason}")
+        return
+    batches = range(1, 513)
+
+    def theirs() -> None:
+        with quiet():
+            for batch in batches:
+                kernels.engine.predict_decode_latency(batch, 4500)
+                kernels.engine.predict_prefill_latency(1, 4000, 0)
+
+    calibration = catalog.calibration("inference-2026")
+    work = work_of(system, system.package, model, settle(system, model, "fp8"), layout)
+
+    def ours() -> None:
+        served(Pass(work, values_of(calibration)), np.arange(1.0, 513.0), 4000.0, 1000.0)
+
+    rates = [len(batches) / fastest_s(call, 5) for call in (theirs, ours)]
+    print(
+        f"llama-3.1-70b tp8 on hgx-h200: aiconfigurator-core {rates[0] / 1e3:,.1f} k configurations/s, "
+        f"ours {rates[1] / 1e3:,.0f} k/s, {rates[1] / rates[0]:,.0f} times"
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ NEEDED = (
     "acme/gpu_power_seren.csv",
     "mlperf_inference/mlperf_inference_power.csv",
     "mlperf_inference/mlperf_inference_perf.csv",
+    "published_tables/inferencex_compare_points.csv",
 )
 
 
@@ -37,11 +38,13 @@ def main() -> int:
         os.environ.setdefault(name, "1")
     from gigawatt.catalog.load import load_catalog
     from gigawatt.core.errors import GigawattError
+    from gigawatt.perf.calibrate import write
     from gigawatt.report.validation import left_out_csv, page, validate
 
     parser = argparse.ArgumentParser(description="Write docs/validation.md from a folder of public measurements.")
     parser.add_argument("data", type=Path, help="folder of measurements, ../shared/data")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs", help="folder to write into")
+    parser.add_argument("--calibration", type=Path, help="folder to write the fit of inference into, too")
     asked = parser.parse_args()
     missing = [name for name in NEEDED if not (asked.data / name).is_file()]
     if missing:
@@ -65,6 +68,8 @@ def main() -> int:
     (asked.out / "figures").mkdir(parents=True, exist_ok=True)
     (asked.out / "validation.md").write_text(page(found, catalog), encoding="utf-8")
     (asked.out / "validation-left-out.csv").write_text(left_out_csv(found), encoding="utf-8")
+    if asked.calibration:
+        say(f"{write(found.inference.calibration, asked.calibration, 'inference')} is written")
     draw(found, asked.out / "figures", say)
     say(f"{asked.out / 'validation.md'} is written")
     return 0

@@ -10,23 +10,22 @@ from pathlib import Path
 import pytest
 
 from gigawatt.study.scenario import bundled
+from tests.doors.inside import gigawatt, refused
 
 CLAIM_KEYS = ["id", "statement", "announced", "low", "central", "high", "unit", "reading", "verdict", "sources"]
 
 
-def gigawatt(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def of_its_own(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gigawatt", *words], capture_output=True, text=True, cwd=cwd, check=False, timeout=300
     )
 
 
-def refused(*words: str, cwd: Path | None = None) -> str:
-    """Sentence on standard error of a call that fails; nothing on standard output."""
-    done = gigawatt(*words, cwd=cwd)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip().splitlines()[-1]
+def test_a_process_of_its_own_is_told_the_same() -> None:
+    words = ("perf", "llama-70b", "--objective", "love")
+    done = of_its_own(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == refused(*words)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_run_prints_json_alone_and_writes_its_folder(made: Path) -> None:
 def test_run_again_gives_the_same_hash_and_numbers(made: Path) -> None:
     first, again = (
         json.loads((made / "out.json").read_text()),
-        json.loads(gigawatt("run", "my.yaml", "--json", cwd=made).stdout),
+        json.loads(of_its_own("run", "my.yaml", "--json", cwd=made).stdout),
     )
     for timing in ("solve_s", "build_s", "wall_s"):
         first.pop(timing), again.pop(timing)

@@ -11,7 +11,7 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.catalog.schema import System
 from gigawatt.perf.table import load_table
-from tests.doors.test_cli import gigawatt, refused
+from tests.doors.inside import gigawatt, refused
 
 FEW = ("--systems", "hgx-h200,gb300-nvl72", "--isl", "4000", "--osl", "1000")
 CONFIG = {
@@ -97,6 +97,17 @@ def test_a_step_table_is_written_and_read_back(tmp_path: Path) -> None:
     done = gigawatt("perf", "llama-70b", "--systems", "hgx-h200", "--slo", "speed=20", "--table", str(path))
     assert done.returncode == 0, done.stderr
     assert load_table(path).system == "hgx-h200"
+
+
+def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> None:
+    path = tmp_path / "steps.nc"
+    plain = ("perf", "llama-70b", "--systems", "cs-3", "--slo", "speed=20", "--table", str(path))
+    done = gigawatt(*plain, "--speculate", "3x0.7")
+    assert done.returncode == 0, done.stderr
+    assert load_table(path).software == "dataflow-2026, a step verifies 3 drafted tokens"
+    nowhere = refused(*plain[:-1], str(tmp_path / "no" / "steps.nc"))
+    assert nowhere.startswith("TableError: the step table cannot be written to ")
+    assert nowhere.endswith("no/steps.nc: there is no folder no; make it or choose another file")
 
 
 def test_a_configuration_takes_the_place_of_a_model(tmp_path: Path) -> None:

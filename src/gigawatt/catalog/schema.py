@@ -323,7 +323,7 @@ class Calibration(Entry):
     ``offsets`` are factors that a backend, or a backend with a family or precision, puts on some of the times.
     """
 
-    purpose: Literal["inference", "power", "dataflow"]
+    purpose: Literal["inference", "power", "dataflow", "measured"]
     source: str | tuple[str, ...]
     fitted: str
     rows: int

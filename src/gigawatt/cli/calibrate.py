@@ -97,7 +97,7 @@ def _cluster(
     catalog: Catalog,
 ) -> None:  # fmt: skip
     from gigawatt.cli import app as door
-    from gigawatt.perf.calibrate import calibrate_bench, read_bench, write
+    from gigawatt.perf.calibrate import calibrate_bench, named_model, read_bench, write
     from gigawatt.perf.layout import parse_layout
     from gigawatt.perf.operators import BACKENDS
 
@@ -111,7 +111,7 @@ def _cluster(
     read = [one for path in files for one in read_bench(path)]
     if not read:
         _refuse(f"{', '.join(map(str, files))}: no result stands in it")
-    chosen = catalog.model(model or _named(read))
+    chosen = catalog.model(model or named_model(read))
     machine = catalog.system(system)
     if machine.package is None or machine.status == "undisclosed" or machine.kind == "sram":
         _refuse(f"{machine.name} cannot be calibrated from benchmarks; {machine.refusal or 'it is a dataflow machine'}")
@@ -133,17 +133,6 @@ def _cluster(
         f"Use it: gigawatt perf {chosen.id} --systems {machine.id} --backend {name} --catalog {out}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-
-
-def _named(read: list[Bench]) -> str:
-    """The one model that the results name."""
-    names = sorted({one.model for one in read})
-    if names == [""]:
-        _refuse("the results do not name their model; give --model")
-    if len(names) > 1:
-        shown = ", ".join(one or "no name" for one in names)
-        _refuse(f"the results name several models ({shown}); calibrate with the files of one, or give --model")
-    return names[0]
 
 
 def _bench_table(results: list[tuple[Bench, float, float]]) -> Table:

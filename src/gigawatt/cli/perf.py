@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -13,10 +14,16 @@ from typer.core import TyperGroup
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
     from gigawatt.catalog.schema import Model, System
-    from gigawatt.perf.search import Answer, Basis, Objective, Options, Task
-    from gigawatt.perf.table import StepTable
+    from gigawatt.perf.search import Basis, Objective, Options, Task
+    from gigawatt.perf.task import Asked
 
 _SLO_HELP = "Limits, for example 'ttft=2s,speed=50,p=99': time to first token, tok/s per user, percentile (50)."
+
+
+_MAKER_HELP = (
+    "Whose times are taken, of a step table or of rows: auto, measured (kernels of the extra gigawatt[measured]) or "
+    "calibrated; auto is measured only where it is as near to measured rows."
+)
 
 
 class ModelFirst(TyperGroup):
@@ -66,31 +73,38 @@ def model_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Page with the frontiers to write.")] = None,
+    maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     table: Annotated[
-        Path | None, typer.Option("--table", help="Step table (netCDF) of the best point of one system to write.")
+        Path | None,
+        typer.Option(
+            "--table",
+            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; with "
+            "--speculate it holds the time of one step that verifies the drafted tokens.",
+        ),
     ] = None,
 ) -> None:
     """Search all layouts, batches, aggregated or disaggregated, for the best way to serve a model at an SLO."""
     from gigawatt.cli.app import _catalog, _console, _print_json
     from gigawatt.core.errors import CatalogError
-    from gigawatt.perf.search import Tail, answer, basis_of
+    from gigawatt.perf.search import Tail, answer, basis_of, step_tables
     from gigawatt.report.perf_page import answer_rows, answer_table, page_data, write_page
 
     catalog = _catalog(overlay)
     task = _task(_model(catalog, model, model_config), (isl, osl, prefix_hit), slo)
     aim, tail, basis = _objective(objective), Tail(), basis_of(catalog)
     options = _options(backend, weights, kv, speculate, max_packages, basis)
+    options = replace(options, maker=_asked(maker))
     chosen = _systems(catalog, systems)
     if table is not None and len(chosen) != 1:
         raise CatalogError("--table takes one system; name it with --systems")
-    if table is not None and speculate:
-        raise CatalogError("--table holds plain steps, of which an engine makes what it drafts; leave out --speculate")
     answers = [answer(system, task, basis, options, objective=aim, tail=tail) for system in chosen]
     if not any(len(one.found) for one in answers):
         raise CatalogError("\n".join(dict.fromkeys(one.chosen.reason for one in answers)))
-    rows = answer_rows(answers, options)
+    rows, made = answer_rows(answers, options), None
     if table is not None:
-        _step_table(answers[0], basis, options).save(table)
+        one = answers[0]
+        made = step_tables(one.found, one.chosen, basis, options)
+        made.decode.save(table)
     if plot is not None:
         write_page(answers, rows, task, aim, tail, plot)
     if as_json:
@@ -101,12 +115,15 @@ def model_command(
     for name, path in (("Page", plot), ("Step table", table)):
         if path is not None:
             console.print(f"{name}: {path.resolve()}", soft_wrap=True, highlight=False)
+    if made is not None and made.note:
+        console.print(f"Its maker is {made.decode.maker}: {made.note}", soft_wrap=True, highlight=False)
 
 
 @perf_app.command()
 def predict(
     path: Annotated[Path, typer.Argument(help="CSV of serving points: model, system, lengths, batch, layout.")],
     out: Annotated[Path, typer.Option("--out", help="CSV to write, with predicted times added.")],
+    maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     overlay: Annotated[
         Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
     ] = None,
@@ -116,7 +133,7 @@ def predict(
     from gigawatt.core.errors import CatalogError
     from gigawatt.perf.predict import predict_file
 
-    frame = predict_file(path, _catalog(overlay))
+    frame = predict_file(path, _catalog(overlay), maker=_asked(maker))
     try:
         frame.to_csv(out, index=False)
     except OSError as error:
@@ -215,10 +232,11 @@ def _objective(name: str) -> Objective:
     raise CatalogError(f"'{name}' is no objective; known are {', '.join(OBJECTIVES)}")
 
 
-def _step_table(one: Answer, basis: Basis, options: Options) -> StepTable:
+def _asked(name: str) -> Asked:
     from gigawatt.core.errors import CatalogError
-    from gigawatt.perf.search import step_table
+    from gigawatt.perf.task import ASKED
 
-    if not one.chosen.is_served:
-        raise CatalogError(one.chosen.reason)
-    return step_table(one.found, one.chosen, basis, options)
+    for known in ASKED:
+        if name == known:
+            return known
+    raise CatalogError(f"'{name}' makes no times; known are {', '.join(ASKED)}")

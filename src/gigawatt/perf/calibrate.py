@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.catalog.load import Catalog
-from gigawatt.catalog.schema import Calibration
+from gigawatt.catalog.schema import Calibration, Model
 from gigawatt.core.errors import CatalogError
 from gigawatt.perf.fit_inference import (
     GROUPS,
@@ -26,13 +26,16 @@ from gigawatt.perf.fit_inference import (
     calibration_of,
     fit,
     left_out,
+    left_out_both,
     measured_of,
 )
+from gigawatt.perf.fit_measured import fit_measured
 from gigawatt.perf.inference import served, software_of
 from gigawatt.perf.layout import Layout, why_illegal
+from gigawatt.perf.measured import is_installed
 from gigawatt.perf.operators import SIDES, Floats, Pass, Software, generation_step, values_of, work_of
 from gigawatt.perf.precision import settle
-from gigawatt.perf.rows import clean, point_of, read_rows
+from gigawatt.perf.rows import Point, clean, point_of, read_rows
 
 SILICON = Path("inferencex_silicon") / "silicon_calibration.csv"
 SOURCES = ("semianalysis-inferencex", "aiconfigurator-systems")
@@ -47,12 +50,14 @@ class InferenceFit:
     calibration: Calibration
     fitted: Fitted
     measured: Measured
+    points: list[Point]
     rows: Any  # pandas frame of the rows used
     dropped: Any  # pandas frame of the rows left out, with the rule
     in_sample: tuple[Floats, Floats]
     without_setting: tuple[Floats, Floats]
     without_chip: tuple[Floats, Floats]
     without_family: tuple[Floats, Floats]
+    without_both: tuple[Floats, Floats]
 
 
 def fit_silicon(data: Path, catalog: Catalog, today: str, say: Say = lambda _: None) -> InferenceFit:
@@ -68,17 +73,20 @@ def fit_silicon(data: Path, catalog: Catalog, today: str, say: Say = lambda _: N
     inside = fitted.predict(measured)
     chip = left_out(measured, "system", say)
     family = left_out(measured, "family", say)
+    say("fits without a chip and a family")
+    both = left_out_both(measured)
     say("fits without a fifth of the settings")
     setting = left_out(measured, "setting")
-    bands, residuals = _bands_and_residuals(measured, inside, setting, chip, family)
+    bands, residuals = _bands_and_residuals(measured, inside, setting, chip, family, both)
     unmarked, every = _unmarked(data, catalog, fitted)
     residuals[f"all {every} rows without a mark, those left out by rule included, median |TPOT error|"] = unmarked
     calibration = calibration_of(
         fitted, rows=len(rows), fitted_on=today, source=SOURCES, bands=bands, residuals=residuals
     )
     return InferenceFit(
-        calibration=calibration, fitted=fitted, measured=measured, rows=rows, dropped=dropped, in_sample=inside,
-        without_setting=setting, without_chip=chip, without_family=family,
+        calibration=calibration, fitted=fitted, measured=measured, points=points, rows=rows,
+        dropped=dropped, in_sample=inside,
+        without_setting=setting, without_chip=chip, without_family=family, without_both=both,
     )  # fmt: skip
 
 
@@ -88,6 +96,7 @@ def _bands_and_residuals(
     setting: tuple[Floats, Floats],
     chip: tuple[Floats, Floats],
     family: tuple[Floats, Floats],
+    both: tuple[Floats, Floats],
 ) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     scored = ~np.isin(measured.system, REPORTED_APART)
     quiet = scored & (measured.quiet > 0)
@@ -105,8 +114,11 @@ def _bands_and_residuals(
         residuals[f"{words}, median |TTFT error|"] = _median(ttft[quiet], measured.ttft_s[quiet])
         residuals[f"{words}, share of rows in the 80 % band of the other folds"] = covered(measured, tpot, name)
     ends = np.log([bands["new_chip"], bands["new_family"]])
-    both = np.sign(ends[0]) * np.hypot(ends[0], ends[1])
-    bands["both"] = (float(np.exp(both[0])), float(np.exp(both[1])))
+    wide = np.sign(ends[0]) * np.hypot(ends[0], ends[1])
+    bands["both"] = (float(np.exp(wide[0])), float(np.exp(wide[1])))
+    residuals["chip and family left out, median |TPOT error|"] = _median(both[0][scored], measured.tpot_s[scored])
+    held = within(bands["both"], both[0][scored], measured.tpot_s[scored])
+    residuals["chip and family left out, share of rows in the band of both"] = held
     return bands, residuals
 
 
@@ -117,6 +129,12 @@ def _unmarked(data: Path, catalog: Catalog, fitted: Fitted) -> tuple[float, int]
     points = [point_of(row, catalog) for row in frame.itertuples()]
     rows = measured_of(points, frame["silicon_tpot_ms"].to_numpy(), frame["silicon_ttft_ms"].to_numpy())
     return _median(fitted.predict(rows)[0], rows.tpot_s), len(frame)
+
+
+def within(band: tuple[float, float], tpot_s: Floats, measured_s: Floats) -> float:
+    """Share of rows whose measured over predicted time lies in a band."""
+    ratio = measured_s / tpot_s
+    return float(np.mean((ratio >= band[0]) & (ratio <= band[1])))
 
 
 def covered(measured: Measured, tpot: Floats, name: str) -> float:
@@ -139,23 +157,46 @@ def _median(predicted: Floats, measured: Floats) -> float:
 
 def calibrate_all(data: Path, out: Path, catalog: Catalog, today: str, say: Say) -> list[Path]:
     """Fit everything that ``data`` holds and write the entries under ``out/calibration``. Returns the files."""
-    from gigawatt.perf.fit_dataflow import PUBLISHED, extra_models, fit_dataflow
+    from gigawatt.perf.fit_dataflow import PUBLISHED, extra_models, fit_dataflow, residuals, summary
     from gigawatt.perf.fit_energy import fit_power
 
     if not data.is_dir():
         raise CatalogError(f"{data} is not a folder; give the one that holds {SILICON}")
-    written = [write(fit_silicon(data, catalog, today, say).calibration, out, "inference")]
+    silicon = fit_silicon(data, catalog, today, say)
+    written = [write(silicon.calibration, out, "inference")]
     shipped = catalog.calibration("power-2026")
     say("fit of node power")
     power = fit_power(data, catalog)
-    written.append(write(power.model_copy(update={"note": shipped.note, "fitted": today}), out, "power"))
+    written.append(write(_rounded(power.model_copy(update={"note": shipped.note, "fitted": today})), out, "power"))
+    if is_installed():
+        say("fit of measured kernels")
+        written.append(write(fit_measured(silicon.points, silicon.measured, today, say), out, "measured"))
     say("fit of SRAM machines")
     prior = catalog.calibration("dataflow-2026")
     more = extra_models()
-    fitted = fit_dataflow(PUBLISHED, catalog.system, lambda name: more.get(name) or catalog.model(name), prior)
+
+    def model(name: str) -> Model:
+        return more.get(name) or catalog.model(name)
+
+    fitted = fit_dataflow(PUBLISHED, catalog.system, model, prior)
     fresh = prior.model_copy(update={"fitted": today, "coefficients": {**prior.coefficients, **fitted}})
-    written.append(write(fresh, out, "dataflow"))
+    errors = summary(residuals(PUBLISHED, catalog.system, model, fresh))
+    written.append(write(_rounded(fresh.model_copy(update={"residuals": errors})), out, "dataflow"))
     return written
+
+
+def _rounded(calibration: Calibration) -> Calibration:
+    """The same with four digits of every coefficient and residuals to 1 in 10,000."""
+    short = {
+        name: one.model_copy(update={end: _digits(getattr(one, end)) for end in ("value", "low", "high")})
+        for name, one in calibration.coefficients.items()
+    }
+    residuals = {name: round(value, 4) for name, value in calibration.residuals.items()}
+    return calibration.model_copy(update={"coefficients": short, "residuals": residuals})
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def write(calibration: Calibration, out: Path, name: str) -> Path:
@@ -229,6 +270,21 @@ def _bench(row: Any, where: str) -> Bench:
     )  # fmt: skip
 
 
+def named_model(results: Sequence[Bench]) -> str:
+    """The one model that results name. Raises CatalogError where there are no results, no name or several."""
+    names = sorted({one.model for one in results})
+    if not names:
+        raise CatalogError("there is no result to calibrate with")
+    if names == [""]:
+        raise CatalogError("the results do not name their model; give --model")
+    if len(names) > 1:
+        shown = ", ".join(one or "no name" for one in names)
+        raise CatalogError(
+            f"the results name several models ({shown}); calibrate with the files of one, or give --model"
+        )
+    return names[0]
+
+
 def calibrate_bench(
     files: Sequence[Path],
     *,
@@ -248,8 +304,10 @@ def calibrate_bench(
     from scipy.optimize import least_squares
 
     results = [one for path in files for one in read_bench(path)]
+    if not results:
+        raise CatalogError(f"{', '.join(map(str, files))}: no result stands in it")
     chosen = catalog.system(system)
-    named = catalog.model(model or results[0].model)
+    named = catalog.model(model or named_model(results))
     illegal = why_illegal(layout, chosen, named)
     if illegal:
         raise CatalogError(illegal)

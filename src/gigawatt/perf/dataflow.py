@@ -437,8 +437,9 @@ def _dense_peak(package: Package, precision: str) -> float:
 
 
 def table_of(
-    copy: Replica, sequences: Floats, context: Floats, *, new_tokens: Floats, cached: Floats, calibration: Calibration
-) -> StepTable:
+    copy: Replica, sequences: Floats, context: Floats, *, new_tokens: Floats, cached: Floats, calibration: Calibration,
+    drafted: int = 0, drafting: float = 1.0, software: str = "",
+) -> StepTable:  # fmt: skip
     """What a replica does over a grid.
 
     Decode is "calibrated" where a published speed of the machine was fitted and no stage takes more than one
@@ -452,6 +453,9 @@ def table_of(
         new_tokens: (p,) prompt tokens to process.
         cached: (q,) tokens already in the cache.
         calibration: the entry that the replica was made with; its sources are cited.
+        drafted: tokens of each sequence that a step verifies besides its own.
+        drafting: time of a step with its draft over that of the pass alone.
+        software: words for what the steps do besides.
 
     Raises:
         ValueError: there is no replica, with its reason.
@@ -459,12 +463,14 @@ def table_of(
     if copy.reason or copy.coefficients is None:
         raise ValueError(copy.reason or "a replica without coefficients has no times")
     load = np.linspace(0.0, 1.0, 5)
-    alone = copy.coefficients.is_measured & (np.asarray(sequences) <= copy.n_stages)
+    alone = copy.coefficients.is_measured & (np.asarray(sequences) <= copy.n_stages) & (not drafted)
+    batch = np.maximum(1.0, np.asarray(sequences, dtype=np.float64) / copy.n_stages) * (drafted + 1)
     own = (calibration.source,) if isinstance(calibration.source, str) else calibration.source
     return StepTable(
-        system=copy.system, model=copy.model, precision=copy.precision, software=calibration.id, maker="dataflow",
+        system=copy.system, model=copy.model, precision=copy.precision, maker="dataflow",
+        software=calibration.id + software,
         layout=f"pipeline of {copy.n_stages} layers over {copy.n_packages} packages", n_packages=copy.n_packages,
-        sequences=sequences, context=context, decode_s=copy.decode_seconds(sequences, context),
+        sequences=sequences, context=context, decode_s=copy.batch_seconds(batch, context) * drafting,
         new_tokens=new_tokens, cached=cached, prefill_s=copy.prefill_seconds(new_tokens, cached),
         shared_s=copy.shared_seconds() + copy.reading_seconds(),
         decode_provenance=np.where(alone, CALIBRATED, EXTRAPOLATED)[:, None].repeat(len(context), axis=1),

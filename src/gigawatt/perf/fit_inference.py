@@ -290,6 +290,18 @@ def left_out(rows: Measured, by: str, progress: Callable[[str], None] | None = N
     return tpot, ttft
 
 
+def left_out_both(rows: Measured) -> tuple[Floats, Floats]:
+    """(TPOT, TTFT) of every row predicted by a fit without any row of its chip and without any of its family [s]."""
+    tpot, ttft = np.full(len(rows.batch), np.nan), np.full(len(rows.batch), np.nan)
+    for chip in np.unique(rows.system):
+        for family in np.unique(rows.family):
+            mask = (rows.system == chip) & (rows.family == family)
+            if mask.any():
+                seen = (rows.system != chip) & (rows.family != family)
+                tpot[mask], ttft[mask] = fit(rows.only(seen)).predict(rows.only(mask))
+    return tpot, ttft
+
+
 def band_of(tpot_s: Floats, measured_s: Floats, share: float = 0.8) -> tuple[float, float]:
     """(low, high) that hold the middle ``share`` of measured over predicted."""
     ratio = measured_s / tpot_s

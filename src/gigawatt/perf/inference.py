@@ -61,6 +61,11 @@ class Speculation:
         p, n = self.accepted, self.tokens
         return float(n + 1) if p >= 1.0 else (1.0 - p ** (n + 1)) / (1.0 - p)
 
+    @property
+    def words(self) -> str:
+        """What a step of a table does besides, to stand behind the software's name; empty without speculation."""
+        return f", a step verifies {self.tokens} drafted tokens" if self.tokens else ""
+
 
 def weight_bytes(work: Work) -> Floats:
     """Weights on one package [byte]."""
@@ -153,10 +158,15 @@ def served(
     return Served(tpot_s=np.asarray(tpot), ttft_s=np.asarray(ttft), decoding=np.asarray(decoding), running=running)
 
 
-_BATCHES = np.array([1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024.0])
-_CONTEXTS = np.array([1, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144.0])
-_TOKENS = np.array([1, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768.0])
-_CACHED = np.array([0, 2048, 8192, 32768, 131072.0])
+BATCHES = np.array([1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096.0])
+NEW_TOKENS = np.array([1, *(float(2**n) for n in range(4, 18))])  # of a prefill pass, up to 131,072
+LARGEST_BATCH, LONGEST_CONTEXT = 512, 16384  # sequences a rank and tokens of the rows that the fit rests on
+
+
+def contexts(model: Model, *, first: float = 1.0) -> Floats:
+    """Axis of tokens in cache: ``first``, powers of two, what the model takes at most (2^20 where it is not known)."""
+    longest = float(model.architecture.max_context or 2**20)
+    return np.array([first, *(float(2**n) for n in range(9, 24) if 2**n < longest), longest])
 
 
 def table_of(
@@ -171,11 +181,15 @@ def table_of(
     spread: tuple[float, float] = (1.0, 1.0),
     watts: Floats | None = None,
     load: Floats | None = None,
+    speculation: Speculation = Speculation(),
 ) -> StepTable:
     """StepTable of one replica from the calibrated model.
 
     ``software`` names the serving backend, empty for the mean of all. ``spread`` is (low, high) over central time, the
     band. ``watts`` (3, k) is the replica's IT power over ``load`` (k,); without them rated power, busy or not.
+    With ``speculation`` a decode step verifies all drafted tokens of every sequence and drafts the next ones.
+    Sequences and new tokens are spread evenly over attention ranks, of which the fullest sets the time: a prompt that
+    one of dp ranks takes alone is as long as dp such prompts together.
     """
     assert system.package and system.it_power and system.n_packages
     c = values_of(calibration)
@@ -183,17 +197,22 @@ def table_of(
     run = Pass(work, c, software_of(calibration, software, model.family, serving, generation_step(system)))
     ranks = layout.dp
     ends = np.array([spread[0], 1.0, spread[1]])[:, None, None]
-    decode = run.decode_s(_BATCHES[:, None], _CONTEXTS[None, :])
-    prefill = run.prefill_s(_TOKENS[:, None] / ranks, _CACHED[None, :])
+    sequences, context, cached = np.unique([1.0, *(BATCHES * ranks)]), contexts(model), contexts(model, first=0.0)
+    batch, tokens = np.maximum(sequences / ranks, 1.0), np.maximum(NEW_TOKENS / ranks, 1.0)
+    many = speculation.tokens + 1.0
+    drafting = 1.0 + speculation.draft if speculation.tokens else 1.0
+    decode = run.decode_s(batch[:, None], context[None, :], many) * drafting
+    prefill = run.prefill_s(tokens[:, None], cached[None, :])
     rated = system.it_power.value / system.n_packages.value * layout.n_packages
-    known = (_BATCHES[:, None] <= 512) & (_CONTEXTS[None, :] <= 16384)
-    seen = (_TOKENS[:, None] <= 16384) & (_CACHED[None, :] == 0)
+    known = (batch[:, None] <= LARGEST_BATCH) & (context[None, :] <= LONGEST_CONTEXT) & (not speculation.tokens)
+    seen = (tokens[:, None] <= LONGEST_CONTEXT) & (cached[None, :] == 0)
     return StepTable(
-        system=system.id, model=model.id, layout=layout.name, precision=serving.name, software=software or "mean",
+        system=system.id, model=model.id, layout=layout.name, precision=serving.name,
+        software=(software or "mean") + speculation.words,
         maker="calibrated", n_packages=layout.n_packages,
         sources=(calibration.source,) if isinstance(calibration.source, str) else calibration.source,
-        sequences=_BATCHES * ranks, context=_CONTEXTS, decode_s=decode * ends,
-        new_tokens=_TOKENS, cached=_CACHED, prefill_s=np.maximum.accumulate(prefill, axis=0) * ends,
+        sequences=sequences, context=context, decode_s=decode * ends,
+        new_tokens=NEW_TOKENS, cached=cached, prefill_s=np.maximum.accumulate(prefill, axis=0) * ends,
         shared_s=np.minimum(float(prefill[0, 0]), float(decode[0, 0])) * ends[:, 0, 0],
         decode_provenance=np.where(known, CALIBRATED, EXTRAPOLATED).astype(np.int8),
         prefill_provenance=np.where(seen, CALIBRATED, EXTRAPOLATED).astype(np.int8),
@@ -226,4 +245,14 @@ def software_of(
     return Software(age_y=age_y, **made)
 
 
-__all__ = ["Coefficients", "Served", "Speculation", "served", "software_of", "table_of"]
+__all__ = [
+    "BATCHES",
+    "NEW_TOKENS",
+    "Coefficients",
+    "Served",
+    "Speculation",
+    "contexts",
+    "served",
+    "software_of",
+    "table_of",
+]

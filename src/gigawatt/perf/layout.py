@@ -43,7 +43,8 @@ def why_illegal(layout: Layout, system: System, model: Model) -> str:
 
 def why_beyond(layout: Layout, system: System) -> str:
     """One sentence where a stage does not fit one scale-up domain, else empty."""
-    assert system.scale_up_packages
+    if system.scale_up_packages is None:
+        return f"{system.name} has no scale-up figures in the catalogue; add scale_up_packages to its entry"
     domain = int(system.scale_up_packages.value)
     if layout.tp * layout.dp > domain:
         return (
@@ -61,7 +62,7 @@ def why_impossible(layout: Layout, model: Model) -> str:
     if layout.pp > shape.n_layers:
         return f"{model.name} has {shape.n_layers} layers, fewer than {layout.pp} pipeline stages"
     if not n_moe_layers(shape):
-        if layout.dp > 1 or layout.moe_tp * layout.moe_ep > layout.tp:
+        if layout.dp > 1 or layout.moe_tp > 1 or layout.moe_ep > 1:
             return f"{model.name} has no experts to share; attention ranks would be replicas of their own"
         return ""
     if layout.moe_tp * layout.moe_ep != layout.tp * layout.dp:

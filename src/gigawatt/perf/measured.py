@@ -112,6 +112,7 @@ class Terms:
 
     costs: Costs
     correction: Correction = Correction()
+    prefill: Correction | None = None  # of prefill; None is the same as of decode
     memory_frac: float = 0.9
 
 
@@ -213,7 +214,7 @@ def measured_table(
     if isinstance(kernels, Refusal):
         return kernels
     try:
-        with _quiet():
+        with quiet():
             return table_from(kernels, system, model, layout, precision, terms)
     except (ValueError, RuntimeError) as error:
         return Refusal(system=system.id, model=model.id, reason=_refused(system, model, backend, error))
@@ -240,7 +241,7 @@ def compile_kernels(
         "moe_quant_mode": experts, "kvcache_quant_mode": _CACHE_MODES[model.kv_precision],
     }  # fmt: skip
     reason = ""
-    with _quiet():
+    with quiet():
         for attention in (None, "bfloat16"):
             try:
                 version = resolve_query_version(chip, backend, "current")
@@ -280,7 +281,7 @@ def table_from(
     cached = _up_to(_CACHED, model.architecture.max_context)
     decode, decode_beyond = _ask_decode(engine, [-(-point // ranks) for point in sequences], context)
     prefill, prefill_beyond = _ask_prefill(engine, [-(-point // layout.dp) for point in new_tokens], cached)
-    factors = terms.correction.factors
+    factors, passing = terms.correction.factors, (terms.prefill or terms.correction).factors
     known = MEASURED if terms.correction.value == 1.0 else CALIBRATED
     share = layout.tp * ranks / system.n_packages.value
     rated = np.array(system.it_power.range) * share
@@ -299,8 +300,8 @@ def table_from(
         decode_s=factors[:, None, None] * rising(decode),
         new_tokens=np.array(new_tokens, dtype=np.float64),
         cached=np.array(cached, dtype=np.float64),
-        prefill_s=factors[:, None, None] * rising(prefill),
-        shared_s=factors * _ask_shared(engine),
+        prefill_s=passing[:, None, None] * rising(prefill),
+        shared_s=np.minimum(factors, passing) * _ask_shared(engine),
         decode_provenance=np.where(decode_beyond, EXTRAPOLATED, known).astype(np.int8),
         prefill_provenance=np.where(prefill_beyond, EXTRAPOLATED, known).astype(np.int8),
         kv_bytes_per_token=kernels.kv_bytes_per_token * layout.tp,
@@ -394,7 +395,7 @@ def _refused(system: System, model: Model, backend: str, error: Exception) -> st
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps the extra's notes on fallback rows, of operators a model may not even have, off the terminal."""
     logger = logging.getLogger("aiconfigurator_core")
     before = logger.level

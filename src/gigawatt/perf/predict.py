@@ -4,7 +4,7 @@ Rows have the columns of the public measured points (see ``rows``). Each comes b
 
     tpot_ms_low, tpot_ms, tpot_ms_high    time per output token, middle 80 % of what to expect [ms]
     ttft_ms                               time to first token, with others' prompts ahead and no other waiting [ms]
-    maker                                 calibrated or dataflow; empty where nothing is predicted
+    maker                                 calibrated, measured or dataflow; empty where nothing is predicted
     note                                  what the row's times assume, or why there are none
 """
 
@@ -21,7 +21,14 @@ from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Calibration
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.units import pretty
-from gigawatt.perf.inference import capacity_sequences, served, software_of, weight_bytes
+from gigawatt.perf.inference import (
+    LARGEST_BATCH,
+    LONGEST_CONTEXT,
+    capacity_sequences,
+    served,
+    software_of,
+    weight_bytes,
+)
 from gigawatt.perf.layout import why_beyond, why_impossible
 from gigawatt.perf.operators import BACKENDS, SIDES, Floats, Pass, Software, generation_step, stacked, values_of
 from gigawatt.perf.rows import Point, point_of, read_rows
@@ -66,15 +73,21 @@ def band_for(calibration: Calibration, system: str, family: str) -> tuple[float,
     return (found.low, found.high, words) if found else (0.7, 1.4, words)
 
 
-def predict_file(path: Path, catalog: Catalog, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+def predict_file(
+    path: Path, catalog: Catalog, progress: Callable[[int, int], None] | None = None, maker: str = "auto"
+) -> pd.DataFrame:
     """Rows of a CSV with the columns above added. Raises CatalogError where the file cannot be read."""
-    return predict_rows(read_rows(path), catalog, progress)
+    return predict_rows(read_rows(path), catalog, progress, maker)
 
 
 def predict_rows(
-    frame: pd.DataFrame, catalog: Catalog, progress: Callable[[int, int], None] | None = None
+    frame: pd.DataFrame, catalog: Catalog, progress: Callable[[int, int], None] | None = None, maker: str = "auto"
 ) -> pd.DataFrame:
-    """A table of rows with the columns above added; the order of rows is kept."""
+    """A table of rows with the columns above added; the order of rows is kept.
+
+    ``maker`` is "auto" (measured kernels for rows of a backend on which they are as near to measured rows as the
+    calibrated model), "measured" (nothing where they lack a row, and the note says what) or "calibrated".
+    """
     calibration = catalog.calibration("inference-2026")
     out: dict[str, list[Any]] = {name: [np.nan] * len(frame) for name in COLUMNS[:4]}
     out |= {"maker": [""] * len(frame), "note": [""] * len(frame)}
@@ -82,6 +95,9 @@ def predict_rows(
     for at, row in enumerate(frame.itertuples()):
         try:
             point = point_of(row, catalog)
+            if point.system.kind == "sram" and maker == "measured":
+                out["note"][at] = f"no kernels are measured on {point.system.name}"
+                continue
             if point.system.kind == "sram":
                 _dataflow_row(out, at, point, catalog)
                 continue
@@ -92,6 +108,10 @@ def predict_rows(
             ready.append((at, point))
         except CatalogError as error:
             out["note"][at] = str(error)
+    if maker != "calibrated":
+        from gigawatt.perf.measured_rows import by_kernels
+
+        ready = by_kernels(out, ready, catalog, calibration, forced=maker == "measured")
     for start in range(0, len(ready), _CHUNK):
         _calibrated(out, ready[start : start + _CHUNK], catalog, calibration)
         if progress is not None:
@@ -159,6 +179,11 @@ def _calibrated(
             notes.append(f"blank and taken as stated defaults: {', '.join(one.blank)}")
         if lag.value != 1.0:
             notes.append(f"{one.system.vendor}'s software counts {lag.value:g} of the calibrated (judgement)")
+        if one.batch > LARGEST_BATCH or one.prompt + one.output > LONGEST_CONTEXT:
+            notes.append(
+                f"extrapolated: rows of the fit have up to {LARGEST_BATCH:,} sequences a rank and {LONGEST_CONTEXT:,} "
+                "tokens of context"
+            )
         if room[at] < one.batch:
             notes.append(f"the cache holds {room[at]:,.0f} of {one.batch:,.0f} sequences a rank; the rest queue")
         out["note"][index] = "; ".join(notes)

@@ -163,11 +163,26 @@ def _layout(row: Any, model: Model, prefix: str = "") -> Layout:
     return Layout(tp=int(tp), pp=int(pp), dp=int(dp), moe_tp=int(world / ep), moe_ep=int(ep))
 
 
+def lacking(system: System) -> str:
+    """What a system's entry lacks to be timed, as a sentence; empty where nothing is missing."""
+    if system.kind == "sram" or system.package is None:
+        return ""
+    figures = {
+        "memory": system.package.memory, "memory_bandwidth": system.package.memory_bandwidth,
+        "n_packages": system.n_packages, "it_power": system.it_power, "scale_up_packages": system.scale_up_packages,
+    }  # fmt: skip
+    missing = [name for name, fact in figures.items() if fact is None]
+    return f"{system.name} has no {' and no '.join(missing)} in the catalogue; add it to the entry" if missing else ""
+
+
 def point_of(row: Any, catalog: Catalog) -> Point:
     """What a row says. Raises CatalogError with the sentence that belongs into its note."""
     system, model = catalog.system(_text(row, "system")), catalog.model(_text(row, "model_path"))
     if system.package is None or system.status == "undisclosed":
         raise CatalogError(f"{system.id} cannot be planned: {system.refusal}")
+    lack = lacking(system)
+    if lack:
+        raise CatalogError(lack)
     backend = _text(row, "backend").lower()
     ratio = length_ratio(row)
     serving = settle(system, model, storage_of(row, model))
@@ -202,8 +217,8 @@ def point_of(row: Any, catalog: Catalog) -> Point:
 RULES = {
     "suspect": "the published row is marked suspect",
     "disaggregated": "prefill and decode on packages of their own: scored apart",
-    "repeat": "the same measurement stands twice (same times, lengths, system, backend)",
     "two layouts": "the same measurement is filed under two layouts",
+    "repeat": "the same measurement stands twice (same times, lengths, system, backend)",
     "development image": "an image of a backend frozen during development (tag ends in -dev, nightly builds apart)",
     "speculation": "below 0.75 of its slower twin (same settings, interpolated over batch) on a model with draft "
     "layers, or from an image of which half of the rows are",

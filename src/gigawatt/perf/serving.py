@@ -72,21 +72,7 @@ def worth_keeping(found: Candidates) -> Candidates:
         ahead = np.concatenate([[True], most[1:] > most[:-1]])
         fast, most = fast[ahead], most[ahead]
     some = np.sort(np.concatenate(kept))
-    columns = (
-        "layout",
-        "prefill_layout",
-        "batch",
-        "n_packages",
-        "prefill_per_decode",
-        "watts_package",
-        "usd_per_h_package",
-    )
-    banded = ("tpot_s", "ttft_s", "tokens_per_s_package")
-    return replace(
-        found,
-        **{name: getattr(found, name)[some] for name in columns},
-        **{name: getattr(found, name)[:, some] for name in banded},
-    )
+    return found.only(some)
 
 
 def serving_point(system: System, workload: Workload, model: Model, basis: Basis) -> ServingPoint:

@@ -8,6 +8,7 @@ between its points; every point says whether it was measured, calibrated or extr
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -174,10 +175,26 @@ class StepTable:
 
     def save(self, path: Path) -> None:
         """Writes one netCDF-4 file that can be read without this code. Raises TableError where it cannot write."""
+        if not path.parent.is_dir():
+            raise TableError(
+                f"the step table cannot be written to {path}: there is no folder {path.parent.name}; make it or choose "
+                "another file"
+            )
         try:
             self.as_dataset().to_netcdf(path, engine="h5netcdf")
         except OSError as error:
-            raise TableError(f"the step table cannot be written to {path}: {error.strerror or error}") from error
+            raise TableError(
+                f"the step table cannot be written to {path}: {_why(error)}; choose another file"
+            ) from error
+
+
+def _why(error: OSError) -> str:
+    """The system's own words for an error, which HDF5 hides behind its own."""
+    said = str(error)
+    if error.strerror and not error.strerror.startswith("Unable"):
+        return error.strerror
+    found = re.search(r"error message = '([^']*)'", said)
+    return found[1] if found else said
 
 
 def load_table(path: Path) -> StepTable:

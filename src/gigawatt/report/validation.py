@@ -6,7 +6,7 @@ target is missed, what limits it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,32 @@ import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.perf import fit_dataflow, fit_energy
-from gigawatt.perf.calibrate import REPORTED_APART, InferenceFit, covered, fit_silicon
+from gigawatt.perf.calibrate import REPORTED_APART, InferenceFit, covered, fit_silicon, within
 from gigawatt.perf.fit_inference import QUIET_CONCURRENCY, QUIET_TTFT_S, band_of
 from gigawatt.perf.operators import Floats
-from gigawatt.perf.rows import RULES
+from gigawatt.perf.published import Compared, compare
 from gigawatt.perf.score import APART, Duel, Errors, Split, disaggregated, errors_of, groups_of, ranking
+from gigawatt.perf.search import basis_of
+from gigawatt.report.validation_more import (
+    JOULES,
+    NODE_POWER,
+    POWER_FIGURE,
+    SRAM,
+    apart_section,
+    left_out_section,
+    measured_section,
+    power_section,
+    published_section,
+    sram_section,
+)
+from gigawatt.report.validation_tables import ERROR_HEADS, error_row, pct, system_name, table
 
 TPOT_IN_SAMPLE, TPOT_NEW_CHIP, TPOT_NEW_FAMILY = 0.07, 0.10, 0.12
 RANKING, COVERAGE, COVERAGE_SLACK, TTFT = 0.90, 0.80, 0.05, 0.20
-NODE_POWER, JOULES, SRAM = 0.10, 0.15, 0.20
 FIGURES = {
     "validation-tpot": "Predicted over measured time per output token, in sample and with the chip left out",
     "validation-errors": "Errors by system and by model family",
-    "validation-power": "Power of a server, predicted and measured",
+    "validation-power": POWER_FIGURE,
 }
 COMMAND = "make validate DATA=../shared/data"
 
@@ -40,6 +53,7 @@ class Validation:
     inference: InferenceFit
     duels: tuple[Duel, ...]
     split: Split
+    published: tuple[Compared, ...]
     power: tuple[fit_energy.PowerResidual, ...]
     sram: tuple[fit_dataflow.Residual, ...]
     sram_summary: dict[str, float]
@@ -68,7 +82,8 @@ def validate(data: Path, catalog: Catalog, today: str, say: Callable[[str], None
         catalog.calibration("dataflow-2026"),
     )  # fmt: skip
     return Validation(
-        inference=found, duels=ranking(found, found.without_chip, REPORTED_APART), split=split, power=power, sram=sram,
+        inference=found, duels=ranking(found, found.without_chip, REPORTED_APART), split=split,
+        published=compare(data, catalog, basis_of(catalog)), power=power, sram=sram,
         sram_summary=fit_dataflow.summary(sram),
         sram_gain=catalog.calibration("dataflow-2026").coefficients["speculation"].value,
         power_summary=fit_energy.summary(power),
@@ -176,32 +191,6 @@ _SRAM = (
 # ------------------------------------------------------------------ page
 
 
-def pct(share: float, digits: int = 1) -> str:
-    """A share for people.
-
-    >>> pct(0.1234), pct(-0.00004)
-    ('12.3 %', '0.0 %')
-    """
-    text = f"{100.0 * share:.{digits}f}"
-    return f"{text.removeprefix('-') if not float(text) else text} %"
-
-
-def signed(share: float) -> str:
-    """An error with its sign.
-
-    >>> signed(0.05), signed(-0.05), signed(0.0)
-    ('+5.0 %', '-5.0 %', '0.0 %')
-    """
-    text = pct(share)
-    return text if text.startswith("-") or text == "0.0 %" else f"+{text}"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, the first column to the left and numbers to the right."""
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|--:" * (len(heads) - 1) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
 def page(v: Validation, catalog: Catalog) -> str:
     """The whole page."""
     parts = [
@@ -212,10 +201,12 @@ def page(v: Validation, catalog: Catalog) -> str:
         _apart(v, catalog),
         _ranking(v, catalog),
         _coverage(v, catalog),
-        _split(v, catalog),
-        _power(v, catalog),
-        _sram(v, catalog),
-        _left_out(v),
+        apart_section(v, catalog),
+        published_section(v, catalog),
+        measured_section(v, catalog),
+        power_section(v, catalog),
+        sram_section(v, catalog),
+        left_out_section(v),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -273,35 +264,18 @@ def _ttft(v: Validation, kind: tuple[Floats, Floats], mask: Any = True) -> Error
     return errors_of(kind[1][chosen], v.inference.measured.ttft_s[chosen])
 
 
-_ERROR_HEADS = ("rows", "measured [ms]", "predicted [ms]", "median error", "median size", "80 % below", "within")
-
-
-def _error_row(name: str, errors: Errors, tolerance: float | None = None) -> tuple[str, ...]:
-    row = (
-        name, f"{errors.rows:,}", _ms(errors.measured), _ms(errors.predicted), signed(errors.bias), pct(errors.median),
-        pct(errors.p80), pct(errors.within, 0),
-    )  # fmt: skip
-    if tolerance is None:
-        return row
-    return (*row, pct(tolerance, 0), "yes" if errors.median <= tolerance else "**no**")
-
-
-def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.1f}" if seconds < 0.1 else f"{1e3 * seconds:,.0f}"
-
-
 def _by(
     v: Validation, kind: tuple[Floats, Floats], groupings: dict[str, Any], catalog: Catalog, tolerance: float,
     errors: Callable[[Validation, tuple[Floats, Floats], Any], Errors] = _tpot,
 ) -> str:  # fmt: skip
-    rows = [_error_row("**all**", errors(v, kind, True), tolerance)]
+    rows = [error_row("**all**", errors(v, kind, True), tolerance)]
     allowed = v.scored & ((v.inference.measured.quiet > 0) if errors is _ttft else True)
     for what, names in groupings.items():
         for name, mask in groups_of(names):
             if (mask & allowed).any():
-                label = _system(catalog, name) if what == "system" else name
-                rows.append(_error_row(f"{what}: {label}", errors(v, kind, mask), tolerance))
-    return table(("", *_ERROR_HEADS, "tolerance", "kept"), rows)
+                label = system_name(catalog, name) if what == "system" else name
+                rows.append(error_row(f"{what}: {label}", errors(v, kind, mask), tolerance))
+    return table(("", *ERROR_HEADS, "tolerance", "kept"), rows)
 
 
 def _groupings(v: Validation) -> dict[str, Any]:
@@ -311,10 +285,6 @@ def _groupings(v: Validation) -> dict[str, Any]:
         "family": found.measured.family,
         "backend": found.rows["backend"].to_numpy().astype(str),
     }
-
-
-def _system(catalog: Catalog, name: str) -> str:
-    return catalog.system(name).name if name else name
 
 
 def _calibration(v: Validation, catalog: Catalog) -> str:
@@ -359,11 +329,11 @@ def _apart(v: Validation, catalog: Catalog) -> str:
         if mask.any():
             for words, kind in (("in sample", found.in_sample), ("chip left out", found.without_chip)):
                 one = errors_of(kind[0][mask], found.measured.tpot_s[mask])
-                rows.append(_error_row(f"{_system(catalog, name)}, TPOT, {words}", one))
+                rows.append(error_row(f"{system_name(catalog, name)}, TPOT, {words}", one))
     return (
         "### Reported apart\n\nToo few rows served by one kind of replica to count in the totals above; its "
         "[disaggregated rows](#prefill-and-decode-on-replicas-of-their-own) are the better test.\n\n"
-        + table(("", *_ERROR_HEADS), rows)
+        + table(("", *ERROR_HEADS), rows)
     )
 
 
@@ -375,7 +345,7 @@ def _counts(duels: Sequence[Duel]) -> tuple[int, int, int, int, int]:
 
 
 def _both(catalog: Catalog, pair: tuple[str, str]) -> str:
-    return " and ".join(_system(catalog, name) for name in pair)
+    return " and ".join(system_name(catalog, name) for name in pair)
 
 
 def _ranking(v: Validation, catalog: Catalog) -> str:
@@ -424,143 +394,37 @@ def _ranking(v: Validation, catalog: Catalog) -> str:
     return text
 
 
+def both_held(v: Validation) -> float:
+    """Share of rows in the shipped band of a new chip and a new family, predicted without either."""
+    band, found = v.inference.calibration.coefficients["band_both"], v.inference
+    return within((band.low, band.high), found.without_both[0][v.scored], found.measured.tpot_s[v.scored])
+
+
 def _coverage(v: Validation, catalog: Catalog) -> str:
     found = v.inference
     kinds = (
         ("setting left out", "measured", found.without_setting, found.measured.system),
         ("chip left out", "new_chip", found.without_chip, found.measured.system),
         ("family left out", "new_family", found.without_family, found.measured.family),
+        ("chip and family left out", "both", found.without_both, found.measured.system),
     )
     rows = []
     for words, name, kind, groups in kinds:
         band = found.calibration.coefficients[f"band_{name}"]
-        rows.append(
-            (f"**{words}**", f"{band.low:.2f} to {band.high:.2f}", pct(covered(found.measured, kind[0], name), 0))
-        )
+        share = both_held(v) if name == "both" else covered(found.measured, kind[0], name)
+        rows.append((f"**{words}**", f"{band.low:.2f} to {band.high:.2f}", pct(share, 0)))
         for group, mask in groups_of(groups):
             inside = mask & v.scored
             if inside.any():
                 low, high = band_of(kind[0][~mask], found.measured.tpot_s[~mask])
                 ratio = found.measured.tpot_s[inside] / kind[0][inside]
                 share = float(np.mean((ratio >= low) & (ratio <= high)))
-                label = _system(catalog, group) if groups is found.measured.system else group
+                label = system_name(catalog, group) if groups is found.measured.system else group
                 rows.append((f"{words}: {label}", f"{low:.2f} to {high:.2f}", pct(share, 0)))
     return (
         "### Coverage of the 80 % band\n\nThe band holds the middle 80 % of measured over predicted TPOT. Each group "
         "is held against the band that the other groups' errors give; the bold lines are the shipped band and the "
-        "mean over all rows.\n\n" + table(("", "band", "rows inside"), rows)
-    )
-
-
-def _split(v: Validation, catalog: Catalog) -> str:
-    one = v.split
-    rows = [_error_row("**all**", errors_of(one.tpot_s, one.measured_tpot_s), TPOT_NEW_CHIP)]
-    first = [_error_row("**all**", errors_of(one.ttft_s, one.measured_ttft_s))]
-    both = np.array([f"{_system(catalog, s)}, {b}" for s, b in zip(one.system, one.backend, strict=True)])
-    families = np.array([f"family: {name}" for name in one.family])
-    for names in (both, families):
-        for name, mask in groups_of(names):
-            rows.append(_error_row(name, errors_of(one.tpot_s[mask], one.measured_tpot_s[mask]), TPOT_NEW_CHIP))
-    for name, mask in groups_of(both):
-        first.append(_error_row(name, errors_of(one.ttft_s[mask], one.measured_ttft_s[mask])))
-    return (
-        "## Prefill and decode on replicas of their own\n\n"
-        f"{len(one.tpot_s)} disaggregated rows that state their workers. No coefficient was fitted on any of them: "
-        "they are the coefficients of colocated rows, with the decode workers' layout and batch and the prefill "
-        "workers' layout. Speculative decoding is not flagged in these rows; a row predicted much too slow may have "
-        "it.\n\n### TPOT\n\n"
-        + table(("", *_ERROR_HEADS, "tolerance", "kept"), rows)
-        + "\n\n### TTFT\n\nShown, not scored: the prediction is handling, one prompt's prefill, the transfer of its "
-        "cache and one step; the measured times are of loads under which prompts queue before the prefill workers.\n\n"
-        + table(("", *_ERROR_HEADS), first)
-    )
-
-
-def _power(v: Validation, catalog: Catalog) -> str:
-    left = {"": "all rows seen", "model": "model left out", "system": "system left out"}
-    rows = [
-        (
-            _system(catalog, one.row.system), one.row.model, one.row.scenario, left[one.left_out],
-            f"{one.row.measured:,.0f}", f"{one.predicted:,.0f}", signed(one.error), f"{one.joules:.3f}",
-            f"{one.joules_predicted:.3f}", signed(one.joules_error),
-        )
-        for one in v.power
-        if one.row.kind == "run" and one.left_out in left
-    ]  # fmt: skip
-    rows.sort(key=lambda row: (*row[:3], list(left.values()).index(row[3])))
-    names = [key.rsplit(":", 1)[0] for key in v.power_summary if key.endswith(": rows")]
-    short = []
-    for name in names:
-        tolerance = {"node power": NODE_POWER, "energy per token": JOULES}
-        allowed = next((value for start, value in tolerance.items() if name.startswith(start)), None)
-        median = v.power_summary[f"{name}: median |error|"]
-        short.append((
-            name, f"{v.power_summary[f'{name}: rows']:.0f}", pct(median),
-            pct(v.power_summary[f"{name}: largest |error|"]), pct(allowed, 0) if allowed else "-",
-            ("yes" if median <= allowed else "**no**") if allowed else "",
-        ))  # fmt: skip
-    return (
-        "## Power and energy\n\n"
-        f"![{FIGURES['validation-power']}](figures/validation-power.png)\n\n"
-        "Wall power of whole servers running language models (MLPerf inference), each predicted with its rows seen, "
-        "with its model left out, and with its system left out. Energy a token takes the predicted speed where the "
-        "run is capped and the same server's uncapped run is published, else the measured speed.\n\n"
-        + table(
-            ("system", "model", "scenario", "fit", "W measured", "W predicted", "error", "J/token measured",
-             "J/token predicted", "error"),
-            rows,
-        )
-        + "\n\n"
-        + table(("", "rows", "median size", "largest", "tolerance", "kept"), short)
-    )  # fmt: skip
-
-
-_SPECULATION = {"none": "none", "stated": "yes", "unstated": "not stated"}
-
-
-def _sram(v: Validation, catalog: Catalog) -> str:
-    rows = []
-    for one in v.sram:
-        row = one.row
-        role = "fitted" if row.role == "fit" else "predicted" if one.is_scored else "predicted, not scored"
-        kept = ("yes" if abs(one.error) <= SRAM else "**no**") if one.is_scored else ""
-        rows.append((
-            _system(catalog, row.system), row.model, row.as_of, row.by, row.source, _SPECULATION[row.speculation], role,
-            f"{one.n_packages:,}", f"{row.speed:,.0f}", f"{one.predicted:,.0f}", signed(one.error), kept,
-        ))  # fmt: skip
-    names = [key.rsplit(":", 1)[0] for key in v.sram_summary if key.endswith(": rows")]
-    short = [
-        (
-            name, f"{v.sram_summary[f'{name}: rows']:.0f}", pct(v.sram_summary[f"{name}: median |error|"]),
-            pct(v.sram_summary[f"{name}: largest |error|"]), pct(v.sram_summary[f"{name}: share within 20 %"], 0),
-        )
-        for name in names
-    ]  # fmt: skip
-    return (
-        "## SRAM machines\n\nPublished output speeds of one user [token/s]. One block time a machine and one multiple "
-        f"for speculation ({v.sram_gain:.2f}) are fitted, each on one row; all else is predicted. Rows that do not "
-        "state whether they speculate, and figures recalled and not read, are shown and not scored. Tolerance "
-        f"{pct(SRAM, 0)}.\n\n"
-        + table(
-            ("machine", "model", "as of", "measured by", "source", "speculation", "role", "packages", "published",
-             "predicted", "error", "kept"),
-            rows,
-        )
-        + "\n\n"
-        + table(("", "rows", "median size", "largest", "within 20 %"), short)
-    )  # fmt: skip
-
-
-def _left_out(v: Validation) -> str:
-    counts = v.inference.dropped["left_out"].value_counts()
-    rows = [(rule, why, f"{int(counts.get(rule, 0)):,}") for rule, why in RULES.items()]
-    rows.append(("**all**", "", f"{len(v.inference.dropped):,}"))
-    every = next(name for name in v.inference.calibration.residuals if name.startswith("all "))
-    words = every.removesuffix(", median |TPOT error|")
-    return (
-        "## What was left out\n\nBy rules that look at no prediction of the fitted model. Each row by "
-        "its published id: [validation-left-out.csv](validation-left-out.csv).\n\n"
-        + table(("rule", "what it says", "rows"), rows)
-        + f"\n\nOver {words}, the median TPOT error of the fit is "
-        f"{pct(v.inference.calibration.residuals[every])}."
+        "mean over all rows; that of chip and family together is put together from the two, and its bold line is the "
+        "share of rows that it holds: above 80 % where errors of both kinds seldom add up.\n\n"
+        + table(("", "band", "rows inside"), rows)
     )

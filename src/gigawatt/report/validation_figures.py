@@ -14,7 +14,9 @@ from gigawatt.perf.calibrate import REPORTED_APART
 from gigawatt.perf.operators import Floats
 from gigawatt.perf.score import groups_of
 from gigawatt.report.style import BLUE, INK, LINE, ORANGE, SAND, TEAL, WINE, layout, name_axis, value_axis
-from gigawatt.report.validation import SRAM, Validation, pct
+from gigawatt.report.validation import Validation
+from gigawatt.report.validation_more import SRAM
+from gigawatt.report.validation_tables import pct
 
 WIDTH = 1100
 _TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
