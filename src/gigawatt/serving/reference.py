@@ -58,7 +58,7 @@ class Outcome:
         sent_ns: when it was first routed.
         busy_fs: (replicas,) time of the iterations that completed.
         iterations: (replicas,) their number.
-        peak_blocks: (replicas,) most blocks held at once; known blocks that nobody references are not held.
+        peak_blocks: (replicas,) most blocks held at once, 0 without a limit; known blocks that nobody references are not held.
         n_scaled: (pools,) replicas that autoscaling started, drained or took back.
     """
 
@@ -189,7 +189,8 @@ class _Replica:
             victim, _ = self.loose.popitem(last=False)
             del self.references[victim]
         self.held += blocks
-        self.peak = max(self.peak, self.held)
+        if self.capacity:
+            self.peak = max(self.peak, self.held)
         assert self.capacity == 0 or self.held + len(self.loose) * self.blocks_per_id <= self.capacity
 
     def leading_hits(self, request: _Request) -> list[int]:
@@ -676,11 +677,14 @@ def _complete(world: _World, replica: _Replica) -> None:
 
 
 def _prefilled(replica: _Replica, request: _Request) -> None:
-    """The prompt is computed, and the first token emitted, unless it was before a preemption."""
+    """The prompt is computed and a token emitted: the first, or after a preemption the next."""
     replica.queued_tokens -= request.queued
     request.queued = 0
     if request.generated == 0:
-        request.generated, request.first_ns = 1, replica.clock_ns
+        request.first_ns = replica.clock_ns
+    else:
+        request.left -= 1
+    request.generated += 1
 
 
 def _hand_over(world: _World, request: _Request, replica: _Replica) -> None:
