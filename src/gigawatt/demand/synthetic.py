@@ -224,7 +224,7 @@ def _sources(loads: Sequence[Load], streams: tuple[Stream, ...], seed: int, cell
                     tables[name].append(column)
                 table_begin += len(one.values)
         shape = shape_of(load.family, load.cv)
-        scale = {"poisson": 1.0, "gamma": 1.0 / shape, "weibull": 1.0 / gamma(1.0 + 1.0 / shape)}[load.family]
+        scale = 1.0 / shape if load.family == "gamma" else 1.0 / gamma(1.0 + 1.0 / shape)  # mean 1
         turns = load.sessions
         variance = log(1.0 + turns.think_cv**2) if turns else 0.0
         is_flat = bool((load.rate_per_s == load.rate_per_s[0]).all())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +16,16 @@ import pyarrow as pa
 from gigawatt.core.errors import TraceError
 from gigawatt.demand.prefix import chain_blocks
 from gigawatt.demand.requests import Floats, Ints, Requests, Stream, requests_of, starts_of
+from gigawatt.demand.servegen import read_loads
+from gigawatt.demand.synthetic import windows
 from gigawatt.demand.table import BadRow, Table, kind_of, numbers, read_table, seconds
 
-FORMATS = ("auto", "plain", "azure", "mooncake", "agentic")
+FORMATS = ("auto", "plain", "azure", "mooncake", "agentic", "servegen")
 BLOCK_TOKENS = 512
 """Tokens of a hashed block where the file does not say: Mooncake's, and the grain of synthesised blocks."""
+
+DRAWN_REQUESTS = 1_000_000
+"""Requests drawn from ServeGen's rates where no limit is given."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "arrival_s": ("arrival_time", "arrived_at", "arrival", "timestamp", "time", "timestamp_s", "t_s"),
@@ -81,7 +85,7 @@ def read_trace(
         format: one of ``FORMATS``; 'auto' goes by the columns.
         skip_bad: leave out rows that do not stand and list them, instead of refusing the file.
         limit: read the first rows only.
-        spread: for coding agents, when their sessions begin.
+        spread: for coding agents, when their sessions begin; its seed draws ServeGen's requests.
         say: told what is going on.
 
     Raises:
@@ -96,7 +100,11 @@ def read_trace(
         raise TraceError(f"a limit of {limit} rows leaves nothing; give 1 or more")
     if say:
         say(f"reading {path.name}")
+    if format == "servegen" or path.is_dir() or path.name.endswith((".tar.gz", ".tgz")):
+        return _drawn(path, limit, spread or Spread())
     table = read_table(path, kind_of(path), limit)
+    if format == "auto" and {"window_start_s", "requests_per_s"} <= set(table.columns.column_names):
+        return _drawn(path, limit, spread or Spread())
     found = _format(path, table.columns.column_names)
     chosen = found if format == "auto" else format
     if chosen == "agentic":
@@ -107,6 +115,18 @@ def read_trace(
         say(f"checking {len(table.line):,} rows of {path.name}")
     requests, bad = _requests(path, table, chosen, skip_bad)
     return Trace(requests=requests, bad=bad, format=chosen, notes=notes)
+
+
+def _drawn(path: Path, limit: int | None, spread: Spread) -> Trace:
+    """ServeGen holds rates, not requests: the first of them, drawn."""
+    loads = read_loads(path)
+    rows = limit or DRAWN_REQUESTS
+    day_s = max(len(one.rate_per_s) * one.bin_s for one in loads)
+    requests = next(windows(loads, seed=spread.seed, horizon_s=day_s, window_requests=rows), None)
+    if requests is None:
+        raise TraceError(f"{path}: its rates give no request")
+    note = f"the first {len(requests):,} requests of {len(loads):,} clients' rates, drawn with seed {spread.seed}"
+    return Trace(requests=requests, bad=(), format="servegen", notes=(note,))
 
 
 def _plain(name: str) -> str:
@@ -421,8 +441,3 @@ def _turns(session: Ints, agent: Ints, t_s: Floats, api_s: Floats) -> tuple[Ints
     took = np.nan_to_num(api_s)
     think = np.where(previous >= 0, t_s - t_s[previous] - took[previous], 0.0)
     return previous, np.nan_to_num(np.maximum(think, 0.0))
-
-
-def listed(bad: tuple[BadRow, ...]) -> str:
-    """The rows left out as JSON, [{"line": 3, "reason": ...}, ...]."""
-    return json.dumps([{"line": one.line, "reason": one.reason} for one in bad])
