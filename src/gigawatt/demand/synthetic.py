@@ -165,14 +165,15 @@ def windows(
     why = 0
     while why != 1:
         out = _out(window_requests, len(streams) > 1, has_sessions, has_shared, room)
-        rows, why = (
-            fill_sessions(sources, state, out, 0, horizon_s, block_tokens)
-            if has_sessions
-            else fill_plain(sources, state, out, horizon_s)
-        )
-        while why == 2:
-            state = _grown(state)
-            rows, why = fill_sessions(sources, state, out, rows, horizon_s, block_tokens)
+        with np.errstate(over="ignore"):  # the generators' words wrap around, of which plain Python would warn
+            rows, why = (
+                fill_sessions(sources, state, out, 0, horizon_s, block_tokens)
+                if has_sessions
+                else fill_plain(sources, state, out, horizon_s)
+            )
+            while why == 2:
+                state = _grown(state)
+                rows, why = fill_sessions(sources, state, out, rows, horizon_s, block_tokens)
         if rows:
             yield _window(out, rows, streams, block_tokens)
 
