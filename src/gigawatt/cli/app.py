@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.calibrate import calibrate
+from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(perf_app, name="perf")
+app.add_typer(data_app, name="data")
 app.command()(calibrate)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]

@@ -29,3 +29,7 @@ class SolverError(GigawattError):
 
 class TableError(GigawattError):
     """Step times that contradict themselves, or a file that does not hold them."""
+
+
+class TraceError(GigawattError):
+    """A trace of requests that does not stand: names the row, what is wrong and what would be right."""

@@ -1,0 +1,110 @@
+"""``gigawatt data``: public traces by name, fetched with their checksum, and what a trace is like."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gigawatt.demand.public import Original
+
+data_app = typer.Typer(
+    help="Public traces of requests: list them, fetch one with its checksum, show what one is like.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+
+
+@data_app.command("list")
+def list_command(as_json: Json = False) -> None:
+    """List public traces, and which of them are here."""
+    from rich.table import Table
+
+    from gigawatt.cli.app import _console, _print_json
+    from gigawatt.demand.public import ORIGINALS
+
+    if as_json:
+        _print_json([_row(one) for one in ORIGINALS])
+        return
+    table = Table()
+    for heading in ("name", "what", "requests", "licence", "here"):
+        table.add_column(heading, justify="right" if heading == "requests" else "left")
+    for one in ORIGINALS:
+        row = _row(one)
+        table.add_row(
+            one.name, one.what, f"{one.rows:,}" if one.rows else "", one.licence, "yes" if row["path"] else ""
+        )
+    _console().print(table)
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A public trace; 'gigawatt data list' names them.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Folder; else $GIGAWATT_CACHE or the user's cache.")] = None,
+) -> None:
+    """Fetch a public trace from its source, check it, and keep it."""
+    from gigawatt.cli.app import _progress
+    from gigawatt.demand.public import fetch as fetch_original
+    from gigawatt.demand.public import original
+
+    one = original(name)
+    with _progress() as say:
+        say(f"fetching {one.url}")
+        step = [0]
+
+        def advance(done: int, total: int) -> None:
+            if done // (1 << 24) > step[0]:  # a line every 16 MB
+                step[0] = done // (1 << 24)
+                say(f"{done >> 20:,} of {total >> 20:,} MB" if total else f"{done >> 20:,} MB")
+
+        path, found = fetch_original(one, to, advance=advance)
+    check = "as registered" if one.sha256 else "recorded beside it; no other is known"
+    print(f"{path} is here, SHA-256 {found}, {check}")
+
+
+@data_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A public trace, or a file of one's own.")],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read the first rows only.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and list rows that do not stand.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where a public trace is from and, once it is here, what its requests are like."""
+    from gigawatt.cli.app import _print_json, _progress
+    from gigawatt.demand.public import ORIGINALS, find_public
+
+    about: dict[str, Any] = next((_row(one) for one in ORIGINALS if one.name == name), {})
+    if not about or (about["path"] and not about["path"].endswith(".tar.gz")):
+        from gigawatt.demand.traces import read_trace
+
+        path = find_public(name)
+        with _progress() as say:
+            trace = read_trace(path, limit=limit, skip_bad=skip_bad, say=say)
+        measured = {key: None if value != value else value for key, value in asdict(trace.requests.summary()).items()}
+        about |= {"path": str(path), "format": trace.format, "notes": list(trace.notes), "summary": measured}
+        about["bad_rows"] = [asdict(one) for one in trace.bad]
+    if as_json:
+        _print_json(about)
+        return
+    for key, value in (about | about.pop("summary", {})).items():
+        if key == "bad_rows":
+            print(f"{'rows left out':16s} {len(value):,}")
+            for one in value[:20]:
+                print(f"{'':16s} row {one['line']:,}: {one['reason']}")
+        elif value not in ("", None, [], 0):
+            text = (
+                "; ".join(value) if isinstance(value, list) else f"{value:,.6g}" if isinstance(value, float) else value
+            )
+            print(f"{key.replace('_', ' '):16s} {text}")
+
+
+def _row(one: Original) -> dict[str, Any]:
+    """What is registered of a trace, and where it is."""
+    from gigawatt.demand.public import cache_dir
+
+    path = cache_dir() / one.file
+    return asdict(one) | {"path": str(path) if path.is_file() else None}
