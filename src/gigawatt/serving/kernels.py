@@ -238,6 +238,9 @@ def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) ->
             before, tokens = m[replica + c.R_NS], m[replica + c.R_TOKENS]
             pass_time(m, replica)
             book_run(m, replica, before, tokens)
+            if m[pool + c.P_BLOCKS] > 0 and m[replica + c.R_NS] < now:  # blocks of the iteration that is lost
+                needed = m[m[replica + c.R_PHASES] + m[replica + c.R_ITERATION] % m[pool + c.P_BLOCK]]
+                m[replica + c.R_PEAK] = max(m[replica + c.R_PEAK], m[replica + c.R_HELD] + needed)
     _event_drop(m, replica)
     m[replica + c.R_BUSY] = 0
     if m[replica + c.R_STATE] == OFF:  # it was draining and that iteration was its last
@@ -279,19 +282,20 @@ def _lose(m: Integers, rows: Integers, slot: int, replica: int, now: int) -> Non
 @kernel
 def _again(m: Integers, rows: Integers, slot: int, replica: int, now: int) -> None:
     """A request that was lost with its replica is sent again from the start, or fails."""
-    m[m[slot + c.S_STREAM] + c.N_RETRIES] += 1
-    row = m[slot + c.S_ROW]
+    m[slot + c.S_TRIES] += 1
+    m[slot + c.S_RETRIES] += 1
+    if m[slot + c.S_RETRIES] > m[m[replica + c.R_POOL] + c.P_RETRIES]:
+        _close(m, rows, slot, replica, now, LOST)
+        return
+    stream, row = m[slot + c.S_STREAM], m[slot + c.S_ROW]
+    m[stream + c.N_RETRIES] += 1
+    m[stream + c.N_PREEMPTIONS] += m[slot + c.S_PREEMPTIONS]
     m[slot + c.S_FIRST] = -1
     m[slot + c.S_TOTAL] = m[slot + c.S_INPUT]
     for place in (c.S_DONE, c.S_CHUNK, c.S_GENERATED, c.S_HELD, c.S_READY, c.S_PREEMPTIONS):
         m[slot + place] = 0
     m[slot + c.S_LEFT] = rows[row * c.W_COLUMNS + c.W_LEFT]
     m[slot + c.S_SURPLUS] = m[slot + c.S_OUTPUT] - 1 - m[slot + c.S_LEFT]
-    m[slot + c.S_TRIES] += 1
-    m[slot + c.S_RETRIES] += 1
-    if m[slot + c.S_RETRIES] > m[m[replica + c.R_POOL] + c.P_RETRIES]:
-        _close(m, rows, slot, replica, now, LOST)
-        return
     m[slot + c.S_WHERE] = c.HELD_BACK
     _hold_back(m, now, row, slot)
 
@@ -384,6 +388,26 @@ def _next_control(m: Integers) -> int:
     return soonest
 
 
+@kernel
+def _shorten(m: Integers, replica: int, now: int) -> None:
+    """Ends a run at the first boundary at which something that comes now counts.
+
+    That is the first at or after ``now``, or after it once the iterations of this instant have begun. If the boundary
+    is now, the replica stands at it.
+    """
+    if not cut(m, replica, now + 1 if m[c.G_BEGUN] == now else now):
+        return
+    if m[replica + c.R_END] > now:
+        _event_set(m, replica)
+        return
+    _event_drop(m, replica)
+    before, tokens = m[replica + c.R_NS], m[replica + c.R_TOKENS]
+    pass_time(m, replica)
+    book_run(m, replica, before, tokens)
+    m[replica + c.R_BUSY] = 0
+    _make_due(m, replica)
+
+
 # --- arrivals ---------------------------------------------------------------------------------------------------
 
 
@@ -412,8 +436,8 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
                 m[replica + c.R_NS] = now
                 m[replica + c.R_REST] = 0
             _make_due(m, replica)
-    elif not is_blocked and cut(m, replica, now):
-        _event_set(m, replica)
+    elif not is_blocked:
+        _shorten(m, replica, now)
 
 
 @kernel
@@ -487,6 +511,8 @@ def _abort(m: Integers, rows: Integers, ids: Integers, slot: int, now: int) -> N
     if m[slot + c.S_WHERE] == c.HELD_BACK:
         _close(m, rows, slot, -1, now, ABORTED)
         return
+    if m[replica + c.R_BUSY] == 1:
+        _shorten(m, replica, now)
     if m[slot + c.S_WHERE] == c.WAITING or m[replica + c.R_BUSY] == 0:
         leave(m, ids, replica, slot)
         _off_books(m, replica, slot)
@@ -495,8 +521,6 @@ def _abort(m: Integers, rows: Integers, ids: Integers, slot: int, now: int) -> N
     else:
         m[slot + c.S_MARKED] = 1
         m[replica + c.R_MARKED] += 1
-    if m[replica + c.R_BUSY] == 1 and cut(m, replica, now):
-        _event_set(m, replica)
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------
@@ -547,10 +571,19 @@ def _drop_stale(m: Integers) -> None:
 
 
 @kernel
+def _skip_followers(m: Integers, rows: Integers) -> None:
+    """Moves on to the next row that comes by itself."""
+    while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER:
+        m[c.G_ROW] += 1
+
+
+@kernel
 def _has_space(m: Integers, rows: Integers, now: int) -> bool:
     """Whether all that may come at this instant has a slot and a place in the heaps."""
     row = m[c.G_ROW]
-    while row < m[c.G_N_ROWS] and rows[row * c.W_COLUMNS + c.W_ARRIVAL] == now:
+    while row < m[c.G_N_ROWS] and (
+        rows[row * c.W_COLUMNS + c.W_ARRIVAL] == now or rows[row * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER
+    ):
         row += 1
     coming, room = m[c.G_N_FUTURE] + row - m[c.G_ROW], m[c.G_N_SLOTS]
     return (
@@ -574,6 +607,7 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
     n_rows = m[c.G_N_ROWS]
     if m[c.G_NOW] < 0:
         m[c.G_NOW] = 0
+        m[c.G_BEGUN] = -1
         m[c.G_NEXT] = _next_control(m)
         enter_bin(m, 0)
         if m[c.G_CONCURRENCY] > 0:
@@ -583,8 +617,7 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
             m[c.G_REFILL] = min(m[c.G_CONCURRENCY], n_rows)
     until = m[c.G_ENDED] + pause
     while m[c.G_ENDED] < until:
-        while m[c.G_ROW] < n_rows and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER:
-            m[c.G_ROW] += 1
+        _skip_followers(m, rows)
         _drop_stale(m)
         now = _FOREVER
         if m[c.G_N_EVENTS] > 0:
@@ -644,6 +677,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
     while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] <= now:
         m[c.G_ROW] += 1
         _arrive(m, x, rows, m[c.G_ROW] - 1, now)
+        _skip_followers(m, rows)
     while m[c.G_N_ABORTS] > 0:
         entry = m[c.G_ABORTS]
         if m[entry] > now:
@@ -661,6 +695,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         m[replica + c.R_DUE] = 0
         if m[replica + c.R_STATE] != FAILED and begin(m, x, ids, replica):
             _event_set(m, replica)
+    m[c.G_BEGUN] = now
 
 
 @kernel

@@ -28,8 +28,8 @@ Floats = npt.NDArray[np.float64]
     G_N_ABORTS, G_EVENTS, G_N_EVENTS, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
     G_CONTROLS, G_POOLS, G_N_POOLS, G_STREAMS, G_N_STREAMS, G_REPLICAS, G_N_REPLICAS, G_BIN_NS, G_N_BINS, G_RECORDS,
     G_N_RECORDS, G_ENDED, G_N_ROWS, G_NEXT, G_LINE,
-    G_LINE_END, G_COLUMNS,
-) = range(39)  # fmt: skip
+    G_LINE_END, G_BEGUN, G_COLUMNS,
+) = range(40)  # fmt: skip
 
 # Of a pool: how it is set up, where its step times are, what it counts.
 (
