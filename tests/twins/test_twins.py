@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from gigawatt.serving.inputs import Rows, Setup
 from gigawatt.serving.reference import Outcome, simulate_reference
@@ -14,7 +14,7 @@ from tests.twins.strategies import cases
 
 
 @given(case=cases())
-@settings(max_examples=300)
+@settings(max_examples=150, phases=[Phase.reuse, Phase.generate])
 def test_kernel_and_twin_agree_in_every_number(case: tuple[Setup, Rows]) -> None:
     simulate = pytest.importorskip("gigawatt.serving.simulate")
     fast, slow = simulate.simulate_rows(*case), simulate_reference(*case)

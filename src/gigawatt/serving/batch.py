@@ -404,6 +404,8 @@ def _planned(m: Integers, replica: int) -> int:
     if m[pool + c.P_BLOCKS] > 0:
         block = m[pool + c.P_BLOCK]
         room = m[pool + c.P_BLOCKS] - m[replica + c.R_HELD]
+        if m[replica + c.R_IDLE] > 0 and m[replica + c.R_WAITING] > 0:  # fewer hits may be what the head needs to fit
+            room -= m[pool + c.P_HASH] // block * m[replica + c.R_IDLE]
         if b * ((n - 2) // block + 1) > room:  # more than could be needed by n - 1 further iterations
             rounds = room // b
             room -= rounds * b

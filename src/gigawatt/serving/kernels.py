@@ -287,17 +287,17 @@ def _again(m: Integers, rows: Integers, slot: int, replica: int, now: int) -> No
     if m[slot + c.S_RETRIES] > m[m[replica + c.R_POOL] + c.P_RETRIES]:
         _close(m, rows, slot, replica, now, LOST)
         return
-    stream, row = m[slot + c.S_STREAM], m[slot + c.S_ROW]
+    stream = m[slot + c.S_STREAM]
     m[stream + c.N_RETRIES] += 1
     m[stream + c.N_PREEMPTIONS] += m[slot + c.S_PREEMPTIONS]
     m[slot + c.S_FIRST] = -1
     m[slot + c.S_TOTAL] = m[slot + c.S_INPUT]
     for place in (c.S_DONE, c.S_CHUNK, c.S_GENERATED, c.S_HELD, c.S_READY, c.S_PREEMPTIONS):
         m[slot + place] = 0
-    m[slot + c.S_LEFT] = rows[row * c.W_COLUMNS + c.W_LEFT]
+    m[slot + c.S_LEFT] = m[slot + c.S_PASSES]
     m[slot + c.S_SURPLUS] = m[slot + c.S_OUTPUT] - 1 - m[slot + c.S_LEFT]
     m[slot + c.S_WHERE] = c.HELD_BACK
-    _hold_back(m, now, row, slot)
+    _hold_back(m, now, m[slot + c.S_ROW], slot)
 
 
 @kernel
@@ -488,7 +488,7 @@ def _arrive(m: Integers, x: Floats, rows: Integers, row: int, now: int) -> None:
     m[slot + c.S_SENT] = now
     m[slot + c.S_INPUT] = m[slot + c.S_TOTAL] = rows[row * c.W_COLUMNS + c.W_INPUT]
     m[slot + c.S_OUTPUT] = rows[row * c.W_COLUMNS + c.W_OUTPUT]
-    m[slot + c.S_LEFT] = rows[row * c.W_COLUMNS + c.W_LEFT]
+    m[slot + c.S_LEFT] = m[slot + c.S_PASSES] = rows[row * c.W_COLUMNS + c.W_LEFT]
     m[slot + c.S_SURPLUS] = m[slot + c.S_OUTPUT] - 1 - m[slot + c.S_LEFT]
     m[slot + c.S_CACHED] = rows[row * c.W_COLUMNS + c.W_CACHED]
     m[slot + c.S_IDS] = rows[row * c.W_COLUMNS + c.W_IDS]

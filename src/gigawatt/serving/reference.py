@@ -327,7 +327,7 @@ def _fail(world: _World, replica: _Replica, now: int) -> None:
     for request in lost:
         if request.is_marked:
             _end(world, request, ABORTED, now)
-        elif request.retries == world.settings.retries[replica.pool]:
+        elif request.retries >= world.settings.retries[replica.pool]:
             _end(world, request, LOST, now)
         else:
             request.reset()
