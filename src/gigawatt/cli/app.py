@@ -14,6 +14,7 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
+from gigawatt.cli.simulate import simulate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
+app.command()(simulate)
 app.command()(calibrate)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
@@ -102,6 +104,9 @@ def run(
     mip_gap: Annotated[
         float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")
     ] = 0.01,
+    simulate_in: Annotated[
+        str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")
+    ] = "",
     overlay: Overlay = None,
 ) -> None:
     """Plan a scenario, close its books, check its claims, and write a report."""
@@ -116,7 +121,10 @@ def run(
     if why:
         catalog.system(why)
     with _progress() as say:
-        results = study_run(scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, say=say)
+        quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
+        results = study_run(
+            scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, simulate=quarters, say=say
+        )
         say("writing the run")
         folder = save(results, out)
         say("checking the claims")

@@ -71,11 +71,13 @@ class Cells:
     percentile: float
 
 
-def cells_of(case: Case, plan: xr.Dataset, quarter: str, day: Day = "peak") -> tuple[Cells, ...]:
+def cells_of(
+    case: Case, plan: xr.Dataset, quarter: str, day: Day = "peak", *, replicas: int = CELL_REPLICAS
+) -> tuple[Cells, ...]:
     """Cells of every class that the plan serves in a quarter.
 
-    ``peak`` is the day that the plan was sized for; an ``ordinary`` one has half its swing around the mean. Raises
-    ScenarioError where the quarter is not in the plan.
+    ``peak`` is the day that the plan was sized for; an ``ordinary`` one has half its swing around the mean.
+    ``replicas`` is about how many decode in a cell. Raises ScenarioError where the quarter is not in the plan.
     """
     labels = [str(name) for name in plan["quarter"].values]
     if quarter not in labels:
@@ -83,13 +85,15 @@ def cells_of(case: Case, plan: xr.Dataset, quarter: str, day: Day = "peak") -> t
     found = []
     for item in case.classes:
         if item.workload.kind == "inference":
-            one = _class_cells(case, plan.sel(quarter=quarter), item, labels.index(quarter), day)
+            one = _class_cells(case, plan.sel(quarter=quarter), item, labels.index(quarter), day, replicas)
             if one is not None:
                 found.append(one)
     return tuple(found)
 
 
-def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Day) -> Cells | None:
+def _class_cells(
+    case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Day, replicas: int
+) -> Cells | None:
     workload = item.workload
     assert workload.output_tokens and workload.input_tokens and workload.slo
     rates = _rates(case, plan, item, day)
@@ -109,10 +113,11 @@ def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Da
     if not parts:
         return None
     total = sum(n for _, _, n in parts)
-    n_cells = max(1, round(total / CELL_REPLICAS))
+    n_cells = max(1, round(total / replicas))
     ttft = workload.slo.ttft.value if workload.slo.ttft else np.inf
     tpot = 1.0 / workload.slo.speed.value if workload.slo.speed else np.inf
-    pools, front, kept = _pools(parts, n_cells, gain, workload.prefix_hit.value if workload.prefix_hit else 0.0)
+    hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
+    pools, front, kept = _pools(parts, n_cells, gain, hit)
     share = kept / total  # of the class's capacity that stands in the cell: whole replicas
     stream = Stream(name=item.id, ttft_s=ttft, tpot_s=tpot)
     traffic = Traffic(name=item.id, pools=front, ttft_s=ttft, tpot_s=tpot, spill_s=SPILL_SHARE * ttft)
@@ -122,7 +127,7 @@ def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Da
         bin_s=DAY_S / len(rates),
         input=_lengths(workload.input_tokens.value, INPUT_CV),
         output=_lengths(workload.output_tokens.value, OUTPUT_CV),
-        hit_share=min(workload.prefix_hit.value if workload.prefix_hit else 0.0, 0.999),
+        hit_share=min(hit, 0.999),
     )
     return Cells(
         name=item.id,
@@ -177,11 +182,11 @@ def _pools(
         kept += here
         front.append(len(pools))
         table = _faster(replica.table, gain, replica.speculation.tokens_per_pass)
-        most = max(1, round(replica.operating.batch))
+        most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
             name=lane, table=table, n_replicas=here, max_sequences=most, token_budget=max(8192, most + 1),
             kv_blocks=max(int(table.kv_capacity_tokens // 16), 1), router="two_choices" if here > 8 else "least",
-            cache="given" if hit else "off",
+            cache="given" if hit else "off", spill_fill=1.0,
         )  # fmt: skip
         if replica.prefill_table is None:
             pools.append(decode)

@@ -6,10 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gigawatt.catalog.load import Catalog, load_catalog
 from gigawatt.study.results import Results
 from gigawatt.study.scenario import Scenario, load_scenario
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gigawatt.study.resolve import Case
 
 Say = Callable[[str], None]
 
@@ -24,6 +30,7 @@ def run(
     catalog: Catalog | None = None,
     events: Sequence[str] = (),
     mip_gap: float = 1e-2,
+    simulate: Sequence[str] = (),
     say: Say = _quiet,
 ) -> Results:
     """Results of a scenario: the optimal plan, the books of all parties, and a summary.
@@ -33,6 +40,7 @@ def run(
         catalog: another catalogue than the shipped one.
         events: names of the scenario's events to switch on.
         mip_gap: relative gap at which whole gigawatts count as placed.
+        simulate: quarters whose fleets are simulated; classes that miss their objective are derated and planned again.
         say: called with a sentence at each step.
 
     Raises ScenarioError, InfeasibleError or SolverError, each with a sentence.
@@ -58,15 +66,28 @@ def run(
     say(f"solving {live.model.n_columns:,} decisions under {live.model.n_rows:,} constraints")
     solve(live, mip_gap=mip_gap, say=say)
     plan = extract(live)
+    looped = None
+    if simulate:
+        from gigawatt.study.loop import close_loop
+
+        def again(derated: Case) -> xr.Dataset:
+            nonlocal live, inputs
+            inputs = plan_inputs(derated)
+            live = solve(open_plan(inputs), mip_gap=mip_gap, say=say)
+            return extract(live)
+
+        case, plan, looped = close_loop(case, plan, again, simulate, say=say)
     say("closing the books")
     book = ledger(flows(case, plan))
     figures = summary(case, plan, book)
+    if looped is not None:
+        figures["simulated"] = looped.to_dict()
     if case.scenario.commitments or any(offer.offer.minimum_take for offer in case.offers):
         say("planning once more without commitments, to tell demand from promises")
         free = replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, stock_min_mw=inputs.stock_min_mw * 0.0)
         figures["gw_without_commitments"] = _built_gw(free)
     figures["mip_gap"] = live.mip_gap
-    digest = input_hash(chosen, catalog, [*case.events_on, f"mip_gap={mip_gap!r}"])
+    digest = input_hash(chosen, catalog, [*case.events_on, f"mip_gap={mip_gap!r}", *simulate])
     figures["solve_s"] = round(live.solve_s, 3)
     figures["build_s"] = round(live.build_s + live.hand_off_s, 3)
     figures["wall_s"] = round(time.perf_counter() - start, 3)
