@@ -14,6 +14,7 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
+from gigawatt.cli.serve import replay
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
 app.command()(calibrate)
+app.command()(replay)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[
