@@ -14,7 +14,11 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
+<<<<<<< HEAD
 from gigawatt.cli.simulate import simulate
+=======
+from gigawatt.cli.serve import replay
+>>>>>>> replay
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +37,7 @@ app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
 app.command()(simulate)
 app.command()(calibrate)
+app.command()(replay)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

@@ -22,24 +22,30 @@ def run_kernel(
     *,
     stop: int = NEVER,
     drain: bool = True,
-    tick: Callable[[int], None] | None = None,
+    tick: Callable[[int], bool | None] | None = None,
+    pause: int = _PAUSE,
 ) -> Memory:
     """The fleet after all instants before ``stop``, or after the last request if ``drain``.
 
     Args:
+        memory: of the fleet, at rest or wherever it stopped; changed in place.
         rows: (n x W_COLUMNS,), in order of arrival.
         ids: hashed blocks of all rows.
-        tick: called now and then with the requests that have ended; what it raises ends the run between two instants.
+        stop: first instant that is not simulated [ns]; does not count with ``drain``.
+        drain: go on to the end of the last request.
+        tick: called every ``pause`` requests with how many have ended. False, or what it raises, ends the run between
+            two instants; after False the memory that comes back goes on where it stopped.
+        pause: requests between two ticks.
     """
     memory.m[c.G_N_ROWS] = len(rows) // c.W_COLUMNS
     with np.errstate(over="ignore"):  # hashes wrap; only interpreted kernels would say so
         while True:
-            why = advance(memory.m, memory.x, rows, ids, stop, drain, _PAUSE)
+            why = advance(memory.m, memory.x, rows, ids, stop, drain, pause)
             if why == NEED_SPACE:
                 memory = grown(memory)
             elif why == PAUSED:
-                if tick:
-                    tick(int(memory.m[c.G_ENDED]))
+                if tick and tick(int(memory.m[c.G_ENDED])) is False:
+                    return memory
             else:
                 return memory
 
