@@ -14,11 +14,8 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
-<<<<<<< HEAD
 from gigawatt.cli.simulate import simulate
-=======
 from gigawatt.cli.serve import replay
->>>>>>> replay
 
 if TYPE_CHECKING:
     from rich.console import Console
