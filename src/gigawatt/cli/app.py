@@ -14,8 +14,8 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
-from gigawatt.cli.simulate import simulate
 from gigawatt.cli.serve import replay
+from gigawatt.cli.simulate import simulate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,9 +124,7 @@ def run(
         catalog.system(why)
     with _progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
-        results = study_run(
-            scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, simulate=quarters, say=say
-        )
+        results = study_run(scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, simulate=quarters, say=say)
         say("writing the run")
         folder = save(results, out)
         say("checking the claims")

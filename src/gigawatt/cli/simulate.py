@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gigawatt.study.fleet import Cells, Simulated
 
 _REQUESTS = 2_000_000
+_LARGE = 20_000_000  # requests from which cells are whole
 
 
 def simulate(
@@ -48,7 +49,8 @@ def simulate(
     stopped = False
     with _progress() as say:
         results = study_run(scenario, catalog=catalog, events=event or [], say=say)
-        found = cells_of(results.case, results.plan, quarter, day)  # type: ignore[arg-type]
+        size = 64 if scale or requests > _LARGE else 16
+        found = cells_of(results.case, results.plan, quarter, day, replicas=size)  # type: ignore[arg-type]
         if not found:
             raise ScenarioError(f"{scenario}: the plan serves no requests in {quarter}; choose a later quarter")
         say(f"simulating {len(found)} classes (kernels compile once, about a minute)")
@@ -110,7 +112,7 @@ def _row(cells: Cells, one: Simulated, horizon_s: float) -> dict[str, Any]:
     return {
         "class": cells.name, "requests": one.n_requests, "completed": total.n["completed"], "cells": cells.n,
         "cells_simulated": one.n_simulated, "hours": horizon_s / 3600.0,
-        "replicas": {lane: n for lane, n in cells.replicas},
+        "replicas": dict(cells.replicas),
         "attained_frac": one.attained_frac, "needed_frac": one.needed_frac,
         "slo": plain({"ttft_s": traffic.ttft_s, "tpot_s": traffic.tpot_s}),
         "ttft_s": plain(total.percentiles_s("ttft")), "tpot_s": plain(total.percentiles_s("tpot")),

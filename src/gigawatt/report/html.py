@@ -66,6 +66,7 @@ def page(results: Results, claims: Claims) -> str:
         _demand(results),
         _money(results),
         _tokens(results),
+        _simulated(results),
         _claims(claims),
         _rests_on(results),
         _reproduce(results),
@@ -220,6 +221,36 @@ def _tokens(results: Results) -> Section | None:
         if results.summary["cost_per_mtok_usd"]
         else None
     )
+
+
+def _simulated(results: Results) -> Section | None:
+    """What each class attained in the simulated fleet, before and after the plan was made to hold it."""
+    found = results.summary.get("simulated")
+    if not found:
+        return None
+    last = found["rounds"]
+    rows = []
+    for row in found["attained"]:
+        if row["round"] not in (1, last):
+            continue
+        cells = (
+            f"{row['round']}", row["workload"], row["quarter"], row["day"], f"{row['needed_frac']:.0%}",
+            f"{row['attained_frac']:.1%}", f"{row['ttft_s']:,.2f}", f"{row['tpot_s'] * 1e3:,.1f}", f"{row['factor']:.2f}",
+        )  # fmt: skip
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    heads = [
+        ("Round", True), ("Class", False), ("Quarter", False), ("Day", False), ("Planned", True), ("Simulated", True),
+        ("TTFT s", True), ("TPOT ms", True), ("Factor", True),
+    ]  # fmt: skip
+    more = found["costs_more_usd"]
+    text = (
+        f"<p>The fleet of the plan was simulated request by request in its busiest half hour. Classes that missed their "
+        f"objective were derated by the factor shown and planned again, {last} rounds in all. The plan that holds them "
+        f"costs {_amount(more, 'USD')} more; what is still missing is {found['residual_frac']:.1%} of requests of the "
+        f"worst class. Times are those at the percentile of the objective; planned is the share of requests within it."
+        f"</p>"
+    )
+    return ("simulated", "Planned and simulated", text + _table(heads, rows, name="simulated", sortable=True))
 
 
 _TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "open": "not computable"}

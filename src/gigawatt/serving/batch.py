@@ -322,9 +322,9 @@ def _continue_prefill(m: Integers, ids: Integers, replica: int) -> bool:
             needed = _blocks(tokens, m[pool + c.P_BLOCK]) - _blocks(m[slot + c.S_DONE], m[pool + c.P_BLOCK])
             if needed > m[pool + c.P_BLOCKS] - m[replica + c.R_HELD]:
                 victim = _victim(m, replica)
-                if m[victim + c.S_WHERE] == c.DECODING:  # the block of this iteration is held already
-                    if _in_cache(m, replica, victim) % m[pool + c.P_BLOCK] == 0:
-                        m[replica + c.R_HELD] -= 1
+                is_full = _in_cache(m, replica, victim) % m[pool + c.P_BLOCK] == 0
+                if m[victim + c.S_WHERE] == c.DECODING and is_full:  # the block of this iteration is held already
+                    m[replica + c.R_HELD] -= 1
                 _preempt(m, ids, replica, victim)
                 preempted = True
                 continue

@@ -229,7 +229,7 @@ def _iterations_until(m: Integers, replica: int, now: int) -> int:
 def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) -> None:
     """A replica fails: iterations that have ended count, all else is lost, and its requests are sent again."""
     pool, was = m[replica + c.R_POOL], m[replica + c.R_STATE]
-    if was == OFF or was == FAILED:
+    if was in (OFF, FAILED):
         return
     if m[replica + c.R_BUSY] == 1:
         if m[replica + c.R_END] <= now:

@@ -20,8 +20,6 @@ from gigawatt.serving.policies import ACTIVE, CACHE_OWN, OFF
 Floats = npt.NDArray[np.float64]
 
 
-
-
 # Of the whole simulation.
 (
     G_NOW, G_ROW, G_CONTROL, G_N_CONTROL, G_FREE, G_N_FREE, G_N_SLOTS, G_SLOTS, G_FUTURE, G_N_FUTURE, G_ABORTS,
@@ -48,10 +46,23 @@ X_BOUND, X_SPILL_FILL, X_PREFILL_NS, X_TARGET, X_COLUMNS = range(5)
     N_ABORTED, N_GATED, N_FAILED, N_GOOD, N_GOOD_TTFT, N_GOOD_TPOT, N_INPUT, N_OUTPUT, N_HITS, N_RETRIES,
     N_PREEMPTIONS, N_GOOD_OUTPUT, N_SPILLED, K_COLUMNS,
 ) = range(25)  # fmt: skip
-COUNTS = (
-    "sent completed aborted gated failed good good_ttft good_tpot input_tokens output_tokens hit_tokens retries "
-    "preemptions good_output_tokens spilled"
-).split()
+COUNTS = [
+    "sent",
+    "completed",
+    "aborted",
+    "gated",
+    "failed",
+    "good",
+    "good_ttft",
+    "good_tpot",
+    "input_tokens",
+    "output_tokens",
+    "hit_tokens",
+    "retries",
+    "preemptions",
+    "good_output_tokens",
+    "spilled",
+]
 
 # Of a replica.
 (
@@ -135,8 +146,10 @@ def new_memory(setup: Setup, *, slots: int = 4096, bins: int = 1, bin_ns: int = 
     """A fleet at rest at time 0.
 
     Args:
+        setup: the fleet.
         slots: requests that may be in the fleet at once; ``grown`` doubles them.
-        bins, bin_ns: of the time line of each pool; what comes later counts in the last.
+        bins: of the time line of each pool; what comes later counts in the last.
+        bin_ns: their width.
         records: rows to keep a record of each.
     """
     settings = setup.settings

@@ -58,7 +58,8 @@ class Outcome:
         sent_ns: when it was first routed.
         busy_fs: (replicas,) time of the iterations that completed.
         iterations: (replicas,) their number.
-        peak_blocks: (replicas,) most blocks held at once, 0 without a limit; known blocks that nobody references are not held.
+        peak_blocks: (replicas,) most blocks held at once, 0 without a limit; known blocks that nobody
+            references are not held.
         n_scaled: (pools,) replicas that autoscaling started, drained or took back.
     """
 

@@ -35,7 +35,7 @@ LEAST_FS = FS_PER_NS  # of a step
 
 def kernel(function: _Function) -> _Function:
     """``function`` compiled into those that call it."""
-    return cast(_Function, njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function))
+    return cast(_Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 class Steps(NamedTuple):
@@ -156,8 +156,7 @@ def mixed_fs(decode: int, prefill: int, shared: int) -> int:
     return decode + prefill - min(shared, decode, prefill)
 
 
-
-if config.DISABLE_JIT:
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def pointer(array: _Array) -> _Array:
         """The same array."""
@@ -169,7 +168,7 @@ if config.DISABLE_JIT:
 
 else:
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def pointer(_context: Any, array: Any) -> Any:
         """Where a one-dimensional array begins: indexed like it, by numbers of 0 and more, and not counted.
 
@@ -180,9 +179,9 @@ else:
         def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return context.make_array(signature.args[0])(context, builder, value=args[0]).data
 
-        return types.CPointer(array.dtype)(array), lower
+        return types.CPointer(array.dtype)(array), lower  # type: ignore[no-untyped-call]
 
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def bit_length(_context: Any, value: Any) -> Any:
         """Bits of a number above 0."""
 

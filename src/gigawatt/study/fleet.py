@@ -91,9 +91,7 @@ def cells_of(
     return tuple(found)
 
 
-def _class_cells(
-    case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Day, replicas: int
-) -> Cells | None:
+def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Day, replicas: int) -> Cells | None:
     workload = item.workload
     assert workload.output_tokens and workload.input_tokens and workload.slo
     rates = _rates(case, plan, item, day)

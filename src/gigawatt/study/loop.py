@@ -33,6 +33,7 @@ class Attained:
 
     round: int
     quarter: str
+    day: str
     workload: str
     attained_frac: float
     needed_frac: float
@@ -102,10 +103,8 @@ def close_loop(
 ) -> tuple[Case, xr.Dataset, Looped]:
     """The case and plan after the loop, and how it went.
 
-    Args:
-        plan_again: solves a case; the factors are in its coefficients.
-        quarters: whose fleets are simulated.
-        days: a class must hold its objective on all of them.
+    ``plan_again`` solves a case whose coefficients hold the factors. A class must hold its objective in the fleets of
+    all ``quarters`` on all ``days``.
     """
     factors: dict[str, float] = {}
     attained: list[Attained] = []
@@ -120,7 +119,7 @@ def close_loop(
                     one, factor = _look(cells, seed)
                     f = factors.get(cells.name, 1.0)
                     found[cells.name] = min(found.get(cells.name, 1.0), factor)
-                    attained.append(_attained(number, quarter, cells, one, f * factor))
+                    attained.append(_attained(number, (quarter, day), cells, one, f * factor))
         if all(factor == 1.0 for factor in found.values()) or number == rounds:
             break
         for name, factor in found.items():
@@ -150,11 +149,11 @@ def _look(cells: Cells, seed: int) -> tuple[Simulated, float]:
     return one, LOADS[-1]
 
 
-def _attained(number: int, quarter: str, cells: Cells, one: Simulated, factor: float) -> Attained:
+def _attained(number: int, when: tuple[str, str], cells: Cells, one: Simulated, factor: float) -> Attained:
     total = one.metrics.total
     q = cells.percentile
     return Attained(
-        round=number, quarter=quarter, workload=cells.name, attained_frac=one.attained_frac,
+        round=number, quarter=when[0], day=when[1], workload=cells.name, attained_frac=one.attained_frac,
         needed_frac=one.needed_frac, ttft_s=_finite(total.percentile_s("ttft", q)),
         tpot_s=_finite(total.percentile_s("tpot", q)), n_requests=one.n_requests, factor=factor,
     )  # fmt: skip
