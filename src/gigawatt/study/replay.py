@@ -300,7 +300,8 @@ def _rows(requests: Requests, prefix: Prefix, cluster: Cluster, how: How, notes:
         columns["next"] = follower
         columns["think"] = np.rint(requests.think_s * NS_PER_S).astype(np.int64)
     if prefix.kind == "own":
-        columns["block_start"], columns["block_ids"] = requests.block_start, requests.block_ids
+        ids = np.array(requests.block_ids)  # writable, as the kernel that is warm knows it
+        columns["block_start"], columns["block_ids"] = requests.block_start, ids
     if prefix.cached is not None:
         columns["cached"] = prefix.cached
     for name in ("ttft", "tpot"):
