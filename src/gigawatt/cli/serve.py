@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from gigawatt.demand.requests import Requests
     from gigawatt.demand.traces import Trace
-    from gigawatt.study.replay import Cluster, How, Replayed
+    from gigawatt.study.cluster import Cluster
+    from gigawatt.study.replay import How, Replayed
 
 _QUIET_S = 2.0  # what is over sooner shows no progress
 
@@ -74,7 +76,8 @@ def replay(
     from gigawatt.cli.perf import _asked, _model, _options, _task
     from gigawatt.core.errors import TraceError
     from gigawatt.perf.task import basis_of
-    from gigawatt.study.replay import Cluster, How, Limits
+    from gigawatt.study.cluster import Cluster, Limits
+    from gigawatt.study.replay import How
 
     if not 0.0 < scale < float("inf"):
         raise TraceError(f"a scale of {scale:g} gives no arrivals; write a number above 0, for example 2")
@@ -220,11 +223,12 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     for key, words in names.items():
         table.add_row(words, *("-" if value is None else pretty(value, "s") for value in told[key].values()))
     share = told["prefix_hit_share"]
-    good = told["goodput"]["slo_attained_frac"]
+    has_limit = any(isfinite(one.ttft_s) or isfinite(one.tpot_s) for one in done.fleet.traffic)
+    good = told["goodput"]["slo_attained_frac"] if has_limit else None
     rows = {
         "requests": f"{told['completed']:,} completed of {told['requests']:,}" + (f", {bad:,} left out" if bad else ""),
         "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s over {pretty(told['duration_s'], 's')}",
-        "within the SLO": "-" if good is None else f"{good:.1%}",
+        "within the SLO": "no limit is given" if good is None else f"{good:.1%}",
         "prefix hits": "-" if share is None else f"{share:.1%}",
         "energy": pretty(told["energy_j"], "J"),
         "simulated": f"{told['requests_per_s']:,.0f} requests/s",

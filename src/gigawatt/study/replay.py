@@ -1,19 +1,7 @@
 """A trace on a cluster: replicas from the catalogue, requests as rows, one simulation, figures.
 
-A replica is that of ``perf.replica``: the layout that is named, else the smallest legal one of the best throughput at
-the SLO of the trace's classes, for the trace's mean lengths. What is not asked for stands in ``Cluster``; what was
-decided is said in ``Replayed.notes``. Rules of batching, routing and caches: ``serving.policies``.
-
-**Attention ranks.** A replica of R data-parallel attention ranks runs in lockstep, and its pass lasts as long as that
-of its fullest rank. The step table spreads N tokens evenly. Prompts are whole: with n fresh tokens a prompt on average,
-a pass of N tokens holds N / n prompts, each on a rank of its own until there are more prompts than ranks, so that the
-fullest rank has
-
-    T(N) = min(N, max(n, N / R))    tokens, and the table is asked for R T(N).
-
-Prompts much longer than the average are spread too far, and chance that fills one rank twice is not counted.
-
-**Request handling** (the fixed part of the time to first token that calibration finds) is added to what users see.
+What was decided is said in ``Replayed.notes``. Rules of batching, routing and caches: ``serving.policies``.
+What serves, and how ranks and request handling count: ``study.cluster``.
 """
 
 from __future__ import annotations
@@ -26,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil, gcd, inf, isfinite, nan
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -34,80 +22,25 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
-from gigawatt.catalog.schema import Model, System, Workload
-from gigawatt.core.errors import CatalogError, TraceError
-from gigawatt.demand.prefix import prefix_hits
+from gigawatt.core.errors import TraceError
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.table import BadRow
-from gigawatt.perf.inference import Speculation, software_of
-from gigawatt.perf.layout import parse_layout
-from gigawatt.perf.operators import Pass, generation_step, values_of, work_of
-from gigawatt.perf.precision import settle
-from gigawatt.perf.predict import Behind
-from gigawatt.perf.replica import Replica, replica_of
-from gigawatt.perf.table import BANDS, StepTable
-from gigawatt.perf.task import Asked, Basis, Options, Task, basis_of
+from gigawatt.perf.inference import Speculation
+from gigawatt.perf.replica import Replica
+from gigawatt.perf.table import StepTable
+from gigawatt.perf.task import basis_of
 from gigawatt.serving import kernels
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
 from gigawatt.serving.memory import Memory, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
 from gigawatt.serving.simulate import run_kernel
+from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
 
 Ints = npt.NDArray[np.int64]
 
-BUDGET_TOKENS = 8192  # of an iteration and rank: vLLM's default for servers on large packages
-SEQUENCES = 1024  # running ones of a rank at most: vLLM's default on large packages
-BLOCK_TOKENS = 16  # vLLM's
-STORE_SHARE = 190.0 / 400.0
-"""Achieved over nominal rate of links to a store of prefixes: 190 GB/s on eight of 400 Gbit/s (Mooncake's Transfer
-Engine, its README, 2024); low 0.25, high 0.9."""
-STORE_BYTES_PER_S = 50e9  # nominal, of a package whose scale-out links are not in the catalogue
 _BINS = 240
 _PAUSE = 20_000  # requests between two looks at the clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """An SLO: longest time to first token, least speed of a user, share of requests for which the layout holds both."""
-
-    ttft_s: float | None = None
-    tokens_per_s_user: float | None = None
-    percentile: float = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """What serves.
-
-    Attributes:
-        system: id or alias; ``A+B`` is a hybrid of A with weights in the SRAM of B.
-        model: id, alias, or a model.
-        n_replicas: that decode; those that take prompts apart are as many as the task balances.
-        layout: of a replica, as ``replica_of`` reads it; None leaves it to the search.
-        precision: how weights are stored; None is as released.
-        router: one of ``policies.ROUTERS``.
-        prefix_cache: ``own`` (free cache memory of each replica), ``infinite``, ``off``, or bytes of a store that all
-            replicas share.
-        backend, maker: whose step times; see ``perf.task.Options``.
-        speculation: drafted tokens.
-        max_sequences: running requests of a replica; None is what its cache holds at mean lengths, but no
-            more than 1,024 a rank.
-        token_budget: tokens of one iteration of a replica; None is 8,192 a rank.
-    """
-
-    system: str
-    model: str | Model
-    n_replicas: int = 1
-    layout: str | None = None
-    precision: str | None = None
-    router: str = "least"
-    prefix_cache: str | float = "own"
-    backend: str = ""
-    maker: Asked = "auto"
-    speculation: Speculation = Speculation()
-    max_sequences: int | None = None
-    token_budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,20 +169,21 @@ def replay(
         TraceError: a request that no replica can hold, or a file that does not fit.
     """
     tell = say or (lambda _: None)
-    _check(cluster, how)
+    if how.concurrency < 0:
+        raise TraceError(f"{how.concurrency} requests in flight; give 1 or more, or 0 for an open loop")
+    if not len(requests):
+        raise TraceError("the trace holds no request; one row at least is right")
     _check_file(how.requests)
     _check_file(how.resume, must_exist=True)
     tell("choosing the layout")
-    model = cluster.model if isinstance(cluster.model, Model) else catalog.model(cluster.model)
-    notes: list[str] = []
-    prefix = _prefix(requests, cluster, notes)
-    limits = [_limits(stream, how.limits, catalog) for stream in requests.streams]
     basis = basis_of(catalog)
-    replica, handling = _replica(requests, cluster, model, prefix, limits, basis, catalog)
-    prefix = _filled(prefix, requests, replica.table)
-    fleet = _fleet(requests, cluster, replica, prefix, limits, handling, _means(requests, model)[0], how, catalog)
-    requests, prefix, bad = _holdable(requests, prefix, fleet, how.skip_bad)
-    _say_decisions(requests, cluster, model, fleet, how, notes)
+    load = load_of(requests, cluster, how.limits, how.concurrency, catalog)
+    replica = chosen_replica(load, cluster, basis)
+    load = replace(load, prefix=filled(load.prefix, requests, replica.table))
+    fleet = fleet_of(load, cluster, replica, basis, how.seed)
+    load, bad = _holdable(load, fleet, how.skip_bad)
+    requests, prefix = load.requests, load.prefix
+    notes = _decisions(load, cluster, fleet)
     setup = setup_of(fleet, how.concurrency)
     rows = _rows(requests, prefix, cluster, how, notes)
     memory, key = _memory(setup, rows, requests, how)
@@ -282,25 +216,6 @@ def replay(
 # --- checks
 
 
-def _check(cluster: Cluster, how: How) -> None:
-    """Raises CatalogError for what no cluster can be."""
-    from gigawatt.serving.policies import ROUTERS
-
-    def need(holds: bool, text: str) -> None:
-        if not holds:
-            raise CatalogError(text)
-
-    need(cluster.n_replicas >= 1, f"{cluster.n_replicas} replicas serve nothing; give 1 or more")
-    need(cluster.router in ROUTERS, f"no router is called '{cluster.router}'; known are {', '.join(ROUTERS)}")
-    named = ("own", "infinite", "off")
-    known = cluster.prefix_cache in named if isinstance(cluster.prefix_cache, str) else cluster.prefix_cache >= 0
-    need(known, f"'{cluster.prefix_cache}' is no prefix cache; write own, infinite, off or a size such as 2TB")
-    need(how.concurrency >= 0, f"{how.concurrency} requests in flight; give 1 or more, or 0 for an open loop")
-    for name in ("max_sequences", "token_budget"):
-        value = getattr(cluster, name)
-        need(value is None or value >= 1, f"{name} is {value}; give 1 or more")
-
-
 def _check_file(path: Path | None, *, must_exist: bool = False) -> None:
     """Raises TraceError early for a file that cannot be."""
     if path is not None and must_exist and not path.is_file():
@@ -309,238 +224,15 @@ def _check_file(path: Path | None, *, must_exist: bool = False) -> None:
         raise TraceError(f"{path} cannot be written: there is no folder {path.parent}; make it or choose another")
 
 
-# --- prefixes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Prefix:
-    """How prefixes are cached: ``own``, ``given`` or ``off``; tokens found where given, their share, and of what."""
-
-    kind: str
-    basis: str
-    cached: Ints | None = None
-    share: float = nan
-    expected: float = 0.0  # tokens over input tokens, for the choice of the layout
-    store_bytes: float = inf
-
-
-_BY_BLOCKS = "leading blocks found over all blocks of the inputs, in trace order"
-_BY_COLUMN = "tokens that the trace says were shown before over input tokens"
-_BY_TOKENS = "tokens found in the replicas' own caches over input tokens, of completed requests"
-
-
-def _prefix(requests: Requests, cluster: Cluster, notes: list[str]) -> _Prefix:
-    """What is known before the replica is: all but what a store of so many bytes finds."""
-    asked, has_blocks = cluster.prefix_cache, requests.block_tokens > 0 and len(requests.block_ids) > 0
-    known = requests.shared_tokens >= 0
-    if asked == "off":
-        return _Prefix(kind="off", basis="no prefix cache", share=0.0)
-    if not has_blocks and (asked == "own" or not known.any()):
-        if asked != "own":
-            notes.append("the trace names no blocks and no shared tokens: no prefix is found")
-        return _Prefix(kind="off", basis="the trace names no blocks", share=0.0)
-    if asked != "own" and not has_blocks and asked != "infinite":
-        raise TraceError("a store of limited size needs a trace that names blocks (hash_ids); use infinite or off")
-    if known.any() and (asked == "infinite" or not has_blocks):
-        tokens = np.where(known, requests.shared_tokens, 0)
-        share = float(tokens.sum() / requests.input_tokens.sum())
-        return _Prefix(
-            kind="given",
-            basis=_BY_COLUMN,
-            cached=tokens,
-            share=share,
-            expected=float(tokens.sum() / requests.input_tokens.sum()),
-        )
-    hits, total = prefix_hits(requests)
-    tokens = np.minimum(hits * requests.block_tokens, requests.input_tokens)
-    if asked == "own":
-        return _Prefix(kind="own", basis=_BY_TOKENS, expected=float(tokens.sum() / requests.input_tokens.sum()))
-    size = inf if isinstance(asked, str) else float(asked)
-    share = float(hits.sum() / max(total, 1))
-    return _Prefix(
-        kind="given",
-        basis=_BY_BLOCKS,
-        cached=tokens,
-        share=share,
-        expected=float(tokens.sum() / requests.input_tokens.sum()),
-        store_bytes=size,
-    )
-
-
-def _filled(prefix: _Prefix, requests: Requests, table: StepTable) -> _Prefix:
-    """The same with what a store of limited size finds, now that the bytes of a token are known."""
-    if not isfinite(prefix.store_bytes):
-        return prefix
-    each = requests.block_tokens * table.kv_bytes_per_token
-    hits, total = prefix_hits(requests, int(prefix.store_bytes // each) if each > 0.0 else -1)
-    tokens = np.minimum(hits * requests.block_tokens, requests.input_tokens)
-    return replace(
-        prefix,
-        cached=tokens,
-        share=float(hits.sum() / max(total, 1)),
-        expected=float(tokens.sum() / requests.input_tokens.sum()),
-    )
-
-
-# --- replica
-
-
-def _limits(stream: Stream, given: Limits | None, catalog: Catalog) -> Limits:
-    """SLO of a kind of traffic: its own, else the given one, else that of the catalogue's class of its name."""
-    found = given
-    if found is None:
-        names = {name: one for one in catalog.all(Workload) for name in (one.id, *one.aliases, one.name)}
-        slo = names[stream.name].slo if stream.name in names else None
-        found = Limits()
-        if slo is not None:
-            found = Limits(
-                ttft_s=slo.ttft.value if slo.ttft else None, percentile=slo.percentile.value,
-                tokens_per_s_user=slo.speed.value if slo.speed else None,
-            )  # fmt: skip
-    if isfinite(stream.ttft_s):
-        found = replace(found, ttft_s=stream.ttft_s)
-    if isfinite(stream.tpot_s):
-        found = replace(found, tokens_per_s_user=1.0 / stream.tpot_s)
-    return found
-
-
-def _means(requests: Requests, model: Model) -> tuple[float, float]:
-    """Mean tokens of input and output, of requests within the model's context where there are any."""
-    longest = model.architecture.max_context or 2**40
-    within = requests.input_tokens + requests.output_tokens <= longest
-    if not within.any():
-        return 0.75 * longest, 0.25 * longest
-    return float(requests.input_tokens[within].mean()), float(requests.output_tokens[within].mean())
-
-
-def _systems(name: str, catalog: Catalog) -> tuple[System, ...]:
-    systems = tuple(catalog.system(part) for part in name.split("+"))
-    if len(systems) > 2 or (len(systems) == 2 and systems[1].kind != "sram"):
-        raise CatalogError(f"'{name}' is no hybrid; join a system and one that keeps weights in SRAM: A+B")
-    return systems
-
-
-def _replica(
-    requests: Requests, cluster: Cluster, model: Model, prefix: _Prefix, limits: list[Limits], basis: Basis,
-    catalog: Catalog,
-) -> tuple[Replica, float]:  # fmt: skip
-    """(replica, request handling [s])."""
-    systems = _systems(cluster.system, catalog)
-    prompt, output = _means(requests, model)
-    task = Task(
-        model=model, prompt=prompt, output=output, cached=min(prefix.expected * prompt, prompt - 1.0),
-        ttft_s=min((one.ttft_s for one in limits if one.ttft_s is not None), default=None),
-        tokens_per_s_user=max((one.tokens_per_s_user for one in limits if one.tokens_per_s_user), default=None),
-        percentile=max(one.percentile for one in limits),
-    )  # fmt: skip
-    options = Options(backend=cluster.backend, weights=cluster.precision or "", speculation=cluster.speculation)
-    system = (systems[0], systems[1]) if len(systems) == 2 else systems[0]
-    replica = replica_of(system, model, basis, task=task, layout=cluster.layout, options=options, maker=cluster.maker)
-    return replica, _handling_s(systems[0], model, replica, options, basis)
-
-
-def _handling_s(system: System, model: Model, replica: Replica, options: Options, basis: Basis) -> float:
-    """Fixed part of the time to first token where prompts run [s]; 0 on machines with weights in SRAM."""
-    if system.package is None or (system.kind == "sram" and replica.prefill_table is None):
-        return 0.0
-    layout = parse_layout(replica.prefill_layout or replica.layout, model)
-    serving = settle(system, model, options.weights, "", options.cache)
-    behind = basis.behind.get(system.vendor, Behind()).value
-    software = software_of(basis.inference, options.backend, model.family, serving, generation_step(system))
-    work = work_of(system, system.package, model, serving, layout, behind=behind)
-    return float(Pass(work, values_of(basis.inference), software).first_s())
-
-
-def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable:
-    """The table with passes as long as that of the fullest of ``n_ranks`` ranks; the rule stands in the module.
-
-    A pass of N tokens behind c cached ones pays attention over c + N / 2 tokens on average, whatever rank they run on.
-    """
-    if n_ranks <= 1:
-        return table
-    tokens = np.unique([*table.new_tokens, round(max(fresh_tokens, 1.0)), n_ranks * round(max(fresh_tokens, 1.0))])
-    fullest = np.minimum(tokens, np.maximum(max(fresh_tokens, 1.0), tokens / n_ranks))
-    behind = table.cached[None, :] + 0.5 * (tokens - fullest)[:, None]
-    times = np.stack([table.prefill(n_ranks * fullest[:, None], behind, band) for band in BANDS])
-    nearest = np.minimum(np.searchsorted(table.new_tokens, tokens), len(table.new_tokens) - 1)
-    return replace(
-        table, new_tokens=tokens, prefill_s=np.maximum.accumulate(np.sort(times, axis=0), axis=1),
-        prefill_provenance=table.prefill_provenance[nearest],
-    )  # fmt: skip
-
-
-# --- fleet
-
-
-def _fleet(
-    requests: Requests, cluster: Cluster, replica: Replica, prefix: _Prefix, limits: list[Limits], handling_s: float,
-    prompt: float, how: How, catalog: Catalog,
-) -> Fleet:  # fmt: skip
-    """Pools and traffic of a cluster."""
-    systems = _systems(cluster.system, catalog)
-    fresh = max(prompt * (1.0 - prefix.expected), 1.0)
-    package = systems[0].package
-    links = package.scale_out_bandwidth.value if package and package.scale_out_bandwidth else STORE_BYTES_PER_S
-    decode = pool_of(replica.table, replica.n_ranks, fresh, cluster, most=replica.max_sequences)
-    pools = [replace(decode, name="replicas", n_replicas=cluster.n_replicas)]
-    if replica.prefill_table is not None:
-        table = replica.prefill_table
-        held = int(table.kv_capacity_tokens / max(prompt, 1.0))
-        first = pool_of(table, replica.n_ranks_prefill, fresh, cluster, most=max(held, 1))
-        n = max(1, round(cluster.n_replicas * replica.prefill_per_decode))
-        pools.insert(0, replace(
-            first, name="prefill", n_replicas=n, hands_to=1,
-            transfer_s=replica.kv_transfer_latency_s,
-            transfer_s_per_token=replica.kv_transfer_bytes_per_token / replica.kv_transfer_bytes_per_s,
-        ))  # fmt: skip
-        pools[1] = replace(pools[1], name="decode")
-    if prefix.kind == "own" and pools[0].kv_blocks:
-        block = gcd(BLOCK_TOKENS, requests.block_tokens)
-        pools[0] = replace(
-            pools[0], cache="own", block_tokens=block, hash_tokens=requests.block_tokens,
-            kv_blocks=pools[0].kv_blocks * (BLOCK_TOKENS // block),
-        )  # fmt: skip
-    elif prefix.kind == "given":
-        rate = links * STORE_SHARE * pools[0].table.n_packages
-        pools[0] = replace(pools[0], cache="given", load_s_per_token=pools[0].table.kv_bytes_per_token / rate)
-    traffic = tuple(
-        Traffic(
-            name=" ".join(part for part in (stream.name, stream.tier, stream.region) if part), pools=(0,),
-            latency_s=(handling_s,), priority=stream.priority, ttft_s=one.ttft_s or inf,
-            tpot_s=1.0 / one.tokens_per_s_user if one.tokens_per_s_user else inf,
-        )
-        for stream, one in zip(requests.streams, limits, strict=True)
-    )  # fmt: skip
-    if any(stream.priority for stream in requests.streams):
-        pools = [replace(pool, order="priority") for pool in pools]
-    return Fleet(pools=tuple(pools), traffic=traffic, seed=how.seed)
-
-
-def pool_of(table: StepTable, n_ranks: int, fresh_tokens: float, cluster: Cluster, *, most: int) -> Pool:
-    """One replica of a table as a pool: ranks, running sequences, token budget and blocks of cache."""
-    ranks = max(n_ranks, 1)
-    sequences = cluster.max_sequences or max(min(most, SEQUENCES * ranks), 1)
-    budget = max(cluster.token_budget or BUDGET_TOKENS * ranks, sequences)
-    blocks = 0
-    if table.kv_bytes_per_token > 0.0:
-        states = sequences * table.state_bytes_per_sequence / table.kv_bytes_per_token
-        blocks = max(int((table.kv_capacity_tokens - states) // BLOCK_TOKENS), 1)
-    return Pool(
-        name="replicas", table=over_ranks(table, ranks, fresh_tokens), n_replicas=1, max_sequences=sequences,
-        token_budget=budget, block_tokens=BLOCK_TOKENS, kv_blocks=blocks, router=cluster.router,
-    )  # fmt: skip
-
-
-def _holdable(
-    requests: Requests, prefix: _Prefix, fleet: Fleet, skip_bad: bool
-) -> tuple[Requests, _Prefix, tuple[BadRow, ...]]:
-    """Requests that one replica of each pool can hold, and the others by row. Raises TraceError where not skipped."""
+def _holdable(load: Load, fleet: Fleet, skip_bad: bool) -> tuple[Load, tuple[BadRow, ...]]:
+    """Requests that a replica of each pool can hold, and the others by row. Raises TraceError where not skipped."""
+    requests, prefix = load.requests, load.prefix
     last = fleet.pools[-1]
     capacity = min(pool.kv_blocks * pool.block_tokens if pool.kv_blocks else inf for pool in fleet.pools)
     needed = requests.input_tokens + requests.output_tokens + last.block_tokens
     wrong = np.flatnonzero(needed > capacity)
     if not len(wrong):
-        return requests, prefix, ()
+        return load, ()
     lines = np.where(requests.line > 0, requests.line, np.arange(1, len(requests) + 1))[wrong]
     bad = tuple(
         BadRow(
@@ -558,37 +250,36 @@ def _holdable(
     if not len(keep):
         raise TraceError(f"no request fits: row {bad[0].line:,}: {bad[0].reason}")
     cached = None if prefix.cached is None else prefix.cached[keep]
-    return requests.take(keep), replace(prefix, cached=cached), bad
+    return replace(load, requests=requests.take(keep), prefix=replace(prefix, cached=cached)), bad
 
 
-def _say_decisions(
-    requests: Requests, cluster: Cluster, model: Model, fleet: Fleet, how: How, notes: list[str]
-) -> None:
-    pool, first = fleet.pools[-1], fleet.pools[0]
-    notes.append(
-        f"{first.token_budget:,} tokens an iteration, {pool.max_sequences:,} running sequences and "
-        + (
-            f"{pool.kv_blocks * pool.block_tokens:,} tokens of cache a replica"
-            if pool.kv_blocks
-            else "no limit of cache"
-        )
-    )
+def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
+    """What was decided for the reader, a sentence each."""
+    pool, first, requests = fleet.pools[-1], fleet.pools[0], load.requests
+    cache = f"{pool.kv_blocks * pool.block_tokens:,} tokens of cache" if pool.kv_blocks else "no limit of cache"
+    notes = [
+        f"{first.token_budget:,} tokens an iteration, {pool.max_sequences:,} running sequences and {cache} a replica",
+        f"request handling adds {fleet.traffic[0].latency_s[0]:.3g} s to times to first token",
+    ]
     if len(fleet.pools) > 1:
         notes.append(f"{first.n_replicas:,} replicas of {first.table.layout} take the prompts of {pool.n_replicas:,}")
+    if load.prefix.kind == "given":
+        notes.append(f"found prefixes are loaded in {1e6 * first.load_s_per_token:.3g} us a token")
     if all(one.ttft_s == inf and one.tpot_s == inf for one in fleet.traffic) and cluster.layout is None:
         notes.append("no SLO is given: the layout is that of the best throughput")
-    longest = model.architecture.max_context
+    longest = load.model.architecture.max_context
     beyond = int((requests.input_tokens + requests.output_tokens > longest).sum()) if longest else 0
     if beyond:
         notes.append(f"{beyond:,} requests are longer than the model's {longest:,} tokens of context")
-    if how.concurrency:
-        notes.append(f"closed loop of {how.concurrency:,} requests in flight: arrivals and sessions are not followed")
+    if load.concurrency:
+        notes.append(f"closed loop of {load.concurrency:,} requests in flight: arrivals and sessions are not followed")
+    return notes
 
 
 # --- rows
 
 
-def _rows(requests: Requests, prefix: _Prefix, cluster: Cluster, how: How, notes: list[str]) -> Rows:
+def _rows(requests: Requests, prefix: Prefix, cluster: Cluster, how: How, notes: list[str]) -> Rows:
     """Requests as the kernel reads them."""
     n = len(requests)
     arrival = np.rint(requests.arrival_s * NS_PER_S).astype(np.int64)
@@ -609,7 +300,8 @@ def _rows(requests: Requests, prefix: _Prefix, cluster: Cluster, how: How, notes
         columns["next"] = follower
         columns["think"] = np.rint(requests.think_s * NS_PER_S).astype(np.int64)
     if prefix.kind == "own":
-        columns["block_start"], columns["block_ids"] = requests.block_start, requests.block_ids
+        ids = np.array(requests.block_ids)  # writable, as the kernel that is warm knows it
+        columns["block_start"], columns["block_ids"] = requests.block_start, ids
     if prefix.cached is not None:
         columns["cached"] = prefix.cached
     for name in ("ttft", "tpot"):

@@ -15,7 +15,8 @@ from gigawatt.core.errors import CatalogError, TraceError
 from gigawatt.demand.requests import Requests, Stream, requests_of
 from gigawatt.demand.traces import read_trace
 from gigawatt.perf.inference import Speculation
-from gigawatt.study.replay import Cluster, How, Limits, Replayed, over_ranks, replay
+from gigawatt.study.cluster import Cluster, Limits, over_ranks
+from gigawatt.study.replay import How, Replayed, replay
 from tests.conftest import SHARED
 from tests.twins.tables import linear
 
@@ -82,7 +83,7 @@ def test_replicas_find_prefixes_in_their_own_memory() -> None:
     # 512 of 1,000 tokens, but for the first on each replica
     assert own["prefix_hit_share"] == pytest.approx(0.512, abs=0.01) and "own caches" in own["prefix_hit_basis"]
     assert off["prefix_hit_share"] == 0.0 and own["ttft_s"]["p50"] < off["ttft_s"]["p50"]
-    assert ran(some()).to_dict()["prefix_hit_basis"] == "the trace names no blocks"
+    assert ran(some()).to_dict()["prefix_hit_basis"] == "the trace names no blocks: nothing is found"
 
 
 def test_a_closed_loop_keeps_so_many_in_flight() -> None:
@@ -152,7 +153,7 @@ def test_a_cluster_that_cannot_be(change: dict[str, Any], sentence: str) -> None
 
 def test_a_store_of_limited_size_needs_blocks() -> None:
     told = ran(some(3), replace(CLUSTER, prefix_cache=1e12)).to_dict()
-    assert told["prefix_hit_share"] == 0.0 and "names no blocks" in told["note"]
+    assert told["prefix_hit_share"] == 0.0 and "names no blocks" in told["prefix_hit_basis"]
     with pytest.raises(TraceError, match="a store of limited size needs a trace that names blocks"):
         ran(some(3, shared_tokens=10), replace(CLUSTER, prefix_cache=1e12))
 

@@ -1,0 +1,151 @@
+"""``gigawatt replay`` as people and scripts meet it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from gigawatt.study import replay
+from tests.doors.inside import called, gigawatt, refused
+
+ON = ("--system", "h200", "--model", "llama-70b", "--replicas", "2", "--layout", "tp4", "--maker", "calibrated")
+ASKED = [
+    "requests",
+    "completed",
+    "aborted",
+    "ttft_s",
+    "tpot_s",
+    "e2e_s",
+    "tokens_per_s",
+    "prefix_hit_share",
+    "energy_j",
+    "wall_s",
+    "requests_per_s",
+    "queue_s",
+    "goodput",
+    "layout",
+    "precision",
+    "maker",
+    "note",
+    "bad_rows",
+    "prefix_hit_basis",
+]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    path = tmp_path / "t.csv"
+    rows = "".join(f"{k / 10},{100 + k},{10 + k % 7}\n" for k in range(300))
+    path.write_text("arrival_s,input_tokens,output_tokens\n" + rows)
+    return path
+
+
+def test_json_alone_on_standard_output(trace: Path) -> None:
+    done = gigawatt("replay", str(trace), *ON, "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert set(ASKED) <= set(told) and {"p50", "p90", "p99"} <= set(told["ttft_s"])
+    assert told["requests"] == told["completed"] == 300 and told["aborted"] == 0 and told["bad_rows"] == []
+    assert told["tokens_per_s"] > 0 and told["energy_j"] > 0 and told["requests_per_s"] > 0
+    assert told["ttft_s"]["p50"] <= told["ttft_s"]["p90"] <= told["ttft_s"]["p99"] <= told["e2e_s"]["p99"]
+
+
+def test_a_table_for_people(trace: Path) -> None:
+    done = gigawatt("replay", str(trace), *ON, "--slo", "ttft=2s,speed=30")
+    assert done.returncode == 0 and "time to first token" in done.stdout and "300 completed of 300" in done.stdout
+    assert "within the SLO  100.0%" in done.stdout and "running sequences" in done.stdout
+
+
+def test_mooncake_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    row = '{{"timestamp": {}, "input_length": 1500, "output_length": 5, "hash_ids": [0, 1, {}]}}\n'
+    path.write_text("".join(row.format(1000 * k, k + 2) for k in range(10)))
+    for words, share in ((("infinite",), 18 / 30), (("off",), 0.0), (("2TB",), 18 / 30), (("0",), 0.0)):
+        told = json.loads(gigawatt("replay", str(path), *ON, "--prefix-cache", *words, "--json").stdout)
+        assert told["prefix_hit_share"] == pytest.approx(share) and told["completed"] == 10
+
+
+def test_closed_loop_speculation_scale_limit_and_requests(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.parquet"
+    words = ("--concurrency", "4", "--speculate", "3x0.7", "--limit", "50", "--requests", str(out), "--json")
+    told = json.loads(gigawatt("replay", str(trace), *ON, *words).stdout)
+    assert told["completed"] == 50 and "closed loop of 4" in told["note"]
+    held = pq.read_table(out)
+    assert len(held) == 50 and {"ttft_s", "tpot_s", "e2e_s", "queue_s", "line", "class"} <= set(held.column_names)
+    slow = json.loads(gigawatt("replay", str(trace), *ON, "--scale", "0.5", "--json").stdout)
+    fast = json.loads(gigawatt("replay", str(trace), *ON, "--scale", "2", "--json").stdout)
+    assert slow["duration_s"] == pytest.approx(4 * fast["duration_s"], rel=0.1)
+
+
+def test_the_same_seed_gives_the_same_figures(trace: Path) -> None:
+    words = ("replay", str(trace), *ON, "--speculate", "3x0.7", "--router", "two_choices", "--json")
+    one, again, other = (
+        {key: value for key, value in json.loads(gigawatt(*words, "--seed", seed).stdout).items() if key in ASKED[:9]}
+        for seed in ("1", "1", "2")
+    )
+    assert one == again != other
+
+
+def test_bad_rows_are_named_or_listed(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(
+        "arrival_s,input_tokens,output_tokens\n0,10,5\n2,10,5\n1,10,5\n-1,10,5\n3,0,5\n4,ten,5\n5,90000000,5\n6,10,5\n"
+    )
+    assert "row 3: arrival_s is 1 s but row 2 is at 2 s" in refused("replay", str(path), *ON)
+    done = gigawatt("replay", str(path), *ON, "--skip-bad", "--json")
+    told = json.loads(done.stdout)
+    assert told["completed"] == 3 and [one["line"] for one in told["bad_rows"]] == [3, 4, 5, 6, 7]
+    assert "more than the" in told["bad_rows"][-1]["reason"]
+    assert "row 7 is left out" in gigawatt("replay", str(path), *ON, "--skip-bad").stdout
+    path.write_text("arrival_s,input_tokens,output_tokens\n0,10,5\n5,90000000,5\n")
+    sentence = refused("replay", str(path), *ON, "--json")
+    assert "row 2: 90,000,000 input and 5 output tokens are more than the" in sentence and "is right" in sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--prefix-cache", "many"), "'many' is no prefix cache; write own, infinite, off or a size such as 2TB"),
+        (("--router", "best"), "no router is called 'best'"),
+        (("--scale", "0"), "a scale of 0 gives no arrivals"),
+        (("--slo", "ttft=2"), "'2' has no unit"),
+        (("--speculate", "lots"), "'lots' is no speculation"),
+        (("--resume", "gone.npz"), "gone.npz is not there"),
+        (("--requests", "no/r.parquet"), "there is no folder no"),
+        (("--backend", "magic"), "no backend is called 'magic'"),
+    ],
+)
+def test_refusals_are_sentences(trace: Path, words: tuple[str, ...], sentence: str) -> None:
+    assert sentence in refused("replay", str(trace), *ON, *words)
+
+
+def test_names_that_are_not_there(tmp_path: Path) -> None:
+    assert "neither a file nor a public trace" in refused("replay", "nothing", *ON)
+    path = tmp_path / "one.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n0,10,5\n")
+    assert "h1000" in refused("replay", str(path), "--system", "h1000", *ON[2:])
+
+
+def test_what_was_stopped_keeps_its_figures_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n" + "".join(f"{k / 10},100,10\n" for k in range(30_000)))
+
+    @contextmanager
+    def stopped() -> Iterator[Callable[[], bool]]:
+        yield lambda: True
+
+    whole = json.loads(gigawatt("replay", str(path), *ON, "--json").stdout)
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "_stoppable", stopped)
+        code, out, error = called("replay", str(path), *ON, "--json", cwd=tmp_path)
+    told = json.loads(out)
+    assert code == 130 and told["is_finished"] is False and 20_000 <= told["completed"] < 30_000
+    file = next(tmp_path.glob("replay-*.npz"))
+    assert "stopped after 20," in error and f"--resume {file.name} goes on" in error
+    rest = json.loads(gigawatt("replay", str(path), *ON, "--json", "--resume", file.name, cwd=tmp_path).stdout)
+    assert rest["is_finished"] and {key: rest[key] for key in ASKED[:9]} == {key: whole[key] for key in ASKED[:9]}
