@@ -54,6 +54,7 @@ validate: .venv/dev  ## predicted against measured -> docs/validation.md; DATA=f
 bench: .venv/dev  ## time import, build, hand-off and solve; prints medians
 	@$(BIN)/python benchmarks/plan.py
 	@$(BIN)/python benchmarks/perf.py
+	@$(BIN)/python benchmarks/serving.py
 
 format: .venv/dev  ## format the code
 	@$(BIN)/ruff check --fix .

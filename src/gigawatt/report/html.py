@@ -235,7 +235,8 @@ def _simulated(results: Results) -> Section | None:
             continue
         cells = (
             f"{row['round']}", row["workload"], row["quarter"], row["day"], f"{row['needed_frac']:.0%}",
-            f"{row['attained_frac']:.1%}", f"{row['ttft_s']:,.2f}", f"{row['tpot_s'] * 1e3:,.1f}", f"{row['factor']:.2f}",
+            f"{row['attained_frac']:.1%}", f"{row['ttft_s']:,.2f}", f"{row['tpot_s'] * 1e3:,.1f}",
+            f"{row['factor']:.2f}",
         )  # fmt: skip
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heads = [
@@ -244,13 +245,12 @@ def _simulated(results: Results) -> Section | None:
     ]  # fmt: skip
     more = found["costs_more_usd"]
     text = (
-        f"<p>The fleet of the plan was simulated request by request in its busiest half hour. Classes that missed their "
+        "<p>The fleet of the plan was simulated request by request in its busiest half hour. Classes that missed their "
         f"objective were derated by the factor shown and planned again, {last} rounds in all. The plan that holds them "
-        f"costs {_amount(more, 'USD')} more; what is still missing is {found['residual_frac']:.1%} of requests of the "
-        f"worst class. Times are those at the percentile of the objective; planned is the share of requests within it."
-        f"</p>"
+        f"costs {_amount(more, 'USD')} more; {found['residual_frac']:.1%} of requests of the worst class are still "
+        "missing. Times are those at the percentile of the objective; planned is the share of requests within it.</p>"
     )
-    return ("simulated", "Planned and simulated", text + _table(heads, rows, name="simulated", sortable=True))
+    return ("simulated", "Planned and simulated", text + _table(heads, rows, name="attained", sortable=True))
 
 
 _TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "open": "not computable"}
