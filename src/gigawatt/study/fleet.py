@@ -28,6 +28,7 @@ from gigawatt.serving.inputs import NS_PER_S, Fleet, Pool, Rows, Traffic, rows_o
 from gigawatt.serving.memory import new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, merge
 from gigawatt.serving.simulate import run_kernel
+from gigawatt.study.cluster import over_ranks
 from gigawatt.study.inputs import software_gain
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Da
     ttft = workload.slo.ttft.value if workload.slo.ttft else np.inf
     tpot = 1.0 / workload.slo.speed.value if workload.slo.speed else np.inf
     hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
-    pools, front, kept = _pools(parts, n_cells, gain, hit)
+    fresh = workload.input_tokens.value * (1.0 - hit)
+    pools, front, kept = _pools(parts, n_cells, gain, hit, fresh)
     share = kept / total  # of the class's capacity that stands in the cell: whole replicas
     stream = Stream(name=item.id, ttft_s=ttft, tpot_s=tpot)
     traffic = Traffic(name=item.id, pools=front, ttft_s=ttft, tpot_s=tpot, spill_s=SPILL_SHARE * ttft)
@@ -167,7 +169,7 @@ def _package_w(case: Case, system: str) -> float:
 
 
 def _pools(
-    parts: Sequence[tuple[str, Replica, float]], n_cells: int, gain: float, hit: float
+    parts: Sequence[tuple[str, Replica, float]], n_cells: int, gain: float, hit: float, fresh: float
 ) -> tuple[tuple[Pool, ...], tuple[int, ...], float]:
     """(pools of a cell, those at the door, replicas that decode in it, in whole numbers)."""
     pools: list[Pool] = []
@@ -179,7 +181,8 @@ def _pools(
             continue
         kept += here
         front.append(len(pools))
-        table = _faster(replica.table, gain, replica.speculation.tokens_per_pass)
+        table = over_ranks(replica.table, replica.n_ranks, fresh)
+        table = _faster(table, gain, replica.speculation.tokens_per_pass)
         most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
             name=lane, table=table, n_replicas=here, max_sequences=most, token_budget=max(8192, most + 1),
@@ -190,9 +193,10 @@ def _pools(
             pools.append(decode)
             continue
         before = max(1, round(here * replica.prefill_per_decode))
+        before_table = over_ranks(replica.prefill_table, replica.n_ranks_prefill, fresh)
         pools.append(
             replace(
-                decode, name=f"{lane} prefill", table=_faster(replica.prefill_table, gain), n_replicas=before,
+                decode, name=f"{lane} prefill", table=_faster(before_table, gain), n_replicas=before,
                 max_sequences=64, token_budget=8192, kv_blocks=0, hands_to=len(pools) + 1,
                 transfer_s=replica.kv_transfer_latency_s,
                 transfer_s_per_token=replica.kv_transfer_s(1.0) - replica.kv_transfer_latency_s,
@@ -201,7 +205,7 @@ def _pools(
         )  # fmt: skip
         pools.append(decode)
     if not pools:  # every lane is smaller than half a replica a cell
-        return _pools(parts[:1], n_cells, gain, hit)
+        return _pools(parts[:1], n_cells, gain, hit, fresh)
     return tuple(pools), tuple(front), kept
 
 
