@@ -30,7 +30,7 @@ from gigawatt.perf.predict import behind_of, predict_rows
 from gigawatt.perf.rows import Point, clean, length_ratio, point_of, read_rows
 from gigawatt.serving.inputs import NS_PER_S, Fleet, Traffic, rows_of, setup_of
 from gigawatt.serving.simulate import simulate_rows
-from gigawatt.study.cluster import Cluster, congestion_s, pool_of
+from gigawatt.study.cluster import Cluster, felt_share, handling_s, pool_of, riding
 
 SAMPLE = 60
 ROUNDS = 10  # requests sent for each in flight
@@ -57,18 +57,21 @@ def closed_loop(
     lengths = [np.maximum(np.rint(size * draw.uniform(low, 1.0, n)), 1).astype(np.int64) for size in nominal]
     ranks = point.layout.dp
     most = max(1, int(ranks * capacity_sequences(run.w, point.prompt + 0.75 * point.output)))
-    pool = pool_of(table, ranks, point.prompt, Cluster(system="", model=""), most=min(most, flight))
+    share = felt_share(run)
+    pool = pool_of(riding(table, share), ranks, point.prompt, Cluster(system="", model=""), most=min(most, flight))
     fleet = Fleet(pools=(pool,), traffic=(Traffic(name="all"),))
     setup = setup_of(fleet, flight)
     out = simulate_rows(setup, rows_of(np.zeros(n), *lengths))
     tpot = (out.end_ns - out.first_ns) / np.maximum(lengths[1] - 1, 1)
     ttft = out.first_ns - out.sent_ns
     first = float(run.first_s())
-    more = congestion_s(pool.table, point.prompt, 0.0, min(flight, pool.max_sequences) / ranks)
+    prompt_s = float(pool.table.prefill(point.prompt, 0.0))
+    seen = {name: float(np.median(ttft)) / NS_PER_S + handling_s(first, prompt_s, share, streams)
+            for name, streams in (("sim", min(flight, most) / ranks), ("bare", 1.0))}  # fmt: skip
     return {
         "sim_tpot_ms": 1e3 * float(np.median(tpot)) / NS_PER_S,
-        "sim_ttft_ms": 1e3 * (float(np.median(ttft)) / NS_PER_S + first + more),
-        "bare_ttft_ms": 1e3 * (float(np.median(ttft)) / NS_PER_S + first),
+        "sim_ttft_ms": 1e3 * seen["sim"],
+        "bare_ttft_ms": 1e3 * seen["bare"],
         "requests": n,
     }  # fmt: skip
 

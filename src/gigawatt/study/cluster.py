@@ -12,13 +12,17 @@ fullest rank has
 
 Prompts much longer than the average are spread too far, and chance that fills one rank twice is not counted.
 
-**Request handling** is added to what users see: the fixed part of the time to first token that calibration finds, and
-what servers with many streams add beyond the queue that is simulated,
+**Prompts beside decoding.** The calibration finds that prompts of others cost a decoding request only a share (about
+0.7, its ``interference``) of the time that a prompt takes alone. Passes of a replica that does both take that share;
+a request's own prompt takes the rest too, as request handling. Prompts are served faster than alone by as much.
+
+**Request handling** is added to what users see: the fixed part of the time to first token that calibration finds, the
+rest of the own prompt, and what servers with many streams add beyond the queue that is simulated,
 
     CONGESTION t_prefill(n) (b - 1)        b sequences in flight a rank
 
 where b is that of the closed loop, or what a steady load of the trace's mean rate keeps. Where prompts have packages of
-their own nothing is added, as in the calibration.
+their own only the fixed part is added, as in the calibration.
 """
 
 from __future__ import annotations
@@ -263,26 +267,42 @@ def _options(cluster: Cluster) -> Options:
     return Options(backend=cluster.backend, weights=cluster.precision or "", speculation=cluster.speculation)
 
 
-def _handling_s(load: Load, cluster: Cluster, replica: Replica, prefilling: Pool, basis: Basis) -> float:
-    """What request handling adds to the time to first token [s]; 0 on machines with weights in SRAM."""
+def _of_calibration(load: Load, cluster: Cluster, replica: Replica, basis: Basis) -> tuple[float, float]:
+    """(fixed part of the time to first token [s], share of a prompt that others feel); 0 and 1 with weights in SRAM."""
     system, options = load.systems[0], _options(cluster)
     if system.package is None or (system.kind == "sram" and replica.prefill_table is None):
-        return 0.0
+        return 0.0, 1.0
     layout = parse_layout(replica.prefill_layout or replica.layout, load.model)
     serving = settle(system, load.model, options.weights, "", options.cache)
     behind = basis.behind.get(system.vendor, Behind()).value
     software = software_of(basis.inference, options.backend, load.model.family, serving, generation_step(system))
     work = work_of(system, system.package, load.model, serving, layout, behind=behind)
-    first = float(Pass(work, values_of(basis.inference), software).first_s())
-    if replica.prefill_table is not None:
-        return first
-    flight = _in_flight(load, cluster, prefilling)
-    return first + congestion_s(prefilling.table, load.fresh, load.prompt - load.fresh, flight / replica.n_ranks)
+    run = Pass(work, values_of(basis.inference), software)
+    is_apart = replica.prefill_table is not None or replica.table.maker != "calibrated"
+    return float(run.first_s()), 1.0 if is_apart else felt_share(run)
 
 
-def congestion_s(table: StepTable, fresh: float, cached: float, flight: float) -> float:
-    """What ``flight`` streams a rank add to the time to first token beyond the queue that is simulated [s]."""
-    return CONGESTION * float(table.prefill(fresh, cached)) * max(flight - 1.0, 0.0)
+def felt_share(run: Pass) -> float:
+    """Share of a prompt's time that requests which decode beside it feel, by the calibration; at most 1."""
+    return min(float(run.c["interference"] * np.asarray(run.s.interference)), 1.0)
+
+
+def riding(table: StepTable, share: float) -> StepTable:
+    """The table with passes that take so much of their time, as they do beside decoding."""
+    return replace(table, prefill_s=share * table.prefill_s)
+
+
+def handling_s(first_s: float, ridden_s: float, share: float, flight: float) -> float:
+    """What is added to the time to first token [s]; see the module.
+
+    Args:
+        first_s: fixed part.
+        ridden_s: pass of a mean prompt on its rank, in the pool's table.
+        share: of the prompt's time that the pass takes.
+        flight: requests in flight a rank.
+    """
+    alone = ridden_s / share
+    return first_s + alone - ridden_s + CONGESTION * alone * max(flight - 1.0, 0.0)
 
 
 def _in_flight(load: Load, cluster: Cluster, pool: Pool) -> float:
@@ -321,7 +341,9 @@ def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable
 
 def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed: int) -> Fleet:
     """Pools and traffic of a cluster: one pool, or one that takes prompts and hands them to one that decodes."""
-    decode = pool_of(replica.table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences)
+    first_s, share = _of_calibration(load, cluster, replica, basis)
+    table = riding(replica.table, share)
+    decode = pool_of(table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences)
     pools = [replace(decode, name="replicas", n_replicas=cluster.n_replicas)]
     if replica.prefill_table is not None:
         held = int(replica.prefill_table.kv_capacity_tokens / max(load.prompt, 1.0))
@@ -335,7 +357,11 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     pools[0] = _with_cache(pools[0], load)
     if any(stream.priority for stream in load.requests.streams):
         pools = [replace(pool, order="priority") for pool in pools]
-    handling = _handling_s(load, cluster, replica, pools[0], basis)
+    handling = first_s
+    if share < 1.0 or (replica.prefill_table is None and first_s > 0.0):
+        prompt_s = float(pools[0].table.prefill(load.fresh, load.prompt - load.fresh))
+        flight = _in_flight(load, cluster, pools[0]) / max(replica.n_ranks, 1)
+        handling = handling_s(first_s, prompt_s, share, flight)
     traffic = tuple(
         Traffic(
             name=" ".join(part for part in (stream.name, stream.tier, stream.region) if part), pools=(0,),

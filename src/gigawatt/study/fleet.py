@@ -21,14 +21,16 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.demand.lengths import Lengths, lognormal
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.synthetic import Load, windows
+from gigawatt.perf.operators import values_of
 from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import Options, task_of
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NS_PER_S, Fleet, Pool, Rows, Traffic, rows_of, setup_of
+from gigawatt.serving.kernels import settle
 from gigawatt.serving.memory import new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, merge
 from gigawatt.serving.simulate import run_kernel
-from gigawatt.study.cluster import over_ranks
+from gigawatt.study.cluster import over_ranks, riding
 from gigawatt.study.inputs import software_gain
 
 if TYPE_CHECKING:
@@ -117,13 +119,14 @@ def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Da
     tpot = 1.0 / workload.slo.speed.value if workload.slo.speed else np.inf
     hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
     fresh = workload.input_tokens.value * (1.0 - hit)
-    pools, front, kept = _pools(parts, n_cells, gain, hit, fresh)
-    share = kept / total  # of the class's capacity that stands in the cell: whole replicas
+    share = min(float(values_of(case.basis.inference)["interference"]), 1.0)  # of a pass beside decoding
+    pools, front, kept = _pools(parts, n_cells, gain, hit, (fresh, share))
+    part = kept / total  # of the class's capacity that stands in the cell: whole replicas
     stream = Stream(name=item.id, ttft_s=ttft, tpot_s=tpot)
     traffic = Traffic(name=item.id, pools=front, ttft_s=ttft, tpot_s=tpot, spill_s=SPILL_SHARE * ttft)
     load = Load(
         stream=stream,
-        rate_per_s=rates * share,
+        rate_per_s=rates * part,
         bin_s=DAY_S / len(rates),
         input=_lengths(workload.input_tokens.value, INPUT_CV),
         output=_lengths(workload.output_tokens.value, OUTPUT_CV),
@@ -169,9 +172,10 @@ def _package_w(case: Case, system: str) -> float:
 
 
 def _pools(
-    parts: Sequence[tuple[str, Replica, float]], n_cells: int, gain: float, hit: float, fresh: float
+    parts: Sequence[tuple[str, Replica, float]], n_cells: int, gain: float, hit: float, prompt: tuple[float, float]
 ) -> tuple[tuple[Pool, ...], tuple[int, ...], float]:
     """(pools of a cell, those at the door, replicas that decode in it, in whole numbers)."""
+    fresh, share = prompt
     pools: list[Pool] = []
     front: list[int] = []
     kept = 0.0
@@ -182,10 +186,12 @@ def _pools(
         kept += here
         front.append(len(pools))
         table = over_ranks(replica.table, replica.n_ranks, fresh)
+        if replica.prefill_table is None and table.maker != "dataflow":
+            table = riding(table, share)
         table = _faster(table, gain, replica.speculation.tokens_per_pass)
         most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
-            name=lane, table=table, n_replicas=here, max_sequences=most, token_budget=max(8192, most + 1),
+            name=lane, table=table, n_replicas=here, max_sequences=most, token_budget=max(8192 * replica.n_ranks, most + 1),
             kv_blocks=max(int(table.kv_capacity_tokens // 16), 1), router="two_choices" if here > 8 else "least",
             cache="given" if hit else "off", spill_fill=1.0,
         )  # fmt: skip
@@ -197,7 +203,7 @@ def _pools(
         pools.append(
             replace(
                 decode, name=f"{lane} prefill", table=_faster(before_table, gain), n_replicas=before,
-                max_sequences=64, token_budget=8192, kv_blocks=0, hands_to=len(pools) + 1,
+                max_sequences=64 * replica.n_ranks_prefill, token_budget=8192 * replica.n_ranks_prefill, kv_blocks=0, hands_to=len(pools) + 1,
                 transfer_s=replica.kv_transfer_latency_s,
                 transfer_s_per_token=replica.kv_transfer_s(1.0) - replica.kv_transfer_latency_s,
                 router="two_choices" if before > 8 else "least",
@@ -205,7 +211,7 @@ def _pools(
         )  # fmt: skip
         pools.append(decode)
     if not pools:  # every lane is smaller than half a replica a cell
-        return _pools(parts[:1], n_cells, gain, hit, fresh)
+        return _pools(parts[:1], n_cells, gain, hit, prompt)
     return tuple(pools), tuple(front), kept
 
 
@@ -300,6 +306,7 @@ def _one_cell(
         spent += time.perf_counter() - began
         if tick:
             tick(int(memory.m[c.G_ENDED]) - before)
+    settle(memory.m, int(memory.m[c.G_NOW]))
     return measure(memory, fleet), spent
 
 
