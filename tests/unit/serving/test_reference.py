@@ -53,7 +53,7 @@ def run(pools, arrival_ms, inputs, outputs, *, traffic=None, outages=(), concurr
 
 def test_one_request_alone() -> None:
     # prefill 5 -> 15, three decode steps -> 18; 7 + 3 tokens in cache take ceil(10 / 4) = 3 blocks
-    seen = run(pool(), [5], 7, 4)
+    seen = run(pool(kv_blocks=50), [5], 7, 4)
     assert seen.sent_ms == [5.0] and seen.admitted_ms == [5.0]
     assert seen.first_ms == [15.0] and seen.end_ms == [18.0]
     assert seen.status == [COMPLETED] and seen.replica == [0]
@@ -101,12 +101,12 @@ def test_chunked_prefill_mixes_with_decode() -> None:
 
 def test_exhausted_cache_preempts_the_last_admitted_which_computes_again() -> None:
     # 6 blocks of 2 tokens. Both prefilled -> 10 (2 + 2 blocks), decode -> 11 (3 + 3), -> 12. At 12 each needs a
-    # fourth: row 1 leaves, with 1 + 2 tokens made: 7 to prefill, 2 steps left. Row 0 decodes -> 13 -> 14 and ends.
-    # At 13 row 1 would need 4 blocks of the 2 that are free. 14: prefill -> 24, decode -> 25 -> 26.
+    # fourth: row 1 leaves, with 1 + 2 tokens made: 7 to prefill, 2 to make. Row 0 decodes -> 13 -> 14 and ends.
+    # At 13 row 1 would need 4 blocks of the 2 that are free. 14: prefill makes one -> 24, decode the other -> 25.
     seen = run(pool(block_tokens=2, kv_blocks=6), [0, 0], 4, 5)
-    assert seen.end_ms == [14.0, 26.0] and seen.first_ms == [10.0, 10.0]
+    assert seen.end_ms == [14.0, 25.0] and seen.first_ms == [10.0, 10.0]
     assert seen.preemptions == [0, 1] and seen.admitted_ms == [0.0, 0.0]
-    assert seen.peak_blocks == [6] and seen.iterations == [8]
+    assert seen.peak_blocks == [6] and seen.iterations == [7]
 
 
 def test_priority_decides_who_is_admitted_and_who_is_preempted() -> None:
@@ -118,7 +118,7 @@ def test_priority_decides_who_is_admitted_and_who_is_preempted() -> None:
     # the case of exhaustion above with row 0 the low one: now row 0 is the victim
     short = pool(block_tokens=2, kv_blocks=6, order="priority")
     seen = run(short, [0, 0], 4, 5, traffic=traffic, stream=[0, 1])
-    assert seen.preemptions == [1, 0] and seen.end_ms == [26.0, 14.0]
+    assert seen.preemptions == [1, 0] and seen.end_ms == [25.0, 14.0]
 
 
 def test_a_partial_prefill_preempts_itself() -> None:
@@ -171,21 +171,21 @@ def test_own_cache_gives_the_second_copy_back() -> None:
 def test_drafts_fewer_iterations_half_their_tokens_in_the_time_all_in_memory() -> None:
     # 7 tokens in 3 iterations behind the first: surplus 3. Prefill 4 -> 4; decode at 4 + 1, 5 + 1, 6 + 1 tokens:
     # 1.5 + 1.6 + 1.7 -> 8.8. Blocks of 1: 4 + 3 with the prompt, 3 more: 10 = 4 + 7 - 1
-    seen = run(pool(linear(1e-3, 1e-3, context_s=1e-4), block_tokens=1), [0], 4, 7, iterations=[3])
+    seen = run(pool(linear(1e-3, 1e-3, context_s=1e-4), block_tokens=1, kv_blocks=50), [0], 4, 7, iterations=[3])
     assert seen.end_ms == [8.8] and seen.peak_blocks == [10] and seen.iterations == [4]
 
 
 def test_a_victim_keeps_the_drafts_it_had_accepted() -> None:
     # 14 blocks of 1. Two of 4 tokens, 7 to come in 3 iterations, surplus 3: 7 + 7 with the prompts -> 10 ms. At 10
     # both need one more: row 1 leaves with j = 0: total 4 + 1 = 5, still 3 and 3. Row 0 -> 11 -> 12 -> 13. Row 1
-    # needs 5 + 3 = 8 blocks at 11 and 12 (8, 9 held), gets them at 13: -> 23 -> 26
+    # needs 5 + 3 = 8 blocks at 11 and 12 (8, 9 held), gets them at 13: -> 23 makes one, two iterations -> 25
     seen = run(pool(block_tokens=1, kv_blocks=14), [0, 0], 4, 7, iterations=[3, 3])
-    assert seen.end_ms == [13.0, 26.0] and seen.preemptions == [0, 1]
+    assert seen.end_ms == [13.0, 25.0] and seen.preemptions == [0, 1]
     # with 17: at 10 both take one (16), at 11 both need one more, 1 is left: row 1 leaves after j = 1 of 3, with
     # 1 + 1 + floor(3 x 1 / 3) = 3 tokens: total 7, 2 iterations, surplus 2: 9 blocks. Row 0 holds 9 at 11, 10 at
-    # 12, ends 13. 13: -> 23, two iterations -> 25
+    # 12, ends 13. 13: -> 23 makes one, the last iteration -> 24
     seen = run(pool(block_tokens=1, kv_blocks=17), [0, 0], 4, 7, iterations=[3, 3])
-    assert seen.end_ms == [13.0, 25.0] and seen.preemptions == [0, 1]
+    assert seen.end_ms == [13.0, 24.0] and seen.preemptions == [0, 1]
 
 
 # --- aborts
@@ -217,8 +217,8 @@ def test_patience_that_ends_with_the_last_token_is_enough() -> None:
 
 def test_hand_over_to_a_pool_that_decodes() -> None:
     # prefill -> 10, transfer 2 + 4 x 0.5 -> 14, two steps -> 16 on replica 1; with one token it ends where it was
-    first = pool(hands_to=1, transfer_s=2e-3, transfer_s_per_token=0.5e-3)
-    seen = run((first, pool()), [0, 20], 4, [3, 1])
+    first = pool(hands_to=1, transfer_s=2e-3, transfer_s_per_token=0.5e-3, kv_blocks=50)
+    seen = run((first, pool(kv_blocks=50)), [0, 20], 4, [3, 1])
     assert seen.first_ms == [10.0, 30.0] and seen.end_ms == [16.0, 30.0] and seen.replica == [1, 0]
     assert seen.admitted_ms == [0.0, 20.0]
     assert seen.busy_fs == [20 * 10**12, 2 * 10**12]
@@ -233,9 +233,9 @@ def test_impatient_in_transfer_leaves_at_once() -> None:
 
 def test_preempted_behind_a_hand_over_it_prefills_on_the_decode_side() -> None:
     # decode pool: 6 blocks of 2; both arrive at 10 and decode there as in the case of exhaustion above, ending 14
-    # and, after a prefill of 10 on that side from 14, at 26
+    # and, after a prefill of 10 on that side from 14, at 25
     seen = run((pool(hands_to=1), pool(block_tokens=2, kv_blocks=6)), [0, 0], 4, 5)
-    assert seen.end_ms == [14.0, 26.0] and seen.preemptions == [0, 1] and seen.replica == [1, 1]
+    assert seen.end_ms == [14.0, 25.0] and seen.preemptions == [0, 1] and seen.replica == [1, 1]
 
 
 # --- fleets
