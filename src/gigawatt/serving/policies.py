@@ -10,8 +10,8 @@ whole number of femtoseconds, at least 10^6 (``steps``), so that a sum does not 
    index; then autoscaling decisions of pools at T, by index.
 2. *Ends*: iterations that end at T complete, replicas by index.
 3. *Arrivals*: requests due at T are routed. First those held back (follow-ups of a session, transfers from a prefill
-   pool, retries, refills of a closed loop) by row, then rows of the stream in order. A row sent by a closed loop or
-   after its ``previous`` is due when that has ended plus its think time.
+   pool, retries, refills of a closed loop) by row, then rows of the stream in order. A row of a closed loop
+   is due when another ends; one that follows another of its session, its think time after that has ended.
 4. *Aborts*: requests whose patience ends at T, by row. One that waits leaves at once. One that runs is marked and
    leaves when the iteration in progress ends, without anything that iteration made: it does not count as finished
    even if it would have been. If its replica stands at a boundary it leaves at once.

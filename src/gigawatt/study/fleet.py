@@ -48,7 +48,8 @@ INPUT_CV, OUTPUT_CV = 1.2, 0.9
 Mooncake's 1.5 and 1.0."""
 SPILL_SHARE = 0.5
 """Share of the TTFT limit that a wait may take before the next lane is tried. Judgement, 0.2 to 0.8."""
-_WINDOW = 250_000
+_BUDGET = 8192  # tokens of an iteration, an attention rank
+_WINDOW = 250_000  # requests drawn at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,7 +192,8 @@ def _pools(
         table = _faster(table, gain, replica.speculation.tokens_per_pass)
         most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
-            name=lane, table=table, n_replicas=here, max_sequences=most, token_budget=max(8192 * replica.n_ranks, most + 1),
+            name=lane, table=table, n_replicas=here, max_sequences=most,
+            token_budget=max(_BUDGET * replica.n_ranks, most + 1),
             kv_blocks=max(int(table.kv_capacity_tokens // 16), 1), router="two_choices" if here > 8 else "least",
             cache="given" if hit else "off", spill_fill=1.0,
         )  # fmt: skip
@@ -203,7 +205,8 @@ def _pools(
         pools.append(
             replace(
                 decode, name=f"{lane} prefill", table=_faster(before_table, gain), n_replicas=before,
-                max_sequences=64 * replica.n_ranks_prefill, token_budget=8192 * replica.n_ranks_prefill, kv_blocks=0, hands_to=len(pools) + 1,
+                max_sequences=64 * replica.n_ranks_prefill, token_budget=_BUDGET * replica.n_ranks_prefill,
+                kv_blocks=0, hands_to=len(pools) + 1,
                 transfer_s=replica.kv_transfer_latency_s,
                 transfer_s_per_token=replica.kv_transfer_s(1.0) - replica.kv_transfer_latency_s,
                 router="two_choices" if before > 8 else "least",
