@@ -43,6 +43,18 @@ def test_quarters_and_days_that_are_none() -> None:
     assert "--day is 'sunday'; it is peak or ordinary" in sentence
 
 
+def test_a_trace_in_place_of_drawn_requests(tmp_path: Path) -> None:
+    rows = [f"{0.05 * k:.2f},{200 + k},20,{'open-chat-70b' if k % 2 else 'open-small-8b'}" for k in range(200)]
+    (tmp_path / "t.csv").write_text("\n".join(["arrival_s,input_tokens,output_tokens,class", *rows]), encoding="utf-8")
+    words = ("simulate", "neocloud", "--quarter", "2027Q3", "--trace", str(tmp_path / "t.csv"), "--json")
+    code, out, _ = called(*words)
+    assert code == 0
+    found = {row["class"]: row for row in json.loads(out)["classes"]}
+    assert set(found) == {"open-chat-70b", "open-small-8b"}
+    assert all(row["completed"] == row["requests"] == 100 for row in found.values())
+    assert "'nosuch' is neither a file nor a public trace" in refused(*words[:4], "--trace", "nosuch")
+
+
 @pytest.mark.slow
 def test_a_plan_is_made_to_hold_what_it_promises(tmp_path: Path) -> None:
     code, out, error = called("run", "neocloud", "--simulate", "2027Q3", "--out", str(tmp_path), "--json")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from gigawatt.demand.requests import Requests
     from gigawatt.study.fleet import Cells, Simulated
 
 _REQUESTS = 2_000_000
@@ -27,6 +29,10 @@ def simulate(
     scale: Annotated[
         float, typer.Option("--scale", min=0.0, max=1.0, help="Share of the fleet's cells, over the whole day.")
     ] = 0.0,
+    trace: Annotated[
+        str,
+        typer.Option("--trace", help="Requests of a file or public trace in place of drawn ones."),
+    ] = "",
     event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,
     overlay: Annotated[
@@ -54,6 +60,15 @@ def simulate(
         if not found:
             raise ScenarioError(f"{scenario}: the plan serves no requests in {quarter}; choose a later quarter")
         say(f"simulating {len(found)} classes (kernels compile once, about a minute)")
+        if trace:
+            from gigawatt.study.fleet import of_class, simulate_trace
+
+            asked_for = of_class(found, _read(trace, say).open_loop())
+            rows = [
+                _row(cells, simulate_trace(cells, part, seed=seed), part.arrival_s[-1] - part.arrival_s[0])
+                for cells, part in asked_for
+            ]
+            found = ()
         total = sum(cells.rate_per_s for cells in found) * DAY_S
         asked = float(requests or (total * scale if scale else _REQUESTS))
         done = 0
@@ -87,6 +102,14 @@ def simulate(
         _print_json(body)
         return
     _console().print(_table(body))
+
+
+def _read(name: str, say: Callable[[str], None]) -> Requests:
+    """Requests of a file or of a public trace."""
+    from gigawatt.demand.public import find_public
+    from gigawatt.demand.traces import read_trace
+
+    return read_trace(find_public(name), say=say).requests
 
 
 def _sample(cells: Cells, requests: float, scale: float) -> tuple[int, float]:

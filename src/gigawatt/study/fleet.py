@@ -283,6 +283,51 @@ def simulate_cells(
     )  # fmt: skip
 
 
+def simulate_trace(cells: Cells, requests: Requests, *, seed: int = 0) -> Simulated:
+    """One cell of a class under the requests of a trace, its times stretched to the class's busiest rate in a cell.
+
+    Lengths, order and bursts are those of the trace; what it says of prefixes shown before counts as found.
+    """
+    rate = len(requests) / max(float(requests.arrival_s[-1] - requests.arrival_s[0]), 1e-9)
+    stretch = rate / float(cells.load.rate_per_s.max()) if cells.load.rate_per_s.max() > 0.0 else 1.0
+    fleet = replace(cells.fleet, seed=seed)
+    setup = setup_of(fleet)
+    shared = np.maximum(np.ascontiguousarray(requests.shared_tokens), 0)
+    rows = rows_of(
+        np.rint((requests.arrival_s - requests.arrival_s[0]) * stretch * NS_PER_S).astype(np.int64),
+        np.ascontiguousarray(requests.input_tokens),
+        np.ascontiguousarray(requests.output_tokens),
+        cached=shared,
+    )
+    end_s = float(rows.arrival[-1]) / NS_PER_S
+    bins = max(1, min(288, int(end_s // 300)))
+    memory = new_memory(setup, slots=4096, bins=bins + 1, bin_ns=max(int(end_s / bins * NS_PER_S), 1))
+    began = time.perf_counter()
+    memory = run_kernel(memory, *packed(rows))
+    spent = time.perf_counter() - began
+    settle(memory.m, int(memory.m[c.G_NOW]))
+    metrics = measure(memory, fleet)
+    total = metrics.total
+    return Simulated(
+        name=cells.name, n_cells=cells.n, n_simulated=1, n_requests=total.n["sent"],
+        attained_frac=total.n["good"] / max(total.n["sent"], 1), needed_frac=cells.percentile,
+        metrics=metrics, kernel_s=spent,
+    )  # fmt: skip
+
+
+def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Requests]]:
+    """(cells, requests of the trace for them): by class name; a trace that names none of them is for the largest."""
+    names = [stream.name for stream in requests.streams]
+    named = [
+        (cells, requests.take(np.isin(requests.stream, [k for k, name in enumerate(names) if name == cells.name])))
+        for cells in found
+        if cells.name in names
+    ]
+    if named:
+        return [(cells, part) for cells, part in named if len(part)]
+    return [(max(found, key=lambda cells: cells.rate_per_s), requests)]
+
+
 def _from(load: Load, start_s: float) -> Load:
     """The load from a time of the day on."""
     if start_s == 0.0:
