@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gigawatt.core.errors import ScenarioError
+from gigawatt.core.errors import ScenarioError, TraceError
 from gigawatt.demand.lengths import Lengths, lognormal
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.synthetic import Load, windows
@@ -292,12 +292,18 @@ def simulate_trace(cells: Cells, requests: Requests, *, seed: int = 0) -> Simula
     stretch = rate / float(cells.load.rate_per_s.max()) if cells.load.rate_per_s.max() > 0.0 else 1.0
     fleet = replace(cells.fleet, seed=seed)
     setup = setup_of(fleet)
-    shared = np.maximum(np.ascontiguousarray(requests.shared_tokens), 0)
+    too_long = np.flatnonzero(requests.input_tokens + requests.output_tokens > _most_tokens(cells))
+    if len(too_long):
+        k, most = int(too_long[0]), _most_tokens(cells)
+        raise TraceError(
+            f"row {requests.line[k]}: {requests.input_tokens[k]:,} + {requests.output_tokens[k]:,} tokens, but a replica "
+            f"for {cells.name} holds {most:,}; leave out such rows ({len(too_long):,})"
+        )
     rows = rows_of(
         np.rint((requests.arrival_s - requests.arrival_s[0]) * stretch * NS_PER_S).astype(np.int64),
-        np.ascontiguousarray(requests.input_tokens),
-        np.ascontiguousarray(requests.output_tokens),
-        cached=shared,
+        np.array(requests.input_tokens),
+        np.array(requests.output_tokens),
+        cached=np.clip(requests.shared_tokens, 0, requests.input_tokens),
     )
     end_s = float(rows.arrival[-1]) / NS_PER_S
     bins = max(1, min(288, int(end_s // 300)))
@@ -371,10 +377,18 @@ def _chunks(parts: Iterator[Requests]) -> Iterator[tuple[Requests, bool]]:
         yield held, True
 
 
+def _most_tokens(cells: Cells) -> int:
+    """Tokens of the largest request that every replica of the cell can hold; longer draws are cut to it."""
+    held = [pool.kv_blocks * pool.block_tokens for pool in cells.fleet.pools if pool.kv_blocks]
+    return max(min(held, default=1 << 40), 2)
+
+
 def _rows(requests: Requests, cells: Cells) -> Rows:
-    outputs = np.ascontiguousarray(requests.output_tokens)
+    most = _most_tokens(cells)
+    inputs = np.minimum(requests.input_tokens, most // 2)
+    outputs = np.minimum(requests.output_tokens, most - inputs)
     columns: dict[str, np.ndarray] = {}
     if cells.load.hit_share > 0.0:
-        columns["cached"] = np.maximum(np.ascontiguousarray(requests.shared_tokens), 0)
+        columns["cached"] = np.clip(requests.shared_tokens, 0, inputs)
     arrival = np.rint(requests.arrival_s * NS_PER_S).astype(np.int64)
-    return rows_of(arrival, np.ascontiguousarray(requests.input_tokens), outputs, **columns)
+    return rows_of(arrival, inputs, outputs, **columns)
