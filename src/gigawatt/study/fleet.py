@@ -296,7 +296,7 @@ def simulate_trace(cells: Cells, requests: Requests, *, seed: int = 0) -> Simula
     if len(too_long):
         k, most = int(too_long[0]), _most_tokens(cells)
         raise TraceError(
-            f"row {requests.line[k]}: {requests.input_tokens[k]:,} + {requests.output_tokens[k]:,} tokens, but a replica "
+            f"row {requests.line[k]}: {requests.input_tokens[k]:,} + {requests.output_tokens[k]:,} tokens; a replica "
             f"for {cells.name} holds {most:,}; leave out such rows ({len(too_long):,})"
         )
     rows = rows_of(
