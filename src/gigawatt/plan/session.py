@@ -1,0 +1,242 @@
+"""A plan that lives: bounds, costs and right-hand sides change, and the solver goes on from where it stood.
+
+    session = PlanSession(inputs)
+    plan = session.solve()
+    with session.trial():                      # everything in here is undone, the basis too
+        session.set_upper("add", 0.0, offer="cerebras-cs3@cerebras-us")
+        without = session.solve().objective_musd
+    session.change(replace(inputs, initial_mw=today))      # another fleet, other dates: the basis is carried by name
+
+What was decided before a date is pinned with ``fix``. Rows and whole objectives can be added for a while, which is what
+the search for alternatives and the explanations stand on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.plan.algebra import Expression, Ints
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.live import LivePlan, open_plan
+from gigawatt.plan.solve import Say, solve
+
+if TYPE_CHECKING:
+    import highspy
+
+Floats = npt.NDArray[np.float64]
+Value = xr.DataArray | float
+
+FIRST_STAGE = ("add", "retire", "energise")
+"""Decisions that are orders: what is signed stays signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """What the solver holds and a session may change: (columns,) and (rows,)."""
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    row_lower: Floats
+    row_upper: Floats
+
+
+class PlanSession:
+    """One model in one solver, re-solved from its last basis.
+
+    Args:
+        inputs: the problem.
+        mip_gap: relative gap at which whole numbers count as placed.
+        time_limit_s: of every solve.
+
+    Raises (from ``solve``) InfeasibleError with the families in conflict, SolverError where there is no answer.
+    """
+
+    def __init__(self, inputs: PlanInputs, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0) -> None:
+        """Builds the model and hands it to the solver; nothing is solved yet."""
+        self.mip_gap, self.time_limit_s = mip_gap, time_limit_s
+        self.live: LivePlan = open_plan(inputs)
+        self._numbers = _of(self.live)
+
+    @property
+    def inputs(self) -> PlanInputs:
+        """The problem as it was built; what ``set_*`` changed stands in the solver only."""
+        return self.live.inputs
+
+    def solve(self, *, explain: bool = True, say: Say | None = None) -> LivePlan:
+        """The plan at its optimum, the same object at every call; its objective is in the costs as they are now."""
+        now = self._numbers
+        solve(
+            self.live, mip_gap=self.mip_gap, time_limit_s=self.time_limit_s, explain=explain,
+            bounds=(now.lower, now.upper), say=say,
+        )  # fmt: skip
+        model = self.live.model
+        self.live.objective_musd = float((now.cost - model.tie_break) @ self.live.primal) + model.constant
+        return self.live
+
+    # --- changes
+
+    def set_cost(self, name: str, value: Value, **where: str | int) -> None:
+        """Objective of a variable [discounted MUSD per unit], in all cells or in those with the given labels."""
+        self._set("cost", self._columns(name, where), value)
+
+    def set_lower(self, name: str, value: Value, **where: str | int) -> None:
+        """Lower bound of a variable."""
+        self._set("lower", self._columns(name, where), value)
+
+    def set_upper(self, name: str, value: Value, **where: str | int) -> None:
+        """Upper bound of a variable."""
+        self._set("upper", self._columns(name, where), value)
+
+    def set_right(self, name: str, value: Value, **where: str | int) -> None:
+        """Right-hand side of rows, on the side or sides where they have one."""
+        rows = self._rows(name, where)
+        for side in ("row_lower", "row_upper"):
+            finite = rows.values[rows.values >= 0]
+            if finite.size and np.isfinite(getattr(self._numbers, side)[finite]).all():
+                self._set(side, rows, value)
+
+    def minimise(self, cost: Floats) -> None:
+        """Another objective, one figure a column; ``trial`` brings back the old one."""
+        self._push(replace(self._numbers, cost=np.asarray(cost, dtype=np.float64)))
+
+    def add_row(self, row: Expression | Floats, lower: float, upper: float) -> None:
+        """One more row for as long as the trial lasts: an expression without axes, or one coefficient a column."""
+        if isinstance(row, Expression):
+            dense = np.asarray(row.matrix.sum(axis=0)).ravel()
+            lower, upper = lower - float(row.const.sum()), upper - float(row.const.sum())
+        else:
+            dense = np.asarray(row, dtype=np.float64)
+        index = np.flatnonzero(dense).astype(np.int32)
+        self.live.highs.addRow(lower, upper, index.size, index, dense[index])
+
+    def fix(self, plan: xr.Dataset | LivePlan, until: str, names: tuple[str, ...] = FIRST_STAGE) -> None:
+        """Decisions up to and with a quarter pinned to those of a plan: signed, or already happened [MW]."""
+        quarters = self.inputs.quarters
+        past = list(quarters[: quarters.index(until) + 1])
+        for name in names:
+            if name not in self.live.model.variables:
+                continue
+            values = plan.value(name) if isinstance(plan, LivePlan) else plan[f"{name}_w"] / 1e6
+            cells = self._columns(name, {}).sel(quarter=past)
+            pinned = values.sel(quarter=past).transpose(*cells.dims)
+            self._set("lower", cells, pinned)
+            self._set("upper", cells, pinned)
+
+    def change(self, inputs: PlanInputs) -> None:
+        """Another problem of the same kind; statuses of the basis are carried to columns and rows of the same name.
+
+        Changes by ``set_*`` are forgotten.
+        """
+        before, basis = self.live, self.live.highs.getBasis()
+        self.live = open_plan(inputs)
+        if basis.valid:
+            _carry(before, basis, self.live)
+        self._numbers = _of(self.live)
+
+    @contextmanager
+    def trial(self) -> Iterator[PlanSession]:
+        """Changes within are undone at its end, rows added within go, and the basis comes back."""
+        kept, live = self._numbers, self.live
+        basis, n_rows = live.highs.getBasis(), live.highs.getNumRow()
+        found = (live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s)
+        try:
+            yield self
+        finally:
+            if self.live is not live:
+                self.live, self._numbers = live, kept
+            else:
+                self._push(kept)
+            extra = np.arange(n_rows, live.highs.getNumRow(), dtype=np.int32)
+            if extra.size:
+                live.highs.deleteRows(extra.size, extra)
+            if basis.valid:
+                live.highs.setBasis(basis)
+            live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s = found
+
+    @property
+    def numbers(self) -> Numbers:
+        """What the solver holds now."""
+        return self._numbers
+
+    # --- inside
+
+    def _columns(self, name: str, where: dict[str, str | int]) -> xr.DataArray:
+        variable = self.live.model.variables.get(name)
+        if variable is None:
+            raise KeyError(f"the plan has no variable '{name}'; it has {', '.join(self.live.model.variables)}")
+        return _cells(variable.axes, variable.columns, where)
+
+    def _rows(self, name: str, where: dict[str, str | int]) -> xr.DataArray:
+        rows = self.live.model.constraints.get(name)
+        if rows is None:
+            raise KeyError(f"the plan has no rows '{name}'; it has {', '.join(self.live.model.constraints)}")
+        return _cells(rows.axes, rows.index, where)
+
+    def _set(self, field: str, cells: xr.DataArray, value: Value) -> None:
+        """One of the numbers in some cells; masked cells have no column and are left out."""
+        if isinstance(value, xr.DataArray):
+            value, cells = xr.broadcast(value, cells)
+            spread = value.transpose(*cells.dims).values
+        else:
+            spread = np.full(cells.shape, float(value))
+        at, live = cells.values, cells.values >= 0
+        array = getattr(self._numbers, field).copy()
+        array[at[live]] = spread[live]
+        self._push(replace(self._numbers, **{field: array}))
+
+    def _push(self, new: Numbers) -> None:
+        """What differs goes to the solver."""
+        old, highs = self._numbers, self.live.highs
+        at = np.flatnonzero(old.cost != new.cost).astype(np.int32)
+        if at.size:
+            highs.changeColsCost(at.size, at, new.cost[at])
+        at = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)
+        if at.size:
+            highs.changeColsBounds(at.size, at, new.lower[at], new.upper[at])
+        for row in np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).tolist():
+            highs.changeRowBounds(row, float(new.row_lower[row]), float(new.row_upper[row]))
+        self._numbers = new
+
+
+def _cells(axes: dict[str, tuple[str | int, ...]], index: Ints, where: dict[str, str | int]) -> xr.DataArray:
+    cells = xr.DataArray(index, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
+    return cells.sel(where)
+
+
+def _of(live: LivePlan) -> Numbers:
+    model = live.model
+    blocks = list(model.constraints.values())
+    return Numbers(
+        cost=model.cost + model.tie_break, lower=np.concatenate(model.lower), upper=np.concatenate(model.upper),
+        row_lower=np.concatenate([rows.lower for rows in blocks]),
+        row_upper=np.concatenate([rows.upper for rows in blocks]),
+    )  # fmt: skip
+
+
+def _carry(before: LivePlan, basis: highspy.HighsBasis, after: LivePlan) -> None:
+    """The basis of one model as a start for another: what is new stands at its lower bound, a new row is slack."""
+    import highspy
+
+    def moved(
+        old: list[str], statuses: list[highspy.HighsBasisStatus], new: list[str], missing: highspy.HighsBasisStatus
+    ) -> list[highspy.HighsBasisStatus]:
+        if old == new:
+            return statuses
+        known = dict(zip(old, statuses, strict=False))
+        return [known.get(name, missing) for name in new]
+
+    start = highspy.HighsBasis()
+    status = highspy.HighsBasisStatus
+    old, new = before.model, after.model
+    start.col_status = moved(old.column_names(), list(basis.col_status), new.column_names(), status.kLower)
+    start.row_status = moved(old.row_names(), list(basis.row_status), new.row_names(), status.kBasic)
+    start.valid, start.alien = True, True  # an alien basis may be singular: the solver repairs it
+    after.highs.setBasis(start)
