@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
@@ -62,6 +63,32 @@ def test_weak_duality_closes(plan: LivePlan) -> None:
 
 def test_shipped_plans_are_small_enough(plan: LivePlan) -> None:
     assert plan.model.n_columns <= 100_000
+
+
+def test_played_forward_without_delays_a_plan_is_itself(plan: LivePlan) -> None:
+    """Stock, work and lateness to rounding; the account may find money later than the plan did, never sooner."""
+    d = plan.inputs
+    out = replay(plan, delays_of(d, 1)).isel(draw=0)
+    assert np.allclose(out["stock_mw"], plan.value("stock"), atol=1e-6)
+    unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
+    assert np.allclose(out["unmet"], unmet, atol=1e-6)
+    if "late" in plan.model.variables:
+        soft = d.commitment_penalty_musd.notnull().values
+        late = plan.value("late").transpose("commitment", "quarter")
+        assert np.allclose(out["late_mw"].values[soft], late.values[soft], atol=1e-4)
+    assert float(out["gap_musd"].sum()) <= float(plan.value("gap").sum()) + 1e-3
+    assert float(out["cost_musd"]) <= plan.objective_musd * (1 + 1e-9) + 1.0
+
+
+def test_delays_never_make_a_plan_accept_more(plan: LivePlan) -> None:
+    n = 20
+    draws = np.random.default_rng(1)
+    late = delays_of(plan.inputs, n, site=lambda _: draws.integers(0, 4, n), system=lambda _: draws.integers(0, 4, n))
+    on_time, after = replay(plan, delays_of(plan.inputs, 1)).isel(draw=0), replay(plan, late)
+    assert (after["accepted_mw"] <= on_time["accepted_mw"] + 1e-6).all()
+    assert (after["in_use_mw"] <= on_time["in_use_mw"] + 1e-6).all()
+    load = (after["stock_mw"] * plan.inputs.facility_over_it).groupby(plan.inputs.offer_site.rename("site")).sum()
+    assert (load.reindex(site=list(plan.inputs.sites), fill_value=0.0) <= after["in_use_mw"] + 1e-4).all()
 
 
 def test_doubling_all_money_doubles_the_objective() -> None:

@@ -53,7 +53,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     can_add = d.add_max_mw > 0
     m.add_variable("add", offers, upper=d.add_max_mw, mask=can_add)
     m.add_variable("kept", offers, mask=can_add)
-    m.add_variable("counted", offers, mask=can_add & (d.offer_contract != "own"))
+    rented = d.offer_contract != "own"
+    m.add_variable("counted", offers, mask=(can_add.cumsum("quarter") > 0) & rented)  # offers that have ended count on
     m.add_variable("retire", offers)
     m.add_variable("stock", offers)
     m.add_variable("energise", {"site": d.sites, **quarter})

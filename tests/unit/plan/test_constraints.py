@@ -11,7 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, tiny
+from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
 
@@ -150,6 +150,14 @@ def test_commitment_is_a_minimum_of_what_is_accepted() -> None:
     late = solved(tiny(demand=0.0, **commitment(1.0)))
     assert late.objective_musd == near(5.0)
     assert late.value("late").values[0, 1] == near(5.0)
+
+
+def test_what_was_rented_before_an_offer_ended_still_counts() -> None:
+    # 4 MW rented in the only quarter in which they are offered; they are 5 facility MW in the second, nothing is late
+    rent = {"offer_contract": text("offer", ["a"], ["lease"]), "capex_musd_per_mw": grid("offer", ["a"], 0.0)}
+    plan = solved(tiny(demand=4.0, add_max_mw=grid("offer", ["a"], [[4.0, 0.0]]), **rent, **commitment(1.0)))
+    assert plan.value("late").values[0].tolist() == [near(0.0), near(0.0)]
+    assert plan.objective_musd == near(0.0)
 
 
 def test_rights_give_the_holder_its_share() -> None:

@@ -1,0 +1,320 @@
+"""A fixed plan under delays, played forward without a solver: what is late is pushed, what depends on it waits.
+
+Rules, in the order of a quarter:
+
+1. *Buildings* come into use as many quarters late as their site; nothing else holds them back.
+2. *Retiring* goes by the plan, but no sooner than the term after what really was accepted.
+3. *Systems* arrive as many quarters late as their offer, and are accepted once there is room: a site without enough
+   shares what it has among those that wait, in proportion to the power they need.
+4. *Work* keeps its planned place as far as the pool's capacity goes, else all classes of a pool and block shrink
+   alike. What then lacks is placed in spare capacity where an IT MW saves most of the loss from unmet work: first work
+   that must be done in its block, then work that may wait within the day, then what waited from the quarter before.
+   What may wait for a quarter does so, at most one quarter's work.
+5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
+   lag.
+6. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
+   back.
+
+Without delays all but rule 6 gives the plan itself: the plan may find money earlier than it must, this never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.live import LivePlan
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_CHUNK = 1_000  # draws at a time: the arrays of a step stay in the cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delays:
+    """Quarters that things come late, a row for each draw; whole quarters, 0 or more.
+
+    Attributes:
+        site: (draw, site) of buildings and their power.
+        offer: (draw, offer) of systems.
+        demand: (draw, workload) factor on demand, or None.
+    """
+
+    site: Ints
+    offer: Ints
+    demand: Floats | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where rows do not match or a delay is negative."""
+        if self.site.ndim != 2 or self.offer.ndim != 2 or len(self.site) != len(self.offer):
+            raise ValueError("delays need (draw, site) and (draw, offer) with as many draws")
+        if (self.site < 0).any() or (self.offer < 0).any():
+            raise ValueError("a delay is 0 quarters or more; what comes early is another plan")
+        if self.demand is not None and len(self.demand) != len(self.site):
+            raise ValueError("factors on demand need as many draws as delays")
+
+
+def delays_of(
+    inputs: PlanInputs,
+    n_draws: int,
+    *,
+    site: Callable[[str], npt.ArrayLike] | None = None,
+    system: Callable[[str], npt.ArrayLike] | None = None,
+) -> Delays:
+    """Delays from one series of draws a site and a system; fractions of a quarter count as a whole one.
+
+    Args:
+        inputs: of the plan.
+        n_draws: length of every series.
+        site: name to (draw,) quarters.
+        system: likewise; offers of one system are late together.
+    """
+
+    def table(names: Sequence[str], series: Callable[[str], npt.ArrayLike] | None) -> Ints:
+        if series is None:
+            return np.zeros((n_draws, len(names)), dtype=np.int64)
+        return np.stack([np.ceil(np.broadcast_to(series(name), n_draws)) for name in names], axis=1).astype(np.int64)
+
+    return Delays(site=table(inputs.sites, site), offer=table([str(x) for x in inputs.offer_system.values], system))
+
+
+def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
+    """What becomes of a plan in each draw.
+
+    Returns a dataset by draw and quarter: ``stock_mw``, ``accepted_mw`` (draw, offer, quarter; IT, cumulative),
+    ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
+    workload, quarter; Mwork/s, mean of the day),
+    ``late_mw`` (draw, commitment, quarter), ``released_gw``, ``spent_musd``, ``cash_musd``, ``debt_musd``,
+    ``gap_musd`` (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
+    """
+    n = len(delays.site)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK))) for k in range(0, n, _CHUNK)]
+    return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
+
+
+def _some(delays: Delays, rows: slice) -> Delays:
+    return Delays(
+        site=delays.site[rows], offer=delays.offer[rows],
+        demand=None if delays.demand is None else delays.demand[rows],
+    )  # fmt: skip
+
+
+def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
+    d = plan.inputs
+    n, n_quarters = len(late.site), len(d.quarters)
+    built = _pushed(plan.value("energise").values, late.site)
+    in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
+    accepted, stock = _accepted(plan, late, in_use)
+    work = _work(plan, stock, late.demand)
+    released = _released(plan, accepted, stock)
+    late_mw = _late(d, accepted, stock)
+
+    new = np.diff(accepted, prepend=0.0, axis=2)
+    spent = np.einsum("noq,oq->nq", new, d.capex_musd_per_mw.values)
+    spent += np.einsum("noq,oq->nq", stock, d.hold_musd_per_mw.values)
+    spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
+    spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
+    money = _money(d, spent - work.income, _tranches(released, d))
+    by_class = ("workload", "quarter")
+    lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
+    lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)
+    gated = np.einsum("wbq,b->wq", _gated(plan), d.hours_frac.values)
+    lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
+    penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
+    rest = lost + penalty + d.credit_spread * money[1]
+    cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
+    cost -= _worth(d, new, stock[:, :, -1])
+    cost -= np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
+
+    labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
+              "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip
+
+    def by(values: Floats, dim: str, units: str) -> xr.DataArray:
+        dims = ("draw", dim, "quarter") if dim else ("draw", "quarter")
+        coords = {"quarter": list(d.quarters)} | ({dim: labels[dim]} if dim else {})
+        return xr.DataArray(values, dims=dims, coords=coords, attrs={"units": units})
+
+    assert spent.shape == (n, n_quarters)
+    return xr.Dataset({
+        "stock_mw": by(stock, "offer", "MW of IT"), "accepted_mw": by(accepted, "offer", "MW of IT"),
+        "in_use_mw": by(in_use, "site", "MW of facility power"), "unmet": by(work.unmet, "workload", "Mwork/s"),
+        "waits": by(work.waits, "workload", "Mwork/s"),
+        "late_mw": by(late_mw, "commitment", "MW"), "released_gw": by(released, "", "GW"),
+        "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(money[0], "", "MUSD"),
+        "debt_musd": by(money[1], "", "MUSD"), "gap_musd": by(money[2], "", "MUSD"),
+        "cost_musd": xr.DataArray(cost, dims="draw", attrs={"units": "MUSD"}),
+    })  # fmt: skip
+
+
+def _pushed(planned: Floats, late: Ints) -> Floats:
+    """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
+    quarters = np.arange(planned.shape[1])
+    source = quarters[None, None, :] - late[:, :, None]
+    moved = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
+    return np.asarray(np.where(source >= 0, moved, 0.0))
+
+
+def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
+    """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
+    d = plan.inputs
+    arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
+    gone = plan.value("retire").values.cumsum(axis=1)
+    term, every = d.term_quarters.values.astype(int), np.arange(arrived.shape[1])
+    over, start = d.facility_over_it.values, d.initial_mw.values
+    site_of = np.array([d.sites.index(str(site)) for site in d.offer_site.values], dtype=np.int64)
+    load = np.zeros((len(over), len(d.sites)))
+    load[every, site_of] = over  # facility MW at each site for an IT MW
+    steps = np.zeros((arrived.shape[2], *arrived.shape[:2]))
+    stock, now = np.zeros_like(steps), np.zeros(arrived.shape[:2])
+    for q in range(len(steps)):
+        held = np.flatnonzero(term <= q)
+        left = np.broadcast_to(np.minimum(gone[:, q], start), now.shape).copy()
+        left[:, held] = np.minimum(gone[held, q], start[held] + steps[q - term[held], :, held].T)
+        waits = arrived[:, :, q] - now
+        need = waits @ load
+        room = np.maximum(in_use[:, :, q] - (start + now - left) @ load, 0.0)
+        share = np.minimum(1.0, np.divide(room, need, out=np.ones_like(need), where=need > 1e-12))
+        share[share > 1.0 - 1e-9] = 1.0
+        now = now + waits * share[:, site_of]
+        steps[q], stock[q] = now, np.maximum(start + now - left, 0.0)
+    return np.moveaxis(steps, 0, 2), np.moveaxis(stock, 0, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worked:
+    """Operation in every draw: (draw, quarter) running cost and income [MUSD], (draw, workload, quarter) Mwork/s."""
+
+    running: Floats
+    income: Floats
+    unmet: Floats
+    waits: Floats
+
+
+def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
+    """What the planned work becomes in the capacity that stands."""
+    from gigawatt.plan.place import place
+
+    d, n, n_quarters = plan.inputs, len(stock), stock.shape[2]
+    pools = sorted({str(pool) for pool in d.lane_pool.values})
+    names = [str(name) for name in d.demand["workload"].values]
+    lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
+    lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
+    of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
+    hours, run = d.hours_frac.values, d.run_musd_per_mw.values
+    stands = np.moveaxis(stock, 2, 0)
+    planned = plan.value("assign").transpose("lane", "block", "quarter").values
+    rate = d.rate.transpose("lane", "quarter").values
+    demand = d.demand.transpose("workload", "block", "quarter").values
+    gated = _gated(plan)
+    loss, price = (x.transpose("workload", "quarter").values for x in (d.unmet_musd, d.income_musd))
+    now, may_wait = d.patience.values == 0, d.patience.values == 2
+    scale = np.ones((n, len(names))) if factor is None else factor
+    out = _Worked(running=np.zeros((n, n_quarters)), income=np.zeros((n, n_quarters)),
+                  unmet=np.zeros((n, len(names), n_quarters)), waits=np.zeros((n, len(names), n_quarters)))  # fmt: skip
+    carried = np.zeros((n, len(names)))
+    for q in range(n_quarters):
+        room = np.maximum(stands[q] @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
+        spare = np.empty((n, len(pools), len(hours)))
+        lacks = np.empty((n, len(names), len(hours)))
+        for b, share_of_day in enumerate(hours):
+            power = np.zeros((len(pools), len(names)))
+            work, cost = power.copy(), power.copy()
+            np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
+            np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
+            np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run)
+            used = power.sum(axis=1)
+            share = np.minimum(1.0, np.divide(room, used, out=np.ones_like(room), where=used > 1e-12))
+            share[share > 1.0 - 1e-7] = 1.0
+            done = share @ work
+            out.running[:, q] += share_of_day * (share @ cost.sum(axis=1))
+            out.income[:, q] += share_of_day * (done @ price[:, q])
+            spare[:, :, b] = room - used * share
+            lacks[:, :, b] = scale * (demand[:, b, q] - gated[:, b, q]) - done
+        asked = lacks @ hours
+        daily = np.maximum(np.where(now, 0.0, asked) + carried, 0.0)
+        at_work, more = np.zeros((n, len(rate))), np.zeros((n, len(names)))
+        order = np.argsort(-loss[lane_class, q] * rate[:, q], kind="stable").astype(np.int64)
+        place(spare, lacks, daily, hours, order, lane_pool, lane_class, rate[:, q].copy(), now, at_work, more)
+        out.running[:, q] += at_work @ run
+        out.income[:, q] += more @ price[:, q]
+        left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0))
+        left[left < 1e-9] = 0.0
+        most = demand[:, :, q] @ hours
+        carried = np.where(may_wait & (q + 1 < n_quarters), np.minimum(left, most), 0.0)
+        out.waits[:, :, q] = carried
+        out.unmet[:, :, q] = left - carried
+    return out
+
+
+def _gated(plan: LivePlan) -> Floats:
+    """(workload, block, quarter) Mwork/s that policy gates, as planned."""
+    order = ("workload", "block", "quarter")
+    if "gated" in plan.model.variables:
+        return np.asarray(plan.value("gated").transpose(*order).values)
+    return np.zeros(plan.inputs.demand.transpose(*order).shape)
+
+
+def _worth(d: PlanInputs, new: Floats, stands: Floats) -> Floats:
+    """(draw,) worth at the end [discounted MUSD]: of what stands (draw, offer), the newest additions first."""
+    younger = np.cumsum(new[:, :, ::-1], axis=2)
+    kept = np.diff(np.minimum(younger, stands[:, :, None]), prepend=0.0, axis=2)[:, :, ::-1]
+    return np.asarray(np.einsum("noq,oq->n", kept, d.salvage_musd_per_mw.values))
+
+
+def _counted(d: PlanInputs, accepted: Floats, stock: Floats) -> Floats:
+    """IT MW that count towards commitments and milestones: bought, or of what is rented what stands."""
+    owned = (d.offer_contract.values == "own")[None, :, None]
+    return np.asarray(np.where(owned, accepted, np.minimum(accepted, stock)))
+
+
+def _late(d: PlanInputs, accepted: Floats, stock: Floats) -> Floats:
+    """(draw, commitment, quarter) MW short of what is committed, on the commitment's basis."""
+    weight = d.commitment_weight.transpose("commitment", "offer").values
+    have = np.einsum("co,noq->ncq", weight, _counted(d, accepted, stock))
+    return np.asarray(np.maximum(d.commitment_mw.transpose("commitment", "quarter").values[None] - have, 0.0))
+
+
+def _released(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:
+    """(draw, quarter) GW released: what the plan released, or less while less has been accepted; never taken back."""
+    d, terms = plan.inputs, plan.inputs.milestones
+    if terms is None:
+        return np.zeros((len(stock), len(d.quarters)))
+    z = plan.value("z")
+    planned = (z.sum("tranche") if terms.whole else z).values
+    start = d.quarters.index(terms.from_quarter)
+    have = np.einsum("o,noq->nq", terms.counts.values / 1000.0, _counted(d, accepted, stock))
+    if start > 0:
+        have = have - have[:, start - 1 : start]
+        have[:, :start] = 0.0
+    reached = np.floor(have + 1e-6) if terms.whole else have
+    return np.asarray(np.maximum.accumulate(np.minimum(planned[None, :], np.maximum(reached, 0.0)), axis=1))
+
+
+def _tranches(released: Floats, d: PlanInputs) -> Floats:
+    """(draw, quarter) milestone equity paid [MUSD]."""
+    from gigawatt.plan.cashflow import tranche_payments
+
+    if d.milestones is None:
+        return np.zeros_like(released)
+    kinds, where = np.unique(released, axis=0, return_inverse=True)
+    return np.asarray(np.stack([tranche_payments(row, d) for row in kinds])[where.ravel()])
+
+
+def _money(d: PlanInputs, net_spent: Floats, tranches: Floats) -> tuple[Floats, Floats, Floats]:
+    """(draw, quarter) cash, debt and money still to be found, at the end of each quarter [MUSD]."""
+    cash, debt = np.full(len(net_spent), d.opening_cash_musd), np.zeros(len(net_spent))
+    out = np.zeros((3, *net_spent.shape))
+    for q in range(net_spent.shape[1]):
+        due = (1.0 + d.credit_rate) * debt
+        cash = cash + float(d.inflow_musd[q]) + tranches[:, q] - net_spent[:, q] - due
+        debt = np.clip(-cash, 0.0, d.credit_limit_musd)
+        gap = np.maximum(-cash - debt, 0.0)
+        cash = cash + debt + gap
+        out[0][:, q], out[1][:, q], out[2][:, q] = cash, debt, gap
+    return out[0], out[1], out[2]

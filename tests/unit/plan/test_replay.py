@@ -1,0 +1,185 @@
+"""Fixed plans under delays: hand-computed, and the kernel against plain Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gigawatt.plan.place import place
+from gigawatt.plan.replay import Delays, delays_of, replay
+from tests.unit.plan.test_constraints import milestones, near
+from tests.unit.plan.tiny import by, grid, solved, tiny
+
+FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
+
+
+def late(site: int = 0, offer: int | list[int] = 0, **more: Any) -> Delays:
+    return Delays(site=np.array([[site]]), offer=np.atleast_2d(np.array(offer)), **more)
+
+
+def four(**changes: Any) -> Any:
+    return solved(tiny(quarters=FOUR, **changes))
+
+
+def test_without_delays_it_is_the_plan() -> None:
+    plan = four(salvage_musd_per_mw=grid("offer", ["a"], 0.5, FOUR), demand=[[[10.0, 10.0, 14.0, 14.0]]])
+    out = replay(plan, late())
+    assert out["stock_mw"].values[0].tolist() == plan.value("stock").values.tolist()
+    # 14 MW at 2, worth 0.5 each at the end
+    assert float(out["cost_musd"][0]) == near(21.0)
+    assert plan.objective_musd == near(21.0)
+
+
+def test_systems_that_are_late_leave_work_unmet() -> None:
+    # 10 MW come a quarter late: 10 Mwork/s unmet for one quarter at 100, and 20 for the systems
+    out = replay(four(), late(offer=1))
+    assert out["accepted_mw"].values[0, 0].tolist() == [0.0, 10.0, 10.0, 10.0]
+    assert out["unmet"].values[0, 0].tolist() == [10.0, 0.0, 0.0, 0.0]
+    assert float(out["cost_musd"][0]) == near(1020.0)
+
+
+def test_systems_wait_for_a_late_building() -> None:
+    # the building is two quarters late: systems that came in time stand outside
+    out = replay(four(energise_musd_per_mw=grid("site", ["hall"], 1.0, FOUR)), late(site=2))
+    assert out["in_use_mw"].values[0, 0].tolist() == [0.0, 0.0, near(12.5), near(12.5)]
+    assert out["accepted_mw"].values[0, 0].tolist() == [0.0, 0.0, near(10.0), near(10.0)]
+    # 2 quarters x 10 x 100, 10 MW at 2, 12.5 facility MW at 1
+    assert float(out["cost_musd"][0]) == near(2000.0 + 20.0 + 12.5)
+
+
+def test_a_site_without_room_is_shared_by_need() -> None:
+    # a building for 8 MW of IT stands; a and b bring 6 MW each in the plan that had 12.5 facility MW a quarter later
+    offers = ["a", "b"]
+    plan = four(
+        offers=offers, connection_mw=grid("site", ["hall"], [[10.0, 15.0, 15.0, 15.0]], FOUR),
+        add_max_mw=grid("offer", offers, [[6.0, 0.0, 0.0, 0.0], [0.0, 6.0, 0.0, 0.0]], FOUR),
+        demand=[[[8.0, 12.0, 12.0, 12.0]]],
+    )  # fmt: skip
+    out = replay(plan, Delays(site=np.array([[0]]), offer=np.array([[1, 0]])))
+    # energised 7.5 facility MW in the first quarter, 15 after: both have room when they come
+    assert out["accepted_mw"].values[0, :, 1].tolist() == [near(6.0), near(6.0)]
+    both = replay(plan, Delays(site=np.array([[1]]), offer=np.array([[1, 0]])))
+    # 7.5 facility MW = 6 IT MW for 12 that wait: half of each; the rest a quarter later
+    assert both["accepted_mw"].values[0, :, 1].tolist() == [near(3.0), near(3.0)]
+    assert both["accepted_mw"].values[0, :, 2].tolist() == [near(6.0), near(6.0)]
+
+
+def test_a_term_runs_from_real_acceptance() -> None:
+    # rent for two quarters, wanted in the first two: a quarter late it is held in the second and third
+    rent = {
+        "capex_musd_per_mw": grid("offer", ["a"], 0.0, FOUR), "hold_musd_per_mw": grid("offer", ["a"], 1.0, FOUR),
+        "term_quarters": by("offer", ["a"], [2]).astype(int), "demand": [[[10.0, 10.0, 0.0, 0.0]]],
+    }  # fmt: skip
+    out = replay(four(**rent), late(offer=1))
+    assert out["stock_mw"].values[0, 0].tolist() == [0.0, near(10.0), near(10.0), 0.0]
+
+
+def test_spare_capacity_takes_what_lacks() -> None:
+    # b is twice as dear, stands and idles; when a is late b does its work
+    offers = ["a", "b"]
+    plan = four(
+        offers=offers, initial_mw=by("offer", offers, [0.0, 4.0]),
+        stock_min_mw=grid("offer", offers, [[0.0], [4.0]], FOUR),
+        hold_musd_per_mw=grid("offer", offers, 0.0, FOUR), run_musd_per_mw=by("lane", ["pool-a>work", "pool-b>work"], [0.0, 5.0]),
+    )  # fmt: skip
+    assert plan.value("assign").sel(lane="pool-b>work").values.max() == near(0.0)
+    out = replay(plan, Delays(site=np.array([[0]]), offer=np.array([[1, 0]])))
+    assert out["unmet"].values[0, 0].tolist() == [near(6.0), near(0.0), near(0.0), near(0.0)]
+    # 6 unmet at 100, b runs 4 MW for a quarter at 5, a costs 20
+    assert float(out["cost_musd"][0]) == near(600.0 + 20.0 + 20.0)
+
+
+def test_work_that_may_wait_waits() -> None:
+    waits = by("workload", ["work"], [2]).astype(int)
+    plan = four(patience=waits, demand=[[[10.0, 10.0, 0.0, 0.0]]], delay_musd=grid("workload", ["work"], 5.0, FOUR))
+    out = replay(plan, late(offer=1))
+    # 10 wait from the first quarter and 10 from the second, each done a quarter later
+    assert out["waits"].values[0, 0].tolist() == [near(10.0), near(10.0), near(0.0), near(0.0)]
+    assert float(out["unmet"].sum()) == near(0.0)
+
+
+def test_money_for_a_gigawatt_comes_when_it_stands() -> None:
+    plan = four(
+        demand=[[[1000.0, 1000.0, 1000.0, 1000.0]]], connection_mw=grid("site", ["hall"], 1e5, FOUR),
+        discount=by("quarter", list(FOUR), [1.0, 0.9, 0.8, 0.7]), opening_cash_musd=0.0,
+        milestones=milestones(counts=by("offer", ["a"], [1.0]), n_max=1),
+    )  # fmt: skip
+    on_time, after = replay(plan, late()), replay(plan, late(offer=1))
+    assert on_time["released_gw"].values[0].tolist() == [1.0, 1.0, 1.0, 1.0]
+    assert after["released_gw"].values[0].tolist() == [0.0, 1.0, 1.0, 1.0]
+    # 2,000 to find in the quarter of delivery; 1,000 comes a quarter after each release
+    assert on_time["gap_musd"].values[0].tolist() == [near(2000.0), 0.0, 0.0, 0.0]
+    assert after["cash_musd"].values[0].tolist() == [0.0, 0.0, near(1000.0), near(1000.0)]
+
+
+def test_more_demand_is_unmet_and_draws_do_not_mix() -> None:
+    delays = Delays(site=np.zeros((3, 1), int), offer=np.array([[0], [1], [0]]), demand=np.array([[1.0], [1.0], [1.5]]))
+    out = replay(four(), delays)
+    assert out["unmet"].isel(draw=2).values[0].tolist() == [near(5.0)] * 4
+    assert float(out["cost_musd"][0]) == near(20.0)
+    assert float(out["cost_musd"][1]) == near(1020.0)
+    many = Delays(site=np.zeros((2500, 1), int), offer=np.tile([[0], [1]], (1250, 1)))
+    assert np.unique(replay(four(), many)["cost_musd"].values.round(6)).tolist() == [20.0, 1020.0]
+
+
+def test_delays_are_checked() -> None:
+    with pytest.raises(ValueError, match="0 quarters or more"):
+        late(offer=-1)
+    with pytest.raises(ValueError, match="as many draws"):
+        Delays(site=np.zeros((2, 1), int), offer=np.zeros((1, 1), int))
+    drawn = delays_of(tiny(), 3, system=lambda name: [0.0, 0.2, 1.0])
+    assert drawn.offer.ravel().tolist() == [0, 1, 1]
+    assert drawn.site.ravel().tolist() == [0, 0, 0]
+
+
+def plain(spare: Any, lacks: Any, daily: Any, hours: Any, order: Any, pool: Any, kind: Any, rate: Any, now: Any) -> Any:
+    """The placing in words, one draw: (MW by lane, Mwork/s by class, what lacks, what of the day lacks)."""
+    at_work, more = [0.0] * len(rate), [0.0] * len(now)
+    for of_block in (True, False):
+        for lane in order:
+            if rate[lane] <= 0 or now[kind[lane]] != of_block:
+                continue
+            for b, share in enumerate(hours):
+                want = lacks[kind[lane]][b] if of_block else daily[kind[lane]] / share
+                power = min(max(want, 0.0) / rate[lane], max(spare[pool[lane]][b], 0.0))
+                if want <= 1e-9:
+                    continue
+                spare[pool[lane]][b] -= power
+                at_work[lane] += share * power
+                more[kind[lane]] += share * power * rate[lane]
+                if of_block:
+                    lacks[kind[lane]][b] -= power * rate[lane]
+                else:
+                    daily[kind[lane]] -= share * power * rate[lane]
+    return at_work, more, lacks, daily
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n_lanes=st.integers(0, 6))
+def test_the_kernel_places_as_the_words_say(seed: int, n_lanes: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, n_pools, n_classes, hours = 3, 2, 3, np.array([0.25, 0.75])
+    spare, lacks = rng.uniform(-1, 5, (n, n_pools, 2)), rng.uniform(-2, 5, (n, n_classes, 2))
+    daily, rate = rng.uniform(0, 5, (n, n_classes)), rng.choice([0.0, 0.5, 2.0], n_lanes)
+    pool, kind = rng.integers(0, n_pools, n_lanes), rng.integers(0, n_classes, n_lanes)
+    order, now = rng.permutation(n_lanes), np.array([True, False, True])
+    expected = [plain(spare[k].tolist(), lacks[k].tolist(), daily[k].tolist(), hours, order, pool, kind, rate, now)
+                for k in range(n)]  # fmt: skip
+    at_work, more = np.zeros((n, n_lanes)), np.zeros((n, n_classes))
+    place(spare, lacks, daily, hours, order, pool, kind, rate, now, at_work, more)
+    found: list[npt.NDArray[np.float64]] = [at_work, more, lacks, daily]
+    for k in range(n):
+        for ours, theirs in zip(found, expected[k], strict=True):
+            assert np.allclose(ours[k], theirs, atol=1e-12)
+
+
+def test_units_are_said() -> None:
+    out = replay(four(), late())
+    assert all(out[name].attrs["units"] for name in out.data_vars)
+    assert isinstance(out, xr.Dataset)
