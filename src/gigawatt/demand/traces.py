@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,10 @@ def _pick(columns: pa.Table, key: str) -> pa.ChunkedArray | None:
     return None
 
 
+LATEST_S = 9e9
+"""Latest arrival [s]: dates are seconds since 1970 and run in whole nanoseconds."""
+
+
 class _Checks:
     """Reasons by row, the first one kept."""
 
@@ -229,6 +234,8 @@ def _arrivals(columns: pa.Table, chosen: str) -> Floats:
 
 def _shown(columns: pa.Table, name: str, row: int) -> str:
     value = columns[name][row].as_py()
+    if isinstance(value, float) and value == value:
+        return f"{value:.12g}"
     return "missing" if value is None or value != value else f"'{value}'" if isinstance(value, str) else f"{value}"
 
 
@@ -240,19 +247,61 @@ def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, c
     checks.refuse(
         ~(arrival >= 0.0), lambda row: f"{name} is {_shown(columns, name, row)}, before the start; 0 or later is right"
     )
-    latest = np.maximum.accumulate(np.where(checks.sound, arrival, -1.0))
-    before = np.concatenate([[-1.0], latest[:-1]])
+    checks.refuse(
+        arrival >= LATEST_S,
+        lambda row: (
+            f"{name} is {_shown(columns, name, row)}, later than the year 2255 in seconds; if it is "
+            "milliseconds call the column arrival_ms"
+        ),
+    )
+    _check_order(arrival, name, line, checks)
+
+
+def _check_order(arrival: Floats, name: str, line: Ints, checks: _Checks) -> None:
+    """Refuses the fewest rows without which the others are in order of arrival."""
+    rows = np.flatnonzero(checks.sound)
+    times = arrival[rows]
+    if (np.diff(times) >= 0.0).all():
+        return
+    kept = _longest_rise(times)
+    stays = np.zeros(len(times), dtype=np.bool_)
+    stays[kept] = True
+    wrong = np.zeros(len(arrival), dtype=np.bool_)
+    wrong[rows[~stays]] = True
 
     def unsorted(row: int) -> str:
-        earlier = int(np.flatnonzero(checks.sound[:row] & (arrival[:row] == before[row]))[0])
+        place = int(np.searchsorted(rows, row))
+        near = int(np.searchsorted(kept, place))
+        after = near == 0 or times[kept[near - 1]] <= times[place]
+        other = rows[kept[near]] if after else rows[kept[near - 1]]
+        where = "after it " if after else ""
         return (
-            f"{name} is {arrival[row]:.6g} s but row {line[earlier]:,} is at {before[row]:.6g} s; rows in order of "
-            "arrival are right: sort the file"
+            f"{name} is {arrival[row]:.6g} s but row {line[other]:,} {where}is at {arrival[other]:.6g} s; rows in "
+            "order of arrival are right: sort the file"
         )
 
-    wrong = checks.sound & (arrival < before)
-    if wrong.any():
-        checks.refuse(wrong, unsorted)
+    checks.refuse(wrong, unsorted)
+
+
+def _longest_rise(times: Floats) -> Ints:
+    """Places of the longest part that does not fall; of equal ones, that which keeps the earlier rows."""
+    ends: list[float] = []  # least last value of a part of each length, from the end of the list backwards
+    at: list[int] = []
+    before = np.full(len(times), -1, dtype=np.int64)
+    for place in range(len(times) - 1, -1, -1):
+        value = -float(times[place])
+        length = bisect_right(ends, value)
+        before[place] = at[length - 1] if length else -1
+        if length == len(ends):
+            ends.append(value)
+            at.append(place)
+        else:
+            ends[length], at[length] = value, place
+    kept, place = [], at[-1]
+    while place >= 0:
+        kept.append(place)
+        place = int(before[place])
+    return np.array(kept, dtype=np.int64)
 
 
 def _tokens(columns: pa.Table, key: str, checks: _Checks) -> Floats:

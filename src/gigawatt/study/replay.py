@@ -78,7 +78,6 @@ class Replayed:
         prefix_hit_basis: what is over what.
         wall_s: of the kernel.
         simulated: requests that ended in it.
-        start_s: first arrival.
         is_finished: False where it was stopped; then ``memory`` goes on.
         bad: rows left out here.
         notes: what was decided, a sentence each.
@@ -95,7 +94,6 @@ class Replayed:
     prefix_hit_basis: str
     wall_s: float
     simulated: int
-    start_s: float
     is_finished: bool
     bad: tuple[BadRow, ...]
     notes: tuple[str, ...]
@@ -104,7 +102,7 @@ class Replayed:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures for JSON."""
-        all_, lasted = self.metrics.total, self.metrics.end_s - self.start_s
+        all_, lasted = self.metrics.total, self.metrics.end_s
         told = all_.to_dict()
         classes = self.metrics.by([one.name for one in self.streams])
         tiers = self.metrics.by([one.tier for one in self.streams])
@@ -208,7 +206,7 @@ def replay(
     return Replayed(
         requests=len(requests), metrics=metrics, streams=requests.streams, replica=replica, fleet=fleet,
         prefix_hit_share=share, prefix_hit_basis=prefix.basis, wall_s=wall_s,
-        simulated=int(memory.m[c.G_ENDED]) - before, start_s=0.0 if how.concurrency else float(requests.arrival_s[0]),
+        simulated=int(memory.m[c.G_ENDED]) - before,
         is_finished=int(memory.m[c.G_ENDED]) == len(requests), bad=bad, notes=tuple(notes), memory=memory, key=key,
     )  # fmt: skip
 
@@ -282,7 +280,7 @@ def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
 def _rows(requests: Requests, prefix: Prefix, cluster: Cluster, how: How, notes: list[str]) -> Rows:
     """Requests as the kernel reads them."""
     n = len(requests)
-    arrival = np.rint(requests.arrival_s * NS_PER_S).astype(np.int64)
+    arrival = np.rint((requests.arrival_s - requests.arrival_s[0]) * NS_PER_S).astype(np.int64)  # the first at 0
     columns: dict[str, Ints] = {}
     linked = np.flatnonzero(requests.previous >= 0)
     if len(linked) and not how.concurrency:
@@ -370,7 +368,7 @@ def _horizon_s(setup: Setup, requests: Requests, how: How) -> float:
     step = float(pool.table.decode(running, prompt + 0.5 * output))
     each = output * step / running / pool.n_replicas
     each += float(setup.fleet.pools[0].table.prefill(prompt, 0.0)) / n
-    last = 0.0 if how.concurrency else float(requests.arrival_s[-1])
+    last = 0.0 if how.concurrency else float(requests.arrival_s[-1] - requests.arrival_s[0])
     return max(last, len(requests) * each)
 
 
@@ -418,6 +416,6 @@ def _write(path: Path, memory: Memory, rows: Rows, requests: Requests) -> None:
     lines = np.where(requests.line > 0, requests.line, np.arange(1, len(requests) + 1))
     names = np.array([one.name for one in requests.streams], dtype=object)[requests.stream]
     try:
-        write_requests(path, memory, rows, {"line": lines, "class": names})
+        write_requests(path, memory, rows, {"line": lines, "class": names, "arrival_s": requests.arrival_s})
     except OSError as error:
         raise TraceError(f"cannot write {path}: {error.strerror or error}; choose another file") from error

@@ -56,6 +56,14 @@ def test_a_plain_trace_is_served_to_the_end() -> None:
     }
 
 
+def test_dates_count_from_the_first_row() -> None:
+    early, late = some(gap_s=0.25), some(gap_s=0.25)
+    late = replace(late, arrival_s=late.arrival_s + 1.7e9)
+    moved, told = ran(late).to_dict(), ran(early).to_dict()
+    for key in ("duration_s", "energy_j", "tokens_per_s", "ttft_s", "e2e_s", "pools"):
+        assert moved[key] == told[key]
+
+
 def test_mooncake_hits_of_an_infinite_store_and_of_smaller_ones() -> None:
     requests = public("mooncake/conversation_trace.jsonl")
     shares = []
