@@ -276,7 +276,7 @@ def _check_order(arrival: Floats, name: str, line: Ints, checks: _Checks) -> Non
         other = rows[kept[near]] if after else rows[kept[near - 1]]
         where = "after it " if after else ""
         return (
-            f"{name} is {arrival[row]:.6g} s but row {line[other]:,} {where}is at {arrival[other]:.6g} s; rows in "
+            f"{name} is {arrival[row]:.12g} s but row {line[other]:,} {where}is at {arrival[other]:.12g} s; rows in "
             "order of arrival are right: sort the file"
         )
 

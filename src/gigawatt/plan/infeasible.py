@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gigawatt.plan.algebra import Model
@@ -29,42 +31,65 @@ def family_of(constraint: str) -> str:
     return next((name for name in WORDS if constraint == name or constraint.startswith(name + "_")), constraint)
 
 
-def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
-    """Sentences: conflicting families, then what would have to give, where and by how much.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A row that gives way in the smallest relaxation, by how much and from what, in its family's unit."""
+
+    family: str
+    label: str
+    short: float
+    size: float
+
+    @property
+    def words(self) -> str:
+        """The row as a reader knows it."""
+        return f"{WORDS[self.family][0]} ({self.label})"
+
+
+def given_way(plan: LivePlan) -> list[Broken]:
+    """Rows that give way in the smallest relaxation, the most of their right-hand side first; empty if none was found.
 
     Minimises the sum of violations of the relaxable rows, each as a share of its right-hand side, with every other
-    row and all bounds kept.
+    row and all bounds as the solver holds them.
     """
     highs, model = plan.highs, plan.model
-    blocks = list(model.constraints.values())
-    lower, upper = np.concatenate([r.lower for r in blocks]), np.concatenate([r.upper for r in blocks])
-    names = model.row_names()
-    penalty = np.full(model.n_rows, -1.0)
+    held = highs.getLp()
+    lower, upper = np.asarray(held.row_lower_), np.asarray(held.row_upper_)
+    penalty = np.full(len(lower), -1.0)
     family: dict[int, str] = {}
     size = np.where(np.isfinite(lower), np.abs(lower), 0.0)
     size = np.maximum(size, np.where(np.isfinite(upper), np.abs(upper), 0.0))
-    for block in blocks:
+    for block in model.constraints.values():
         if (name := family_of(block.name)) in WORDS:
             rows = block.index[block.index >= 0]
             penalty[rows] = 1.0 / np.maximum(1.0, size[rows])
             family |= dict.fromkeys(rows.tolist(), name)
     highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalty)
     values = np.asarray(highs.getSolution().row_value)
-    nothing = "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
-    if len(values) != model.n_rows:
-        return nothing
+    if len(values) != len(lower):
+        return []
     short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
-    broken = sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
+    names = model.row_names()
+    return [
+        Broken(
+            family=family[row], short=float(short[row]), size=float(size[row]),
+            label=names[row].partition("(")[2].rstrip(")").replace(",", ", "),
+        )
+        for _, row in sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
+    ]  # fmt: skip
+
+
+def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
+    """Sentences: conflicting families, then what would have to give, where and by how much."""
+    broken = given_way(plan)
     if not broken:
-        return nothing
-    given_way = list(dict.fromkeys(family[row] for _, row in broken))
-    families = conflicting_families(model) or given_way
+        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    families = conflicting_families(plan.model) or list(dict.fromkeys(one.family for one in broken))
     words = f"{_both(families)} cannot all hold" if len(families) > 1 else f"{_both(families)} cannot hold"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
-    for _, row in broken[:most]:
-        words, unit = WORDS[family[row]]
-        label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
-        lines.append(f"  {words} ({label}): give way by {short[row]:,.4g} {unit}, from {size[row]:,.4g}")
+    for one in broken[:most]:
+        unit = WORDS[one.family][1]
+        lines.append(f"  {one.words}: give way by {one.short:,.4g} {unit}, from {one.size:,.4g}")
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")
     return "\n".join(lines)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
+Label = str | int | list[str]
 
 FIRST_STAGE = ("add", "retire", "energise")
 """Decisions that are orders: what is signed stays signed."""
@@ -83,19 +84,25 @@ class PlanSession:
 
     # --- changes
 
-    def set_cost(self, name: str, value: Value, **where: str | int) -> None:
+    def set_cost(self, name: str, value: Value, **where: Label) -> None:
         """Objective of a variable [discounted MUSD per unit], in all cells or in those with the given labels."""
         self._set("cost", self._columns(name, where), value)
 
-    def set_lower(self, name: str, value: Value, **where: str | int) -> None:
+    def set_lower(self, name: str, value: Value, **where: Label) -> None:
         """Lower bound of a variable."""
         self._set("lower", self._columns(name, where), value)
 
-    def set_upper(self, name: str, value: Value, **where: str | int) -> None:
+    def set_upper(self, name: str, value: Value, **where: Label) -> None:
         """Upper bound of a variable."""
         self._set("upper", self._columns(name, where), value)
 
-    def set_right(self, name: str, value: Value, **where: str | int) -> None:
+    def pin(self, columns: Ints, values: Floats) -> None:
+        """Columns of the solver held at values."""
+        lower, upper = self._numbers.lower.copy(), self._numbers.upper.copy()
+        lower[columns], upper[columns] = values, values
+        self._push(replace(self._numbers, lower=lower, upper=upper))
+
+    def set_right(self, name: str, value: Value, **where: Label) -> None:
         """Right-hand side of rows, on the side or sides where they have one."""
         rows = self._rows(name, where)
         for side in ("row_lower", "row_upper"):
@@ -168,13 +175,13 @@ class PlanSession:
 
     # --- inside
 
-    def _columns(self, name: str, where: dict[str, str | int]) -> xr.DataArray:
+    def _columns(self, name: str, where: dict[str, Label]) -> xr.DataArray:
         variable = self.live.model.variables.get(name)
         if variable is None:
             raise KeyError(f"the plan has no variable '{name}'; it has {', '.join(self.live.model.variables)}")
         return _cells(variable.axes, variable.columns, where)
 
-    def _rows(self, name: str, where: dict[str, str | int]) -> xr.DataArray:
+    def _rows(self, name: str, where: dict[str, Label]) -> xr.DataArray:
         rows = self.live.model.constraints.get(name)
         if rows is None:
             raise KeyError(f"the plan has no rows '{name}'; it has {', '.join(self.live.model.constraints)}")
@@ -206,7 +213,7 @@ class PlanSession:
         self._numbers = new
 
 
-def _cells(axes: dict[str, tuple[str | int, ...]], index: Ints, where: dict[str, str | int]) -> xr.DataArray:
+def _cells(axes: dict[str, tuple[str | int, ...]], index: Ints, where: dict[str, Label]) -> xr.DataArray:
     cells = xr.DataArray(index, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
     return cells.sel(where)
 
