@@ -149,3 +149,47 @@ def test_what_was_stopped_keeps_its_figures_and_goes_on(tmp_path: Path, monkeypa
     assert "stopped after 20," in error and f"--resume {file.name} goes on" in error
     rest = json.loads(gigawatt("replay", str(path), *ON, "--json", "--resume", file.name, cwd=tmp_path).stdout)
     assert rest["is_finished"] and {key: rest[key] for key in ASKED[:9]} == {key: whole[key] for key in ASKED[:9]}
+
+
+def test_figures_count_from_the_first_arrival(tmp_path: Path) -> None:
+    told, out = [], tmp_path / "r.parquet"
+    for start in (0, 1_700_000_000):
+        path = tmp_path / f"{start}.csv"
+        rows = "".join(f"{start + k},100,10\n" for k in range(20))
+        path.write_text("arrival_s,input_tokens,output_tokens\n" + rows)
+        told.append(json.loads(gigawatt("replay", str(path), *ON, "--json", "--requests", str(out)).stdout))
+    for key in ("duration_s", "energy_j", "tokens_per_s", "ttft_s", "pools"):
+        assert told[0][key] == told[1][key]
+    held = pq.read_table(out)
+    assert held["arrival_s"][0].as_py() == 1_700_000_000 and held["sent_s"][1].as_py() == 1_700_000_001
+    path.write_text("arrival_s,input_tokens,output_tokens\n0,100,10\n1700000000,100,10\n")
+    assert "row 2: it arrives 1,700,000,000 s after the row before" in refused("replay", str(path), *ON)
+    path.write_text("arrival_s,input_tokens,output_tokens\n1700000000000,100,10\n")
+    assert "looks like milliseconds" in refused("replay", str(path), *ON)
+
+
+def test_one_request_of_one_token_and_more_replicas_than_requests(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n5,10,1\n")
+    told = json.loads(gigawatt("replay", str(path), *ON[:4], "--replicas", "9", *ON[6:], "--json").stdout)
+    assert told["completed"] == 1 and told["tpot_s"]["p50"] is None and told["ttft_s"]["p50"] > 0
+
+
+def test_rows_carry_their_class_tier_and_limits(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "arrival_s,input_tokens,output_tokens,class,tier,ttft_s\n0,100,10,a,paid,9\n1,100,10,b,free,0.000001\n"
+    )
+    good = json.loads(gigawatt("replay", str(path), *ON, "--json").stdout)["goodput"]
+    assert good["by_class"] == {"a": 1.0, "b": 0.0} and good["by_tier"] == {"paid": 1.0, "free": 0.0}
+
+
+def test_rows_behind_one_that_no_replica_holds_still_wait(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(
+        "arrival_s,input_tokens,output_tokens,session,think_s\n0,100,10,x,\n1,90000000,10,x,1\n2,100,10,x,50\n"
+    )
+    done = gigawatt("replay", str(path), *ON, "--json", "--skip-bad")
+    told = json.loads(done.stdout)
+    assert [one["line"] for one in told["bad_rows"]] == [2] and told["completed"] == 2 and told["duration_s"] > 50.0
+    assert "more than 1 % of the trace" in done.stderr

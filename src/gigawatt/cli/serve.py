@@ -117,6 +117,8 @@ def replay(
             print(note)
         for one in bad[:20]:
             print(f"row {one.line:,} is left out: {one.reason}")
+    if len(bad) > 0.01 * (len(bad) + done.requests):
+        print(f"{len(bad):,} rows, more than 1 % of the trace, are left out: look at the reasons", file=sys.stderr)
     if requests is not None:
         print(f"{requests} is written", file=sys.stderr)
     if not done.is_finished:

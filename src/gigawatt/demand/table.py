@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,8 @@ from gigawatt.core.errors import TraceError
 
 Ints = npt.NDArray[np.int64]
 Kind = Literal["csv", "jsonl", "parquet"]
+
+_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +63,41 @@ def read_table(path: Path, kind: Kind, limit: int | None) -> Table:
         raise TraceError(f"{path} cannot be read: {reason}; name a file that exists") from error
     if not data[:1000].strip() and not data.strip():
         raise TraceError(f"{path} is empty; a trace has at least one request")
+    if kind != "parquet":
+        _check_text(path, data)
     try:
-        if kind == "csv":
-            return _csv(data, limit)
-        if kind == "jsonl":
-            return _jsonl(data, limit)
+        if kind != "parquet":
+            return _checked(path, _csv(data, limit) if kind == "csv" else _jsonl(data, limit))
         columns = pyarrow.parquet.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise TraceError(f"{path} is no {kind} file that can be read: {_first_line(error)}") from error
     columns = columns if limit is None else columns.slice(0, limit)
-    return Table(columns=columns, line=np.arange(1, len(columns) + 1), bad=())
+    return _checked(path, Table(columns=columns, line=np.arange(1, len(columns) + 1), bad=()))
+
+
+def _check_text(path: Path, data: bytes) -> None:
+    """Raises TraceError for bytes that are no UTF-8 text, looked at a part at a time."""
+    if b"\0" in data[:_PART]:
+        raise TraceError(f"{path} holds bytes that are no text; UTF-8 text, or parquet named .parquet, is right")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _PART):
+            decoder.decode(data[start : start + _PART], final=start + _PART >= len(data))
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{path} is no UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def _checked(path: Path, table: Table) -> Table:
+    """The table; raises TraceError where a column is named twice or there is no row at all."""
+    names = table.columns.column_names
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TraceError(f"{path} names the column {twice} twice; each name once is right")
+    if not len(table.columns) and table.bad:
+        raise TraceError(f"{path} holds no row that stands: row {table.bad[0].line:,}: {table.bad[0].reason}")
+    if not len(table.columns):
+        raise TraceError(f"{path} holds a header and no row; a trace has at least one request")
+    return table
 
 
 def kind_of(path: Path) -> Kind:
@@ -87,7 +116,7 @@ def kind_of(path: Path) -> Kind:
     except (OSError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TraceError(f"{path} cannot be read: {reason}; name a file that exists") from error
-    return "parquet" if start.startswith(b"PAR1") else "jsonl" if start.startswith(b"{") else "csv"
+    return "parquet" if start.startswith(b"PAR1") else "jsonl" if start.startswith((b"{", b"[")) else "csv"
 
 
 def _bytes(path: Path) -> bytes:
@@ -116,7 +145,9 @@ def _csv(data: bytes, limit: int | None) -> Table:
 
     if limit is not None:  # the header, what was asked for, and some for blank lines
         data = b"".join(io.BytesIO(data).readlines()[: limit + 1]) if len(data) < 1 << 20 else _head(data, limit + 1)
-    parsing = pyarrow.csv.ParseOptions(invalid_row_handler=note)
+    header = data[: data.find(b"\n") + 1] or data
+    between = next((one for one in (",", ";", "\t") if one.encode() in header), ",")
+    parsing = pyarrow.csv.ParseOptions(delimiter=between, invalid_row_handler=note)
     # zones and mixed forms are read by us: all that Arrow infers beyond numbers, whole timestamps and text is off
     convert = pyarrow.csv.ConvertOptions(null_values=["", "nan", "NaN", "null", "NA", "None"], strings_can_be_null=True)
     columns = pyarrow.csv.read_csv(pa.BufferReader(data), parse_options=parsing, convert_options=convert)
@@ -200,3 +231,34 @@ def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
         return np.full(len(missing), np.nan)
     origin = ticks[int(np.argmin(missing))]
     return np.where(missing, np.nan, (ticks - origin) / 1e9)
+
+
+def in_order(values: npt.NDArray[np.float64]) -> Ints:
+    """(m,) places of a longest run of values that does not fall; where there are several, of the earlier ones.
+
+    Patience from the back, O(n log n). Source: Fredman 1975, doi:10.1016/0012-365X(75)90103-X.
+
+    >>> in_order(np.array([0.0, 900.0, 1.0, 2.0, 2.0])).tolist()
+    [0, 2, 3, 4]
+    >>> in_order(np.array([0.0, 2.0, 1.0, 6.0])).tolist()
+    [0, 1, 3]
+    """
+    if not (np.diff(values) < 0.0).any():
+        return np.arange(len(values))
+    least: list[float] = []  # of each length, the largest first value, negated
+    ends: list[int] = []
+    after = np.full(len(values), -1, dtype=np.int64)
+    for place in range(len(values) - 1, -1, -1):
+        value = -float(values[place])
+        length = bisect_right(least, value)
+        after[place] = ends[length - 1] if length else -1
+        if length == len(least):
+            least.append(value)
+            ends.append(place)
+        else:
+            least[length], ends[length] = value, place
+    kept, place = [], ends[-1]
+    while place >= 0:
+        kept.append(place)
+        place = int(after[place])
+    return np.array(kept, dtype=np.int64)

@@ -19,11 +19,17 @@ from gigawatt.demand.prefix import chain_blocks
 from gigawatt.demand.requests import Floats, Ints, Requests, Stream, requests_of, starts_of
 from gigawatt.demand.servegen import read_loads
 from gigawatt.demand.synthetic import windows
-from gigawatt.demand.table import BadRow, Table, kind_of, numbers, read_table, seconds
+from gigawatt.demand.table import BadRow, Table, in_order, kind_of, numbers, read_table, seconds
 
 FORMATS = ("auto", "plain", "azure", "mooncake", "agentic", "servegen")
 BLOCK_TOKENS = 512
 """Tokens of a hashed block where the file does not say: Mooncake's, and the grain of synthesised blocks."""
+
+_LATEST_S = 1e11
+"""From here on an arrival is no number of seconds: since 1970 they would be of the year 5138."""
+
+_MANY_BAD = 0.01
+"""Share of rows left out from which a note says so."""
 
 DRAWN_REQUESTS = 1_000_000
 """Requests drawn from ServeGen's rates where no limit is given."""
@@ -115,6 +121,9 @@ def read_trace(
     if say:
         say(f"checking {len(table.line):,} rows of {path.name}")
     requests, bad = _requests(path, table, chosen, skip_bad)
+    share = len(bad) / (len(bad) + len(requests))
+    if share > _MANY_BAD:
+        notes = (*notes, f"{len(bad):,} rows, {share:.1%} of the file, are left out: look at the reasons")
     return Trace(requests=requests, bad=bad, format=chosen, notes=notes)
 
 
@@ -248,60 +257,34 @@ def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, c
         ~(arrival >= 0.0), lambda row: f"{name} is {_shown(columns, name, row)}, before the start; 0 or later is right"
     )
     checks.refuse(
-        arrival >= LATEST_S,
+        arrival >= _LATEST_S,
         lambda row: (
-            f"{name} is {_shown(columns, name, row)}, later than the year 2255 in seconds; if it is "
-            "milliseconds call the column arrival_ms"
+            f"{name} is {_shown(columns, name, row)} s, beyond the year 5000; it looks like {_unit(arrival[row])}: "
+            "divide it to seconds, or name a column of milliseconds arrival_ms"
         ),
     )
-    _check_order(arrival, name, line, checks)
-
-
-def _check_order(arrival: Floats, name: str, line: Ints, checks: _Checks) -> None:
-    """Refuses the fewest rows without which the others are in order of arrival."""
-    rows = np.flatnonzero(checks.sound)
-    times = arrival[rows]
-    if (np.diff(times) >= 0.0).all():
+    sound = np.flatnonzero(checks.sound)
+    kept = sound[in_order(arrival[sound])]
+    if len(kept) == len(sound):
         return
-    kept = _longest_rise(times)
-    stays = np.zeros(len(times), dtype=np.bool_)
-    stays[kept] = True
-    wrong = np.zeros(len(arrival), dtype=np.bool_)
-    wrong[rows[~stays]] = True
+    wrong = checks.sound.copy()
+    wrong[kept] = False
 
     def unsorted(row: int) -> str:
-        place = int(np.searchsorted(rows, row))
-        near = int(np.searchsorted(kept, place))
-        after = near == 0 or times[kept[near - 1]] <= times[place]
-        other = rows[kept[near]] if after else rows[kept[near - 1]]
-        where = "after it " if after else ""
+        place = int(np.searchsorted(kept, row))
+        is_early = place > 0 and arrival[row] < arrival[kept[place - 1]]
+        other = int(kept[place - 1] if is_early else kept[place])
         return (
-            f"{name} is {arrival[row]:.12g} s but row {line[other]:,} {where}is at {arrival[other]:.12g} s; rows in "
-            "order of arrival are right: sort the file"
+            f"{name} is {arrival[row]:.9g} s but row {line[other]:,}{'' if is_early else ', after it,'} is at "
+            f"{arrival[other]:.9g} s; rows in order of arrival are right: sort the file"
         )
 
     checks.refuse(wrong, unsorted)
 
 
-def _longest_rise(times: Floats) -> Ints:
-    """Places of the longest part that does not fall; of equal ones, that which keeps the earlier rows."""
-    ends: list[float] = []  # least last value of a part of each length, from the end of the list backwards
-    at: list[int] = []
-    before = np.full(len(times), -1, dtype=np.int64)
-    for place in range(len(times) - 1, -1, -1):
-        value = -float(times[place])
-        length = bisect_right(ends, value)
-        before[place] = at[length - 1] if length else -1
-        if length == len(ends):
-            ends.append(value)
-            at.append(place)
-        else:
-            ends[length], at[length] = value, place
-    kept, place = [], at[-1]
-    while place >= 0:
-        kept.append(place)
-        place = int(before[place])
-    return np.array(kept, dtype=np.int64)
+def _unit(value: float) -> str:
+    """What a time since 1970 that is too large for seconds is likely counted in."""
+    return "milliseconds" if value < 1e14 else "microseconds" if value < 1e17 else "nanoseconds"
 
 
 def _tokens(columns: pa.Table, key: str, checks: _Checks) -> Floats:
@@ -309,9 +292,10 @@ def _tokens(columns: pa.Table, key: str, checks: _Checks) -> Floats:
     assert column is not None
     name, found = _named(columns, key), numbers(column)
     right = "a whole number of at least 1 is right"
+    zero = ", as zero tokens are no request"
     checks.refuse(
         ~((found >= 1.0) & (found < 2.0**40) & (found == np.rint(found))),
-        lambda row: f"{name} is {_shown(columns, name, row)}; {right}",
+        lambda row: f"{name} is {_shown(columns, name, row)}; {right}{zero if found[row] == 0.0 else ''}",
     )
     return found
 

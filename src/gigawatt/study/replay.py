@@ -34,12 +34,13 @@ from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
 from gigawatt.serving.memory import Memory, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
-from gigawatt.serving.simulate import run_kernel
+from gigawatt.serving.simulate import outcome_of, run_kernel
 from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
 
 Ints = npt.NDArray[np.int64]
 
 _BINS = 240
+_SPAN_S = 1e9  # 32 years
 _PAUSE = 20_000  # requests between two looks at the clock
 
 
@@ -78,6 +79,7 @@ class Replayed:
         prefix_hit_basis: what is over what.
         wall_s: of the kernel.
         simulated: requests that ended in it.
+        start_s: first arrival on the trace's clock; ``metrics`` count from it.
         is_finished: False where it was stopped; then ``memory`` goes on.
         bad: rows left out here.
         notes: what was decided, a sentence each.
@@ -171,6 +173,7 @@ def replay(
         raise TraceError(f"{how.concurrency} requests in flight; give 1 or more, or 0 for an open loop")
     if not len(requests):
         raise TraceError("the trace holds no request; one row at least is right")
+    _check_span(requests)
     _check_file(how.requests)
     _check_file(how.resume, must_exist=True)
     tell("choosing the layout")
@@ -184,6 +187,7 @@ def replay(
     notes = _decisions(load, cluster, fleet)
     setup = setup_of(fleet, how.concurrency)
     rows = _rows(requests, prefix, cluster, how, notes)
+    start_s = 0.0 if how.concurrency else float(requests.arrival_s[0])
     memory, key = _memory(setup, rows, requests, how)
     tell("compiling kernels (once, about a minute)" if _is_cold() else "simulating")
     _warm(replica.table)
@@ -200,18 +204,35 @@ def replay(
     end = int(memory.m[c.G_NOW])
     kernels.settle(memory.m, end)
     if how.requests is not None:
-        _write(how.requests, memory, rows, requests)
+        _write(how.requests, memory, rows, requests, start_s)
     metrics = measure(memory, fleet)
     share = metrics.total.hit_frac if prefix.kind == "own" else prefix.share
     return Replayed(
         requests=len(requests), metrics=metrics, streams=requests.streams, replica=replica, fleet=fleet,
         prefix_hit_share=share, prefix_hit_basis=prefix.basis, wall_s=wall_s,
-        simulated=int(memory.m[c.G_ENDED]) - before,
+        simulated=int(memory.m[c.G_ENDED]) - before, start_s=start_s,
         is_finished=int(memory.m[c.G_ENDED]) == len(requests), bad=bad, notes=tuple(notes), memory=memory, key=key,
     )  # fmt: skip
 
 
 # --- checks
+
+
+def _check_span(requests: Requests) -> None:
+    """Raises TraceError for arrivals further apart than the clock of nanoseconds holds with room to spare."""
+    arrival = requests.arrival_s
+    if arrival[-1] - arrival[0] <= _SPAN_S:
+        return
+    row = int(np.argmax(np.diff(arrival))) + 1
+    raise TraceError(
+        f"row {_lines(requests)[row]:,}: it arrives {arrival[row] - arrival[row - 1]:,.0f} s after the row before, and "
+        f"the trace spans {arrival[-1] - arrival[0]:,.0f} s; arrivals in seconds within {_SPAN_S:,.0f} s are right"
+    )
+
+
+def _lines(requests: Requests) -> Ints:
+    """(n,) rows of the file; of requests without a file, from 1."""
+    return np.where(requests.line > 0, requests.line, np.arange(1, len(requests) + 1))
 
 
 def _check_file(path: Path | None, *, must_exist: bool = False) -> None:
@@ -231,7 +252,7 @@ def _holdable(load: Load, fleet: Fleet, skip_bad: bool) -> tuple[Load, tuple[Bad
     wrong = np.flatnonzero(needed > capacity)
     if not len(wrong):
         return load, ()
-    lines = np.where(requests.line > 0, requests.line, np.arange(1, len(requests) + 1))[wrong]
+    lines = _lines(requests)[wrong]
     bad = tuple(
         BadRow(
             line=int(line),
@@ -248,7 +269,18 @@ def _holdable(load: Load, fleet: Fleet, skip_bad: bool) -> tuple[Load, tuple[Bad
     if not len(keep):
         raise TraceError(f"no request fits: row {bad[0].line:,}: {bad[0].reason}")
     cached = None if prefix.cached is None else prefix.cached[keep]
-    return replace(load, requests=requests.take(keep), prefix=replace(prefix, cached=cached)), bad
+    held = replace(requests, previous=_bridged(requests.previous, wrong)).take(keep)
+    return replace(load, requests=held, prefix=replace(prefix, cached=cached)), bad
+
+
+def _bridged(previous: Ints, left_out: Ints) -> Ints:
+    """``previous`` past the rows that are left out: their followers wait for the row that those would have followed."""
+    is_out = np.zeros(len(previous), dtype=np.bool_)
+    is_out[left_out] = True
+    found = previous.copy()
+    while len(rows := np.flatnonzero((found >= 0) & is_out[found])):
+        found[rows] = previous[found[rows]]
+    return found
 
 
 def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
@@ -278,9 +310,9 @@ def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
 
 
 def _rows(requests: Requests, prefix: Prefix, cluster: Cluster, how: How, notes: list[str]) -> Rows:
-    """Requests as the kernel reads them."""
+    """Requests as the kernel reads them; its clock starts at the first arrival."""
     n = len(requests)
-    arrival = np.rint((requests.arrival_s - requests.arrival_s[0]) * NS_PER_S).astype(np.int64)  # the first at 0
+    arrival = np.rint((requests.arrival_s - requests.arrival_s[0]) * NS_PER_S).astype(np.int64)
     columns: dict[str, Ints] = {}
     linked = np.flatnonzero(requests.previous >= 0)
     if len(linked) and not how.concurrency:
@@ -412,10 +444,14 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _write(path: Path, memory: Memory, rows: Rows, requests: Requests) -> None:
-    lines = np.where(requests.line > 0, requests.line, np.arange(1, len(requests) + 1))
+def _write(path: Path, memory: Memory, rows: Rows, requests: Requests, start_s: float) -> None:
+    """A row a request: ``sent_s`` and ``arrival_s`` on the trace's own clock, ``line`` the row of its file."""
+    columns = {
+        "sent_s": outcome_of(memory).sent_ns / NS_PER_S + start_s, "arrival_s": requests.arrival_s,
+        "line": _lines(requests),
+    }  # fmt: skip
     names = np.array([one.name for one in requests.streams], dtype=object)[requests.stream]
     try:
-        write_requests(path, memory, rows, {"line": lines, "class": names, "arrival_s": requests.arrival_s})
+        write_requests(path, memory, rows, columns | {"class": names})
     except OSError as error:
         raise TraceError(f"cannot write {path}: {error.strerror or error}; choose another file") from error

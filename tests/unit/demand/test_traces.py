@@ -215,3 +215,47 @@ def test_agents_sessions_as_published() -> None:
     assert (requests.previous < 0).sum() == 710 and np.median(requests.think_s[requests.previous >= 0]) > 1.0
     other = read_trace(path, spread=Spread(over_s=86_400.0, seed=1))
     assert other.requests.arrival_s[0] != requests.arrival_s[0] and "86,400 s" in other.notes[0]
+
+
+def test_one_late_outlier_does_not_condemn_the_rows_after_it(tmp_path: Path) -> None:
+    rows = "0,1,1\n9000000,1,1\n" + "".join(f"{k},1,1\n" for k in range(1, 50))
+    path = written(tmp_path, HEAD + rows)
+    with pytest.raises(TraceError, match="row 2: arrival_s is 9000000 s but row 3, after it, is at 1 s; rows in order"):
+        read_trace(path)
+    trace = read_trace(path, skip_bad=True)
+    assert [one.line for one in trace.bad] == [2] and len(trace.requests) == 50
+    assert "1 rows, 2.0% of the file, are left out" in trace.notes[-1]
+
+
+def test_milliseconds_in_a_column_of_seconds(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"row 1: .* looks like milliseconds: divide it to seconds, or name a column"):
+        read_trace(written(tmp_path, HEAD + "1700000000000,1,1\n1700000001000,1,1\n"))
+
+
+def test_zero_tokens_are_named_however_they_are_written(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"row 1: input_tokens is 0.0; .* zero tokens are no request"):
+        read_trace(written(tmp_path, HEAD + "0,0.0,1\n1,1,1\n"))
+
+
+@pytest.mark.parametrize("change", [("\n", "\r\n"), (",", ";"), (",", "\t"), ("arrival_s,", "\ufeffarrival_s,")])
+def test_tables_as_other_programs_write_them(tmp_path: Path, change: tuple[str, str]) -> None:
+    requests = read_trace(written(tmp_path, (HEAD + "0,1,2\n1.5,3,4\n").replace(*change))).requests
+    assert requests.arrival_s.tolist() == [0.0, 1.5] and requests.output_tokens.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("b.csv", bytes(range(256)) * 20, "holds bytes that are no text"),
+        ("u.csv", (HEAD + "0,1,1\n").encode("utf-16"), "holds bytes that are no text"),
+        ("l.csv", b"arrival_s,input_tokens,output_tokens,class\n0,1,1,caf\xe9\n", "is no UTF-8 text"),
+        ("d.csv", b"arrival_s,arrival_s,input_tokens,output_tokens\n0,0,1,1\n", "names the column arrival_s twice"),
+        ("h.csv", HEAD.encode(), "holds a header and no row"),
+        ("a.json", b'[{"arrival_s":0,"input_tokens":1,"output_tokens":1}]', "row 1: is no JSON object; one request a line"),
+        ("g.csv.gz", b"abc", "cannot be read: Not a gzipped file"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_trace_get_a_sentence(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(TraceError, match=said):
+        read_trace(tmp_path / name)
