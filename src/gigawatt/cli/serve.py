@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gigawatt.study.replay import How, Replayed
 
 _QUIET_S = 2.0  # what is over sooner shows no progress
-_MANY_BAD = 0.01  # share of rows left out from which the reader is warned
 
 
 def replay(
@@ -100,12 +99,6 @@ def replay(
         read, rows = _read(trace, limit, skip_bad, scale, open_loop, say)
         done = _replayed(rows, cluster, how, catalog, say, bar)
     bad = [*read.bad, *done.bad]
-    if bad and len(bad) > _MANY_BAD * (len(bad) + done.requests):
-        share = len(bad) / (len(bad) + done.requests)
-        print(
-            f"{len(bad):,} rows are left out, {share:.1%} of all: what is simulated may not be this trace",
-            file=sys.stderr,
-        )
     if not done.is_finished:
         _keep(done, resume)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,10 +170,6 @@ def _pick(columns: pa.Table, key: str) -> pa.ChunkedArray | None:
     return None
 
 
-LATEST_S = 9e9
-"""Latest arrival [s]: dates are seconds since 1970 and run in whole nanoseconds."""
-
-
 class _Checks:
     """Reasons by row, the first one kept."""
 
@@ -243,8 +238,6 @@ def _arrivals(columns: pa.Table, chosen: str) -> Floats:
 
 def _shown(columns: pa.Table, name: str, row: int) -> str:
     value = columns[name][row].as_py()
-    if isinstance(value, float) and value == value:
-        return f"{value:.12g}"
     return "missing" if value is None or value != value else f"'{value}'" if isinstance(value, str) else f"{value}"
 
 

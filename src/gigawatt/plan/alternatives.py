@@ -125,7 +125,7 @@ def alternatives(
                 spans=tuple(spans[kind, name]),
                 without_musd=more,
                 forbidden_by=why,
-            )  # fmt: skip
+            )
         )
     return Alternatives(at=at, objective_musd=best, groups=tuple(found))
 

@@ -96,6 +96,7 @@ class Replayed:
     prefix_hit_basis: str
     wall_s: float
     simulated: int
+    start_s: float
     is_finished: bool
     bad: tuple[BadRow, ...]
     notes: tuple[str, ...]
