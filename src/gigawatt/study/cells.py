@@ -38,6 +38,7 @@ from gigawatt.study.scenario import Demanded
 if TYPE_CHECKING:
     import xarray as xr
 
+    from gigawatt.catalog.schema import System
     from gigawatt.perf.table import StepTable
     from gigawatt.study.resolve import Case, ClassCase
 
@@ -280,7 +281,7 @@ def _lanes(
     return tuple(sorted(found, key=lambda one: (one.replica.operating.tpot_s, one.name)))
 
 
-def _entry(case: Case, system: str):  # type: ignore[no-untyped-def]
+def _entry(case: Case, system: str) -> System:
     return next(offer.system for offer in case.offers if offer.system.id == system)
 
 
