@@ -22,7 +22,7 @@ from gigawatt.serving.policies import (
     PRIORITY,
     STARTING,
 )
-from gigawatt.serving.routing import is_gated, list_active, pick, pool_for
+from gigawatt.serving.routing import home_of, is_gated, lane_for, list_active, pick
 from gigawatt.serving.steps import kernel, pointer
 from gigawatt.serving.times import steps_to
 
@@ -452,12 +452,13 @@ def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
         if is_gated(m, x, stream):
             _close(m, rows, slot, -1, now, GATED)
             return
-        choice = pool_for(m, x, stream)
+        home = home_of(m, slot)
+        lane = lane_for(m, x, stream, home)
         pool = -1
-        if choice >= 0:
-            pool = m[choice + c.O_POOL]
-            m[slot + c.S_LATENCY] = m[choice + c.O_LATENCY]
-            if choice != m[stream + c.K_CHOICE]:
+        if lane >= 0:
+            pool = m[lane + c.O_POOL]
+            m[slot + c.S_LATENCY] = m[lane + c.O_LATENCY]
+            if lane != home:
                 m[stream + c.N_SPILLED] += 1
     if pool >= 0:
         _enter(m, x, slot, pool, now)

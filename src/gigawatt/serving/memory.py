@@ -88,7 +88,7 @@ NOWHERE, HELD_BACK, WAITING, PREFILLING, DECODING = range(5)  # where a slot is
 # Of a control event; of an entry of a heap of times; of a choice of pool.
 C_TIME, C_REPLICA, C_UP, C_COLUMNS = range(4)
 E_TIME, E_ROW, E_SLOT, E_COLUMNS = range(4)
-O_POOL, O_LATENCY, O_COLUMNS = range(3)
+O_POOL, O_LATENCY, O_HOME, O_COLUMNS = range(4)
 
 # Of a record of one request (optional).
 REC_STATUS, REC_FIRST, REC_END, REC_REPLICA, REC_ADMITTED, REC_PREEMPTIONS, REC_HITS, REC_SENT, REC_COLUMNS = range(9)
@@ -249,7 +249,8 @@ def _stream(builder: _Builder, setup: Setup, stream: Integers, k: int, pool_at: 
         stream[place] = column[k]
     stream[K_GATE] = builder.floats(settings.gate[k : k + 1])
     chosen = settings.choice[k][settings.choice[k] >= 0]
-    stream[K_CHOICE] = builder.area(np.column_stack([pool_at[chosen], settings.latency[k, chosen]]))
+    home = settings.home[k, : len(chosen)]
+    stream[K_CHOICE] = builder.area(np.column_stack([pool_at[chosen], settings.latency[k, chosen], home]))
     stream[K_N_CHOICE] = len(chosen)
     stream[K_SKETCHES] = builder.fill(len(METRICS) * BUCKETS)
 
