@@ -116,7 +116,7 @@ def _forget(m: Integers, replica: int, node: int) -> None:
 def make_room(m: Integers, replica: int) -> None:
     """Forgets unreferenced blocks, the oldest first, until what is held and what is kept fit together."""
     pool = m[replica + c.R_POOL]
-    each = m[pool + c.P_HASH] // m[pool + c.P_BLOCK]
+    each = m[pool + c.P_EACH]
     while m[replica + c.R_IDLE] > 0 and m[replica + c.R_HELD] + each * m[replica + c.R_IDLE] > m[pool + c.P_BLOCKS]:
         node = m[replica + c.R_OLDEST]
         _unlink(m, replica, node)

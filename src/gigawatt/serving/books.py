@@ -5,7 +5,7 @@ from __future__ import annotations
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, Integers
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED
-from gigawatt.serving.steps import bit_length, kernel
+from gigawatt.serving.steps import bit_length, kernel, quotient
 
 
 @kernel
@@ -69,7 +69,7 @@ def book_end(m: Integers, slot: int, replica: int, now: int, status: int) -> Non
         _sketch(m, stream, c.M_E2E, now - m[slot + c.S_SENT] + m[slot + c.S_LATENCY])
         _sketch(m, stream, c.M_QUEUE, m[slot + c.S_ADMITTED] - m[slot + c.S_SENT])
         if outputs > 1:
-            tpot = (now - m[slot + c.S_FIRST]) // (outputs - 1)
+            tpot = quotient(now - m[slot + c.S_FIRST], outputs - 1)
             _sketch(m, stream, c.M_TPOT, tpot)
         m[stream + c.N_COMPLETED] += 1
         m[stream + c.N_INPUT] += m[slot + c.S_INPUT]

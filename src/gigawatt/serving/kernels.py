@@ -24,7 +24,7 @@ from gigawatt.serving.policies import (
 )
 from gigawatt.serving.routing import home_of, is_gated, lane_for, list_active, pick
 from gigawatt.serving.steps import kernel, pointer
-from gigawatt.serving.times import steps_to
+from gigawatt.serving.times import run_fs, steps_to
 
 FINISHED, NEED_SPACE, PAUSED = 0, 1, 2  # what ``advance`` comes back for
 _FOREVER = int(NEVER)
@@ -216,9 +216,10 @@ def _iterations_until(m: Integers, replica: int, now: int) -> int:
         return 0
     pool, b, total = m[replica + c.R_POOL], m[replica + c.R_DECODING], m[replica + c.R_TOTAL]
     wanted = (now + 1 - m[replica + c.R_NS]) * 1_000_000 - m[replica + c.R_REST]
-    n = steps_to(m, pool, b, total, n, wanted)[0] - 1
+    cell = m[replica + c.R_CELL]
+    n = steps_to(m, pool, b, total, cell, n, wanted)[0] - 1
     if n > 0:
-        rest = m[replica + c.R_REST] + steps_to(m, pool, b, total, n, 9_000_000_000_000_000_000)[1]
+        rest = m[replica + c.R_REST] + run_fs(m, pool, b, total, cell, n)
         m[replica + c.R_END] = m[replica + c.R_NS] + rest // 1_000_000
         m[replica + c.R_END_REST] = rest % 1_000_000
         m[replica + c.R_STEPS] = n
@@ -239,7 +240,7 @@ def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) ->
             pass_time(m, replica)
             book_run(m, replica, before, tokens)
             if m[pool + c.P_BLOCKS] > 0 and m[replica + c.R_NS] < now:  # blocks of the iteration that is lost
-                needed = m[m[replica + c.R_PHASES] + m[replica + c.R_ITERATION] % m[pool + c.P_BLOCK]]
+                needed = m[m[replica + c.R_PHASES] + m[replica + c.R_PHASE]]
                 m[replica + c.R_PEAK] = max(m[replica + c.R_PEAK], m[replica + c.R_HELD] + needed)
     _event_drop(m, replica)
     m[replica + c.R_BUSY] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Floats, Integers
 from gigawatt.serving.policies import ACTIVE, AFFINITY, DRAWS, HOME_DRAW, LEAST, ROUND_ROBIN
-from gigawatt.serving.steps import kernel
+from gigawatt.serving.steps import kernel, remainder
 
 
 @kernel
@@ -38,9 +38,9 @@ def _draw(m: Integers, slot: int, of: int) -> int:
 
 @kernel
 def _modulo(value: int, n: int) -> int:
-    """Remainder of a signed 64-bit number read as an unsigned one; n below 2^31."""
+    """Remainder of a signed 64-bit number read as an unsigned one; n below 2^26."""
     high, low = (value >> 32) & 0xFFFFFFFF, value & 0xFFFFFFFF
-    return ((high % n) * (4294967296 % n) + low % n) % n
+    return remainder(remainder(high, n) * remainder(4294967296, n) + remainder(low, n), n)
 
 
 @kernel
@@ -59,7 +59,7 @@ def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
     """Replica of a pool that takes the request."""
     active, n, how = m[pool + c.P_ACTIVE], m[pool + c.P_N_ACTIVE], m[pool + c.P_ROUTER]
     if how == ROUND_ROBIN:
-        chosen = m[active + m[pool + c.P_TURN] % n]
+        chosen = m[active + remainder(m[pool + c.P_TURN], n)]
         m[pool + c.P_TURN] += 1
         return chosen
     if n == 1:
@@ -74,8 +74,8 @@ def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
         bound = x[m[pool + c.P_REALS] + c.X_BOUND] * (total / n) + 4.0
         return preferred if m[preferred + c.R_OUTSTANDING] <= bound else _fewest(m, active, n)
     draw = _draw(m, slot, m[slot + c.S_TRIES])
-    a = m[active + (draw & 0xFFFFFFFF) % n]
-    b = m[active + ((draw >> 32) & 0xFFFFFFFF) % n]
+    a = m[active + remainder(draw & 0xFFFFFFFF, n)]
+    b = m[active + remainder((draw >> 32) & 0xFFFFFFFF, n)]
     return b if m[b + c.R_OUTSTANDING] < m[a + c.R_OUTSTANDING] else a
 
 

@@ -156,6 +156,21 @@ def mixed_fs(decode: int, prefill: int, shared: int) -> int:
     return decode + prefill - min(shared, decode, prefill)
 
 
+@kernel
+def quotient(a: int, b: int) -> int:
+    """a // b for 0 <= a < 2^52 and 0 < b: there a float quotient rounds to no whole number above it.
+
+    A division of 64-bit integers takes three times as long.
+    """
+    return int(a / b)
+
+
+@kernel
+def remainder(a: int, b: int) -> int:
+    """a % b, of the same numbers as ``quotient``."""
+    return a - quotient(a, b) * b
+
+
 if config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     def pointer(array: _Array) -> _Array:
