@@ -83,53 +83,21 @@ def _pop(m: Integers, heap: int, count: int) -> None:
 
 
 @kernel
-def _event_put(m: Integers, at: int, replica: int) -> None:
-    m[m[c.G_EVENTS] + at] = replica
-    m[replica + c.R_PLACE] = at
+def _event_set(m: Integers, replica: int, time: int) -> None:
+    """When the run of a replica ends, NEVER if it is in none.
 
-
-@kernel
-def _event_set(m: Integers, replica: int) -> None:
-    """Puts a replica into the heap of ends, or moves it there, by its R_END."""
-    at, events = m[replica + c.R_PLACE], m[c.G_EVENTS]
-    if at < 0:
-        at = m[c.G_N_EVENTS]
-        m[c.G_N_EVENTS] = at + 1
-    time = m[replica + c.R_END]
-    while at > 0:
-        other = m[events + ((at - 1) >> 1)]
-        if m[other + c.R_END] <= time:
-            break
-        _event_put(m, at, other)
-        at = (at - 1) >> 1
-    size = m[c.G_N_EVENTS]
-    while True:
-        below = 2 * at + 1
-        if below >= size:
-            break
-        other = m[events + below]
-        if below + 1 < size and m[m[events + below + 1] + c.R_END] < m[other + c.R_END]:
-            below += 1
-            other = m[events + below]
-        if m[other + c.R_END] >= time:
-            break
-        _event_put(m, at, other)
-        at = below
-    _event_put(m, at, replica)
-
-
-@kernel
-def _event_drop(m: Integers, replica: int) -> None:
-    at = m[replica + c.R_PLACE]
-    if at < 0:
-        return
-    m[replica + c.R_PLACE] = -1
-    size = m[c.G_N_EVENTS] - 1
-    m[c.G_N_EVENTS] = size
-    if at < size:
-        last = m[m[c.G_EVENTS] + size]
-        _event_put(m, at, last)
-        _event_set(m, last)
+    A tree over all replicas: each node has the sooner (end, replica) of the two below it, of two alike the first.
+    """
+    tree, node = m[c.G_EVENTS], m[c.G_LEAVES] + m[replica + c.R_INDEX]
+    m[tree + 2 * node] = time
+    while node > 1:
+        node >>= 1
+        entry, sooner = tree + 2 * node, tree + 4 * node
+        if m[sooner + 2] < m[sooner]:
+            sooner += 2
+        if m[entry] == m[sooner] and m[entry + 1] == m[sooner + 1]:
+            return
+        m[entry], m[entry + 1] = m[sooner], m[sooner + 1]
 
 
 @kernel
@@ -190,6 +158,7 @@ def _off_books(m: Integers, replica: int, slot: int) -> None:
     """A request is no longer outstanding on its replica; the counts behind routing follow."""
     pool = m[replica + c.R_POOL]
     m[replica + c.R_OUTSTANDING] -= 1
+    m[m[replica + c.R_LOAD]] -= 1
     m[pool + c.P_OUTSTANDING] -= 1
     m[replica + c.R_QUEUED] -= m[slot + c.S_QUEUED]
     m[pool + c.P_QUEUED] -= m[slot + c.S_QUEUED]
@@ -242,7 +211,7 @@ def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) ->
             if m[pool + c.P_BLOCKS] > 0 and m[replica + c.R_NS] < now:  # blocks of the iteration that is lost
                 needed = m[m[replica + c.R_PHASES] + m[replica + c.R_PHASE]]
                 m[replica + c.R_PEAK] = max(m[replica + c.R_PEAK], m[replica + c.R_HELD] + needed)
-    _event_drop(m, replica)
+    _event_set(m, replica, _FOREVER)
     m[replica + c.R_BUSY] = 0
     if m[replica + c.R_STATE] == OFF:  # it was draining and that iteration was its last
         return
@@ -399,9 +368,9 @@ def _shorten(m: Integers, replica: int, now: int) -> None:
     if not cut(m, replica, now + 1 if m[c.G_BEGUN] == now else now):
         return
     if m[replica + c.R_END] > now:
-        _event_set(m, replica)
+        _event_set(m, replica, m[replica + c.R_END])
         return
-    _event_drop(m, replica)
+    _event_set(m, replica, _FOREVER)
     before, tokens = m[replica + c.R_NS], m[replica + c.R_TOKENS]
     pass_time(m, replica)
     book_run(m, replica, before, tokens)
@@ -423,6 +392,7 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     queued = m[slot + c.S_TOTAL] if m[slot + c.S_READY] == 0 else 0
     m[slot + c.S_QUEUED] = queued
     m[replica + c.R_OUTSTANDING] += 1
+    m[m[replica + c.R_LOAD]] += 1
     m[replica + c.R_QUEUED] += queued
     m[pool + c.P_OUTSTANDING] += 1
     m[pool + c.P_QUEUED] += queued
@@ -618,12 +588,10 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
                 _hold_back(m, 0, row, -1)
             m[c.G_REFILL] = min(m[c.G_CONCURRENCY], n_rows)
     until = m[c.G_ENDED] + pause
+    _skip_followers(m, rows)
     while m[c.G_ENDED] < until:
-        _skip_followers(m, rows)
         _drop_stale(m)
-        now = _FOREVER
-        if m[c.G_N_EVENTS] > 0:
-            now = m[m[m[c.G_EVENTS]] + c.R_END]
+        now = m[m[c.G_EVENTS] + 2]
         if m[c.G_ROW] < n_rows:
             now = min(now, rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL])
         if m[c.G_N_FUTURE] > 0:
@@ -649,33 +617,22 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
 @kernel
 def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> None:
     """Ends, arrivals, aborts and begins of one instant."""
-    due, n = m[c.G_DUE], m[c.G_N_DUE]
-    while m[c.G_N_EVENTS] > 0:
-        replica = m[m[c.G_EVENTS]]
-        if m[replica + c.R_END] > now:
-            break
-        _event_drop(m, replica)
-        m[replica + c.R_DUE] = 1
-        m[due + n] = replica
-        n += 1
-    if n > 1:
-        _sort(m, due, n)
-    m[c.G_N_DUE] = n
-    for k in range(n):
-        if m[m[due + k] + c.R_BUSY] == 1:
-            _end_replica(m, rows, ids, m[due + k])
-    _drop_stale(m)
+    first = m[c.G_EVENTS] + 2
+    while m[first] <= now:
+        replica = m[first + 1]
+        _event_set(m, replica, _FOREVER)
+        _make_due(m, replica)
+        _end_replica(m, rows, ids, replica)
     while m[c.G_N_FUTURE] > 0:
         entry = m[c.G_FUTURE]
         if m[entry] > now:
             break
         slot, row = m[entry + c.E_SLOT], m[entry + c.E_ROW]
         _pop(m, entry, c.G_N_FUTURE)
-        if slot >= 0:
-            _send(m, x, rows, slot, now)
-        else:
+        if slot < 0:
             _arrive(m, x, rows, row, now)
-        _drop_stale(m)
+        elif m[slot + c.S_ROW] == row and m[slot + c.S_WHERE] == c.HELD_BACK:
+            _send(m, x, rows, slot, now)
     while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] <= now:
         m[c.G_ROW] += 1
         _arrive(m, x, rows, m[c.G_ROW] - 1, now)
@@ -688,7 +645,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         _pop(m, entry, c.G_N_ABORTS)
         if m[slot + c.S_ROW] == row:
             _abort(m, rows, ids, slot, now)
-    n = m[c.G_N_DUE]
+    due, n = m[c.G_DUE], m[c.G_N_DUE]
     if n > 1:
         _sort(m, due, n)
     m[c.G_N_DUE] = 0
@@ -696,7 +653,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         replica = m[due + k]
         m[replica + c.R_DUE] = 0
         if m[replica + c.R_STATE] != FAILED and begin(m, x, ids, replica):
-            _event_set(m, replica)
+            _event_set(m, replica, m[replica + c.R_END])
     m[c.G_BEGUN] = now
 
 

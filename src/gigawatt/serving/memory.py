@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 # Of the whole simulation.
 (
     G_NOW, G_ROW, G_CONTROL, G_N_CONTROL, G_FREE, G_N_FREE, G_N_SLOTS, G_SLOTS, G_FUTURE, G_N_FUTURE, G_ABORTS,
-    G_N_ABORTS, G_EVENTS, G_N_EVENTS, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
+    G_N_ABORTS, G_EVENTS, G_LEAVES, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
     G_CONTROLS, G_POOLS, G_N_POOLS, G_STREAMS, G_N_STREAMS, G_REPLICAS, G_N_REPLICAS, G_BIN_NS, G_N_BINS, G_RECORDS,
     G_N_RECORDS, G_ENDED, G_N_ROWS, G_NEXT, G_LINE,
     G_LINE_END, G_BEGUN, G_COLUMNS,
@@ -34,8 +34,8 @@ Floats = npt.NDArray[np.float64]
     P_FIRST, P_N, P_SEQUENCES, P_BUDGET, P_BLOCK, P_BLOCKS, P_ORDER, P_ROUTER, P_CACHE, P_HASH, P_LOAD_FS, P_HANDS_TO,
     P_TRANSFER_NS, P_TRANSFER_FS, P_RETRIES, P_LEVELS, P_REALS, P_EVERY, P_LEAST, P_MOST, P_START_NS, P_TICK, P_TIMES,
     P_CONTEXT, P_N_CONTEXT, P_PREFILL, P_TOKENS, P_N_TOKENS, P_CACHED, P_N_CACHED, P_SHARED, P_TURN, P_ACTIVE,
-    P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED, P_LINES, P_EACH, P_COLUMNS,
-) = range(43)  # fmt: skip
+    P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED, P_LINES, P_EACH, P_LOADS, P_COLUMNS,
+) = range(44)  # fmt: skip
 
 # Fractions of a pool, behind each other at m[pool + P_REALS].
 X_BOUND, X_SPILL_FILL, X_PREFILL_NS, X_TARGET, X_COLUMNS = range(5)
@@ -68,7 +68,7 @@ COUNTS = [
 (
     R_POOL, R_INDEX, R_STATE, R_BUSY, R_NS, R_REST, R_END, R_END_REST, R_STEPS, R_DECODING, R_TOTAL, R_ITERATION,
     R_RUNNING, R_HEAD, R_TAIL, R_WAITING, R_HELD, R_PEAK, R_OUTSTANDING, R_QUEUED, R_PART, R_N_CHUNKS, R_N_ENDS,
-    R_MARKED, R_DUE, R_READY, R_PLACE, R_BUSY_NS, R_BUSY_REST, R_ITERATIONS, R_TOKENS, R_IDLE, R_OLDEST, R_NEWEST,
+    R_MARKED, R_DUE, R_READY, R_LOAD, R_BUSY_NS, R_BUSY_REST, R_ITERATIONS, R_TOKENS, R_IDLE, R_OLDEST, R_NEWEST,
     R_SPARE, R_QUEUES, R_ENDS, R_PHASES, R_CHUNKS, R_INDEX_TABLE, R_MASK, R_NODES, R_N_NODES, R_CELL, R_PHASE, R_COLUMNS,
 ) = range(46)  # fmt: skip
 
@@ -89,6 +89,8 @@ NOWHERE, HELD_BACK, WAITING, PREFILLING, DECODING = range(5)  # where a slot is
 C_TIME, C_REPLICA, C_UP, C_COLUMNS = range(4)
 E_TIME, E_ROW, E_SLOT, E_COLUMNS = range(4)
 O_POOL, O_LATENCY, O_HOME, O_COLUMNS = range(4)
+
+AWAY = 1 << 40  # what a replica that is not active adds to its outstanding requests among P_LOADS
 
 # Of a record of one request (optional).
 REC_STATUS, REC_FIRST, REC_END, REC_REPLICA, REC_ADMITTED, REC_PREEMPTIONS, REC_HITS, REC_SENT, REC_COLUMNS = range(9)
@@ -173,14 +175,17 @@ def new_memory(setup: Setup, *, slots: int = 4096, bins: int = 1, bin_ns: int = 
     for k in range(n_replicas):
         _replica(builder, setup, replicas[k], k, int(pool_at[settings.pool_of[k]]), levels)
     for pool in range(n_pools):
-        start = int(settings.first[pool])
-        active = slice(start, start + int(settings.n_start[pool]))
-        replicas[active, R_STATE] = ACTIVE
+        start, stop = settings.first[pool : pool + 2].tolist()
+        replicas[start : start + int(settings.n_start[pool]), R_STATE] = ACTIVE
+        replicas[start:stop, R_LOAD] = pools[pool, P_LOADS] + np.arange(stop - start)
     controls = np.column_stack(
         [settings.control_time, replica_at[settings.control_replica], settings.control_up]
     ).astype(np.int64)
     g[G_CONTROLS], g[G_N_CONTROL] = builder.area(controls), len(controls)
-    g[G_EVENTS] = builder.fill(n_replicas)
+    leaves = 1 << (n_replicas - 1).bit_length()
+    ends = np.full((2 * leaves, 2), NEVER, dtype=np.int64)
+    ends[leaves : leaves + n_replicas, 1] = replica_at
+    g[G_EVENTS], g[G_LEAVES] = builder.area(ends), leaves
     g[G_DUE] = builder.fill(n_replicas)
     g[G_ENDERS] = builder.fill(2 * int(settings.max_sequences.max()) + 2)
     g[[G_CONCURRENCY, G_SEED, G_NOW, G_STARTING]] = settings.concurrency, settings.seed, -1, NEVER
@@ -206,6 +211,7 @@ def _pools(
         active = np.zeros(n, dtype=np.int64)
         active[:start] = replica_at[first : first + start]
         pool[P_ACTIVE] = builder.area(active)
+        pool[P_LOADS] = builder.area(np.where(np.arange(n) < start, 0, AWAY))
         for place, column in (
             (P_SEQUENCES, settings.max_sequences), (P_BUDGET, settings.budget), (P_BLOCK, settings.block),
             (P_BLOCKS, settings.blocks), (P_ORDER, settings.order), (P_ROUTER, settings.router),
@@ -271,7 +277,7 @@ def _replica(builder: _Builder, setup: Setup, replica: Integers, index: int, poo
     k = int(settings.pool_of[index])
     most = int(settings.max_sequences[k])
     replica[[R_POOL, R_INDEX, R_STATE, R_READY]] = pool_at, index, OFF, NEVER
-    replica[[R_HEAD, R_TAIL, R_PART, R_OLDEST, R_NEWEST, R_PLACE]] = -1
+    replica[[R_HEAD, R_TAIL, R_PART, R_OLDEST, R_NEWEST]] = -1
     replica[R_QUEUES] = builder.fill(2 * levels, -1)
     replica[R_ENDS] = builder.fill(2 * (most + 1))
     replica[R_PHASES] = builder.fill(int(settings.block[k]))

@@ -13,7 +13,9 @@ def list_active(m: Integers, pool: int) -> None:
     """Lists the pool's active replicas anew, by index."""
     n, replica = 0, m[pool + c.P_FIRST]
     for _ in range(m[pool + c.P_N]):
+        m[m[replica + c.R_LOAD]] = m[replica + c.R_OUTSTANDING] + c.AWAY
         if m[replica + c.R_STATE] == ACTIVE:
+            m[m[replica + c.R_LOAD]] -= c.AWAY
             m[m[pool + c.P_ACTIVE] + n] = replica
             n += 1
         replica += c.R_COLUMNS
@@ -44,14 +46,16 @@ def _modulo(value: int, n: int) -> int:
 
 
 @kernel
-def _fewest(m: Integers, active: int, n: int) -> int:
-    best = m[active]
-    least = m[best + c.R_OUTSTANDING]
+def _fewest(m: Integers, pool: int) -> int:
+    """The active replica with the fewest outstanding requests, the first of several."""
+    loads, n = m[pool + c.P_LOADS], m[pool + c.P_N]
+    least = m[loads]
     for k in range(1, n):
-        replica = m[active + k]
-        if m[replica + c.R_OUTSTANDING] < least:
-            best, least = replica, m[replica + c.R_OUTSTANDING]
-    return best
+        least = min(least, m[loads + k])
+    k = 0
+    while m[loads + k] != least:
+        k += 1
+    return m[pool + c.P_FIRST] + k * c.R_COLUMNS
 
 
 @kernel
@@ -65,14 +69,14 @@ def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
     if n == 1:
         return m[active]
     if how == LEAST:
-        return _fewest(m, active, n)
+        return _fewest(m, pool)
     if how == AFFINITY:
         preferred = m[active + _modulo(mixed(m[slot + c.S_KEY]), n)]
         total = 0
         for k in range(n):
             total += m[m[active + k] + c.R_OUTSTANDING]
         bound = x[m[pool + c.P_REALS] + c.X_BOUND] * (total / n) + 4.0
-        return preferred if m[preferred + c.R_OUTSTANDING] <= bound else _fewest(m, active, n)
+        return preferred if m[preferred + c.R_OUTSTANDING] <= bound else _fewest(m, pool)
     draw = _draw(m, slot, m[slot + c.S_TRIES])
     a = m[active + remainder(draw & 0xFFFFFFFF, n)]
     b = m[active + remainder((draw >> 32) & 0xFFFFFFFF, n)]
@@ -102,6 +106,8 @@ def lane_for(m: Integers, x: Floats, stream: int, home: int) -> int:
     """Entry of the lane that takes a request, from its home on; -1 if no lane has active replicas."""
     first, n_choice = m[stream + c.K_CHOICE], m[stream + c.K_N_CHOICE]
     there, entry = -1, home
+    if n_choice == 1 and m[m[home + c.O_POOL] + c.P_HANDS_TO] < 0:
+        return home if m[m[home + c.O_POOL] + c.P_N_ACTIVE] > 0 else -1
     for _ in range(n_choice):
         pool = m[entry + c.O_POOL]
         behind = m[pool + c.P_HANDS_TO]
