@@ -6,13 +6,13 @@ from gigawatt.serving import memory as c
 from gigawatt.serving.blocks import find, leading_known, learn, make_room, reference, release
 from gigawatt.serving.inputs import Floats, Integers
 from gigawatt.serving.policies import CACHE_GIVEN, CACHE_OWN, PRIORITY
-from gigawatt.serving.steps import kernel, mixed_fs, quotient, remainder
+from gigawatt.serving.steps import kernel, mixed_fs, part, quotient, remainder
 from gigawatt.serving.times import cell_of, longest_run, pass_fs, run_fs, step_fs, steps_to
 
 # --- lists ------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def queue_push(m: Integers, replica: int, slot: int, front: bool) -> None:
     """Puts a request into its priority's queue."""
     ends = m[replica + c.R_QUEUES] + 2 * m[slot + c.S_LEVEL]
@@ -32,7 +32,7 @@ def queue_push(m: Integers, replica: int, slot: int, front: bool) -> None:
     m[replica + c.R_WAITING] += 1
 
 
-@kernel
+@part
 def queue_remove(m: Integers, replica: int, slot: int) -> None:
     """Takes a request out of its queue."""
     ends = m[replica + c.R_QUEUES] + 2 * m[slot + c.S_LEVEL]
@@ -48,7 +48,7 @@ def queue_remove(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_WAITING] -= 1
 
 
-@kernel
+@part
 def _queue_head(m: Integers, replica: int) -> int:
     """First of the smallest priority number, -1 if nobody waits."""
     at = m[replica + c.R_QUEUES]
@@ -58,7 +58,7 @@ def _queue_head(m: Integers, replica: int) -> int:
     return -1
 
 
-@kernel
+@part
 def _run_append(m: Integers, replica: int, slot: int) -> None:
     tail = m[replica + c.R_TAIL]
     m[slot + c.S_PREVIOUS], m[slot + c.S_NEXT] = tail, -1
@@ -70,7 +70,7 @@ def _run_append(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_RUNNING] += 1
 
 
-@kernel
+@part
 def _run_remove(m: Integers, replica: int, slot: int) -> None:
     before, after = m[slot + c.S_PREVIOUS], m[slot + c.S_NEXT]
     if before < 0:
@@ -84,14 +84,14 @@ def _run_remove(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_RUNNING] -= 1
 
 
-@kernel
+@part
 def _heap_push(m: Integers, replica: int, key: int, slot: int) -> None:
     heap, at = m[replica + c.R_ENDS], m[replica + c.R_N_ENDS]
     m[replica + c.R_N_ENDS] = at + 1
     _heap_rise(m, heap, at, key, slot)
 
 
-@kernel
+@part
 def _heap_rise(m: Integers, heap: int, at: int, key: int, slot: int) -> None:
     while at > 0:
         above = (at - 1) >> 1
@@ -102,7 +102,7 @@ def _heap_rise(m: Integers, heap: int, at: int, key: int, slot: int) -> None:
     m[heap + 2 * at], m[heap + 2 * at + 1] = key, slot
 
 
-@kernel
+@part
 def _heap_drop(m: Integers, replica: int, at: int) -> None:
     """Takes the entry at a place out."""
     heap, size = m[replica + c.R_ENDS], m[replica + c.R_N_ENDS] - 1
@@ -126,12 +126,12 @@ def _heap_drop(m: Integers, replica: int, at: int) -> None:
 # --- memory -----------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _blocks(tokens: int, block: int) -> int:
     return quotient(tokens + block - 1, block)
 
 
-@kernel
+@part
 def _hold(m: Integers, replica: int, n: int) -> None:
     """n blocks more are held; unreferenced known ones make room."""
     m[replica + c.R_HELD] += n
@@ -141,7 +141,7 @@ def _hold(m: Integers, replica: int, n: int) -> None:
         make_room(m, replica)
 
 
-@kernel
+@part
 def _in_cache(m: Integers, replica: int, slot: int) -> int:
     """Tokens whose blocks a running request holds."""
     if m[slot + c.S_WHERE] == c.DECODING:
@@ -150,7 +150,7 @@ def _in_cache(m: Integers, replica: int, slot: int) -> int:
     return tokens + m[slot + c.S_SURPLUS] if tokens == m[slot + c.S_TOTAL] else tokens
 
 
-@kernel
+@part
 def _leave_running(m: Integers, ids: Integers, replica: int, slot: int) -> None:
     """Gives back the blocks of a running request and takes it out of the lists of its replica."""
     pool = m[replica + c.R_POOL]
@@ -233,7 +233,7 @@ def _victim(m: Integers, replica: int) -> int:
 # --- the begin of an iteration ----------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _join(m: Integers, replica: int, slot: int) -> None:
     """A request decodes from the iteration that R_ITERATION counts next."""
     pool = m[replica + c.R_POOL]
@@ -251,7 +251,7 @@ def _join(m: Integers, replica: int, slot: int) -> None:
     _heap_push(m, replica, m[replica + c.R_ITERATION] + m[slot + c.S_LEFT], slot)
 
 
-@kernel
+@part
 def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bool:
     """Admits the head of the queue with a chunk of at most ``left`` tokens; False if its blocks are not there."""
     pool = m[replica + c.R_POOL]
@@ -295,7 +295,7 @@ def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bo
     return True
 
 
-@kernel
+@part
 def _room_to_decode(m: Integers, ids: Integers, replica: int) -> bool:
     """Holds the blocks that decoding requests need now; whether victims had to be found."""
     pool = m[replica + c.R_POOL]
@@ -337,7 +337,7 @@ def _continue_prefill(m: Integers, ids: Integers, replica: int) -> bool:
     return preempted
 
 
-@kernel
+@part
 def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
     """Begins an iteration at the replica's clock, or a run of them that nothing inside can change; False if idle."""
     pool = m[replica + c.R_POOL]
@@ -392,14 +392,14 @@ def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _set_end(m: Integers, replica: int, spent: int) -> None:
     rest = m[replica + c.R_REST] + spent
     m[replica + c.R_END] = m[replica + c.R_NS] + rest // 1_000_000
     m[replica + c.R_END_REST] = rest % 1_000_000
 
 
-@kernel
+@part
 def _planned(m: Integers, replica: int) -> int:
     """Iterations until one request ends or blocks run out; between them nothing of the batch changes."""
     pool, b = m[replica + c.R_POOL], m[replica + c.R_DECODING]
@@ -424,7 +424,7 @@ def _planned(m: Integers, replica: int) -> int:
     return longest_run(m, pool, b, m[replica + c.R_TOTAL], m[replica + c.R_CELL], n)
 
 
-@kernel
+@part
 def cut(m: Integers, replica: int, now: int) -> bool:
     """Shortens a run to its first boundary at or after ``now``; whether that is earlier than planned."""
     if m[replica + c.R_STEPS] <= 1:
@@ -458,7 +458,7 @@ def _learn_blocks(m: Integers, ids: Integers, replica: int, slot: int, tokens: i
         m[slot + c.S_HELD] += 1
 
 
-@kernel
+@part
 def pass_time(m: Integers, replica: int) -> None:
     """Counts the iterations of the run as done: clock, tokens in cache, blocks."""
     pool, n, b = m[replica + c.R_POOL], m[replica + c.R_STEPS], m[replica + c.R_DECODING]
@@ -481,7 +481,7 @@ def pass_time(m: Integers, replica: int) -> None:
     m[replica + c.R_TOKENS] += n * b
 
 
-@kernel
+@part
 def end(m: Integers, ids: Integers, replica: int) -> int:
     """Ends an iteration or run; the number of slots in G_ENDERS that have ended or are handed over, by row.
 
@@ -546,7 +546,7 @@ def end(m: Integers, ids: Integers, replica: int) -> int:
     return n
 
 
-@kernel
+@part
 def _by_row(m: Integers, n: int) -> None:
     """Sorts the enders by row; there are few."""
     for i in range(1, n):

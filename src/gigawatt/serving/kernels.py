@@ -23,7 +23,7 @@ from gigawatt.serving.policies import (
     STARTING,
 )
 from gigawatt.serving.routing import home_of, is_gated, lane_for, list_active, pick
-from gigawatt.serving.steps import kernel, pointer
+from gigawatt.serving.steps import kernel, part, pointer
 from gigawatt.serving.times import run_fs, steps_to
 
 FINISHED, NEED_SPACE, PAUSED = 0, 1, 2  # what ``advance`` comes back for
@@ -82,7 +82,7 @@ def _pop(m: Integers, heap: int, count: int) -> None:
     _move(m, heap + 3 * at, last)
 
 
-@kernel
+@part
 def _event_set(m: Integers, replica: int, time: int) -> None:
     """When the run of a replica ends, NEVER if it is in none.
 
@@ -106,7 +106,7 @@ def _hold_back(m: Integers, time: int, row: int, slot: int) -> None:
     _push(m, m[c.G_FUTURE], c.G_N_FUTURE, time, row, slot)
 
 
-@kernel
+@part
 def _make_due(m: Integers, replica: int) -> None:
     if m[replica + c.R_DUE] == 0:
         m[replica + c.R_DUE] = 1
@@ -153,7 +153,7 @@ def _close(m: Integers, rows: Integers, slot: int, replica: int, now: int, statu
     m[c.G_ENDED] += 1
 
 
-@kernel
+@part
 def _off_books(m: Integers, replica: int, slot: int) -> None:
     """A request is no longer outstanding on its replica; the counts behind routing follow."""
     pool = m[replica + c.R_POOL]
@@ -358,7 +358,7 @@ def _next_control(m: Integers) -> int:
     return soonest
 
 
-@kernel
+@part
 def _shorten(m: Integers, replica: int, now: int) -> None:
     """Ends a run at the first boundary at which something that comes now counts.
 
@@ -381,7 +381,7 @@ def _shorten(m: Integers, replica: int, now: int) -> None:
 # --- arrivals ---------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     """Sends a request to a replica of the pool."""
     replica = pick(m, x, pool, slot)
@@ -411,7 +411,7 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
         _shorten(m, replica, now)
 
 
-@kernel
+@part
 def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
     """Routes a request that is due."""
     stream = m[slot + c.S_STREAM]
@@ -443,7 +443,7 @@ def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
     _hold_back(m, now + POLL_NS, m[slot + c.S_ROW], slot)
 
 
-@kernel
+@part
 def _arrive(m: Integers, x: Floats, rows: Integers, row: int, now: int) -> None:
     """A row becomes a request."""
     m[c.G_N_FREE] -= 1
@@ -498,7 +498,7 @@ def _abort(m: Integers, rows: Integers, ids: Integers, slot: int, now: int) -> N
 # --- the loop ---------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _end_replica(m: Integers, rows: Integers, ids: Integers, replica: int) -> None:
     """The end of an iteration or run, and what it means for the requests that end with it."""
     pool, now = m[replica + c.R_POOL], m[replica + c.R_END]
@@ -526,7 +526,7 @@ def _end_replica(m: Integers, rows: Integers, ids: Integers, replica: int) -> No
         _if_empty(m, replica, now)
 
 
-@kernel
+@part
 def _drop_stale(m: Integers) -> None:
     """Takes entries off the heaps whose requests have ended meanwhile."""
     while m[c.G_N_FUTURE] > 0:
@@ -542,14 +542,14 @@ def _drop_stale(m: Integers) -> None:
         _pop(m, entry, c.G_N_ABORTS)
 
 
-@kernel
+@part
 def _skip_followers(m: Integers, rows: Integers) -> None:
     """Moves on to the next row that comes by itself."""
     while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER:
         m[c.G_ROW] += 1
 
 
-@kernel
+@part
 def _has_space(m: Integers, rows: Integers, now: int) -> bool:
     """Whether all that may come at this instant has a slot and a place in the heaps."""
     row = m[c.G_ROW]
@@ -574,7 +574,7 @@ def advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, dr
     return _advance(pointer(m), pointer(x), pointer(rows), pointer(ids), stop, drain, pause)
 
 
-@kernel
+@part
 def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, drain: bool, pause: int) -> int:
     n_rows = m[c.G_N_ROWS]
     if m[c.G_NOW] < 0:
@@ -614,7 +614,7 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
     return PAUSED
 
 
-@kernel
+@part
 def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> None:
     """Ends, arrivals, aborts and begins of one instant."""
     first = m[c.G_EVENTS] + 2

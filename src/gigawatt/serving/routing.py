@@ -5,7 +5,7 @@ from __future__ import annotations
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Floats, Integers
 from gigawatt.serving.policies import ACTIVE, AFFINITY, DRAWS, HOME_DRAW, LEAST, ROUND_ROBIN
-from gigawatt.serving.steps import kernel, remainder
+from gigawatt.serving.steps import kernel, part, remainder
 
 
 @kernel
@@ -22,7 +22,7 @@ def list_active(m: Integers, pool: int) -> None:
     m[pool + c.P_N_ACTIVE] = n
 
 
-@kernel
+@part
 def mixed(value: int) -> int:
     """splitmix64 of a 64-bit number, as its signed twin."""
     z = value + -7046029254386353131
@@ -31,7 +31,7 @@ def mixed(value: int) -> int:
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
 
 
-@kernel
+@part
 def _draw(m: Integers, slot: int, of: int) -> int:
     """A 64-bit number drawn from the seed, the request's number and ``of``."""
     word = m[c.G_SEED] * -7046029254386353131 + m[slot + c.S_NUMBER] * -4658895280553007687
@@ -45,7 +45,7 @@ def _modulo(value: int, n: int) -> int:
     return remainder(remainder(high, n) * remainder(4294967296, n) + remainder(low, n), n)
 
 
-@kernel
+@part
 def _fewest(m: Integers, pool: int) -> int:
     """The active replica with the fewest outstanding requests, the first of several."""
     loads, n = m[pool + c.P_LOADS], m[pool + c.P_N]
@@ -58,7 +58,7 @@ def _fewest(m: Integers, pool: int) -> int:
     return m[pool + c.P_FIRST] + k * c.R_COLUMNS
 
 
-@kernel
+@part
 def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
     """Replica of a pool that takes the request."""
     active, n, how = m[pool + c.P_ACTIVE], m[pool + c.P_N_ACTIVE], m[pool + c.P_ROUTER]
@@ -83,7 +83,7 @@ def pick(m: Integers, x: Floats, pool: int, slot: int) -> int:
     return b if m[b + c.R_OUTSTANDING] < m[a + c.R_OUTSTANDING] else a
 
 
-@kernel
+@part
 def home_of(m: Integers, slot: int) -> int:
     """Entry of the lane that is home to the request."""
     entry = m[m[slot + c.S_STREAM] + c.K_CHOICE]
@@ -94,14 +94,14 @@ def home_of(m: Integers, slot: int) -> int:
     return entry
 
 
-@kernel
+@part
 def _has_room(m: Integers, x: Floats, pool: int) -> bool:
     """Whether fewer requests are outstanding at the pool than it may have."""
     places = m[pool + c.P_SEQUENCES] * m[pool + c.P_N_ACTIVE]
     return m[pool + c.P_OUTSTANDING] < x[m[pool + c.P_REALS] + c.X_SPILL_FILL] * places
 
 
-@kernel
+@part
 def lane_for(m: Integers, x: Floats, stream: int, home: int) -> int:
     """Entry of the lane that takes a request, from its home on; -1 if no lane has active replicas."""
     first, n_choice = m[stream + c.K_CHOICE], m[stream + c.K_N_CHOICE]
@@ -124,7 +124,7 @@ def lane_for(m: Integers, x: Floats, stream: int, home: int) -> int:
     return there
 
 
-@kernel
+@part
 def is_gated(m: Integers, x: Floats, stream: int) -> bool:
     """Whether the pools of the stream's lanes are so full that its requests are turned away."""
     gate = x[m[stream + c.K_GATE]]

@@ -38,6 +38,11 @@ def kernel(function: _Function) -> _Function:
     return cast(_Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def part(function: _Function) -> _Function:
+    """``function`` as a part of those that call it: copied into them, where a call would cost as much as its work."""
+    return cast(_Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
 class Steps(NamedTuple):
     """Step times of pools, one behind the other.
 

@@ -6,10 +6,10 @@ import math
 
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Floats, Integers
-from gigawatt.serving.steps import kernel, quotient
+from gigawatt.serving.steps import kernel, part, quotient
 
 
-@kernel
+@part
 def cell_of(m: Integers, pool: int, b: int, total: int, near: int) -> int:
     """Cell of the context axis that holds a mean of ``total`` / b tokens; the search starts from ``near``."""
     at, last = m[pool + c.P_CONTEXT], m[pool + c.P_N_CONTEXT] - 1
@@ -21,14 +21,14 @@ def cell_of(m: Integers, pool: int, b: int, total: int, near: int) -> int:
     return j
 
 
-@kernel
+@part
 def step_fs(m: Integers, pool: int, b: int, total: int, j: int) -> int:
     """Time of one decode step of b sequences with ``total`` tokens in cache together, in cell j [fs]."""
     at = m[pool + c.P_TIMES] + 2 * (b * m[pool + c.P_N_CONTEXT] + j)
     return m[at] + m[at + 1] * (total - b * m[m[pool + c.P_CONTEXT] + j])
 
 
-@kernel
+@part
 def pass_fs(m: Integers, x: Floats, pool: int, tokens: int, weighted: int) -> int:
     """Time of one prefill pass [fs]; see ``steps.prefill_fs``.
 
@@ -44,7 +44,7 @@ def pass_fs(m: Integers, x: Floats, pool: int, tokens: int, weighted: int) -> in
     return max(int(seconds * 1e15 + 0.5), 1_000_000)
 
 
-@kernel
+@part
 def _index(at: float, x: Floats, axis: int, n: int) -> int:
     low, high = 0, n - 1
     while high - low > 1:
@@ -56,7 +56,7 @@ def _index(at: float, x: Floats, axis: int, n: int) -> int:
     return low
 
 
-@kernel
+@part
 def steps_to(m: Integers, pool: int, b: int, total: int, j: int, n: int, wanted: int) -> tuple[int, int]:
     """(k, time [fs]) of the fewest steps k, 1 <= k <= n, in a row that take at least ``wanted``; n if all take less.
 
@@ -86,13 +86,13 @@ def steps_to(m: Integers, pool: int, b: int, total: int, j: int, n: int, wanted:
         at += 2
 
 
-@kernel
+@part
 def run_fs(m: Integers, pool: int, b: int, total: int, j: int, n: int) -> int:
     """Time of n decode steps in a row [fs]."""
     return steps_to(m, pool, b, total, j, n, 9_000_000_000_000_000_000)[1]
 
 
-@kernel
+@part
 def _fewest(first: int, rise: int, wanted: int, most: int) -> int:
     """Fewest k >= 1 with k first + rise k (k - 1) / 2 >= wanted, known to be at most ``most``."""
     if wanted <= first:
@@ -109,7 +109,7 @@ def _fewest(first: int, rise: int, wanted: int, most: int) -> int:
     return k
 
 
-@kernel
+@part
 def longest_run(m: Integers, pool: int, b: int, total: int, j: int, n: int) -> int:
     """At most n steps in a row whose time an int64 can hold in femtoseconds."""
     if n > 1024:
