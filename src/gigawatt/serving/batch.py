@@ -448,14 +448,13 @@ def _learn_blocks(m: Integers, ids: Integers, replica: int, slot: int, tokens: i
     size = m[m[replica + c.R_POOL] + c.P_HASH]
     each = m[m[replica + c.R_POOL] + c.P_EACH]
     upto = min(m[slot + c.S_N_IDS], quotient(tokens, size))
-    while m[slot + c.S_HELD] < upto:
-        key = ids[m[slot + c.S_IDS] + m[slot + c.S_HELD]]
-        node = find(m, replica, key)
+    for at in range(m[slot + c.S_IDS] + m[slot + c.S_HELD], m[slot + c.S_IDS] + upto):
+        node = find(m, replica, ids[at])
         if node < 0:
-            learn(m, replica, key)
+            learn(m, replica, ids[at])
         elif not reference(m, replica, node):
             m[replica + c.R_HELD] -= each  # another holds it: the copy is given back
-        m[slot + c.S_HELD] += 1
+    m[slot + c.S_HELD] = max(m[slot + c.S_HELD], upto)
 
 
 @part

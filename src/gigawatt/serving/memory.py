@@ -81,7 +81,7 @@ COUNTS = [
 ) = range(41)  # fmt: skip
 
 # Of a known block of an own prefix cache.
-B_ID, B_REFERENCES, B_OLDER, B_NEWER, B_COLUMNS = range(5)
+B_ID, B_REFERENCES, B_OLDER, B_NEWER, B_NEXT, B_COLUMNS = range(6)
 
 NOWHERE, HELD_BACK, WAITING, PREFILLING, DECODING = range(5)  # where a slot is
 
