@@ -127,15 +127,16 @@ def main() -> None:
 
 def _day() -> None:
     import gigawatt
-    from gigawatt.study.fleet import cells_of, simulate_cells
+    from gigawatt.study.cells import cells_of
+    from gigawatt.study.fleet import simulate_cells
 
     results = gigawatt.run("announcement")
     start, n = time.perf_counter(), 0
     for cells in cells_of(results.case, results.plan, "2027Q3"):
         one = simulate_cells(cells, n=cells.n)
         n += one.n_requests
-        print(f"{cells.name}: {one.n_requests:,} requests in {cells.n} cells, {one.attained_frac:.1%} within limits",
-              flush=True)  # fmt: skip
+        told = f"{one.n_requests:,} requests in {cells.n} cells, {one.attained_frac:.1%} within limits"
+        print(f"{cells.name}, {cells.block}: {told}", flush=True)
     spent = time.perf_counter() - start
     print(f"a day of {n:,} requests in {spent / 60.0:.1f} minutes: {n / spent / 1e6:.2f} million a second")
 

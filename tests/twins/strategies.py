@@ -96,17 +96,24 @@ def optional_s(*values: float) -> st.SearchStrategy[float]:
     return st.sampled_from((np.inf,) * 2 * len(values) + values)
 
 
+def shares(n: int) -> st.SearchStrategy[tuple[float, ...]]:
+    return st.tuples(*[st.sampled_from([0.0, 0.5, 1.0, 2.7])] * n).filter(any)
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> Fleet:
-    """One to three pools; the last may decode for the one before it and then has no door of its own."""
+    """One to three pools; the last may decode for the one or two before it and then has no door of its own."""
     n_pools = draw(st.integers(1, 3))
     hands = n_pools > 1 and draw(st.booleans())
-    made = tuple(draw(pools(str(k), n_pools - 1 if hands and k == n_pools - 2 else -1)) for k in range(n_pools))
+    from_pool = draw(st.integers(0, n_pools - 2)) if hands else n_pools
+    made = tuple(draw(pools(str(k), n_pools - 1 if from_pool <= k < n_pools - 1 else -1)) for k in range(n_pools))
     doors = range(n_pools - 1 if hands else n_pools)
+    lanes = [tuple(draw(st.permutations(doors)))[: draw(st.integers(1, len(doors)))] for _ in range(3)]
     traffic = tuple(
         Traffic(
             name=str(k),
-            pools=tuple(draw(st.permutations(doors)))[: draw(st.integers(1, len(doors)))],
+            pools=lanes[k],
+            share=draw(st.just(()) | shares(len(lanes[k]))),
             priority=draw(st.integers(0, 2)),
             spill_s=draw(optional_s(0.0, 5e-3)),
             gate=draw(optional_s(0.5, 1.0, 2.0)),

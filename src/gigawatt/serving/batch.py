@@ -6,13 +6,13 @@ from gigawatt.serving import memory as c
 from gigawatt.serving.blocks import find, leading_known, learn, make_room, reference, release
 from gigawatt.serving.inputs import Floats, Integers
 from gigawatt.serving.policies import CACHE_GIVEN, CACHE_OWN, PRIORITY
-from gigawatt.serving.steps import kernel, mixed_fs
-from gigawatt.serving.times import longest_run, pass_fs, run_fs, steps_to
+from gigawatt.serving.steps import kernel, mixed_fs, part, quotient, remainder
+from gigawatt.serving.times import cell_of, longest_run, pass_fs, run_fs, step_fs, steps_to
 
 # --- lists ------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def queue_push(m: Integers, replica: int, slot: int, front: bool) -> None:
     """Puts a request into its priority's queue."""
     ends = m[replica + c.R_QUEUES] + 2 * m[slot + c.S_LEVEL]
@@ -32,7 +32,7 @@ def queue_push(m: Integers, replica: int, slot: int, front: bool) -> None:
     m[replica + c.R_WAITING] += 1
 
 
-@kernel
+@part
 def queue_remove(m: Integers, replica: int, slot: int) -> None:
     """Takes a request out of its queue."""
     ends = m[replica + c.R_QUEUES] + 2 * m[slot + c.S_LEVEL]
@@ -48,7 +48,7 @@ def queue_remove(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_WAITING] -= 1
 
 
-@kernel
+@part
 def _queue_head(m: Integers, replica: int) -> int:
     """First of the smallest priority number, -1 if nobody waits."""
     at = m[replica + c.R_QUEUES]
@@ -58,7 +58,7 @@ def _queue_head(m: Integers, replica: int) -> int:
     return -1
 
 
-@kernel
+@part
 def _run_append(m: Integers, replica: int, slot: int) -> None:
     tail = m[replica + c.R_TAIL]
     m[slot + c.S_PREVIOUS], m[slot + c.S_NEXT] = tail, -1
@@ -70,7 +70,7 @@ def _run_append(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_RUNNING] += 1
 
 
-@kernel
+@part
 def _run_remove(m: Integers, replica: int, slot: int) -> None:
     before, after = m[slot + c.S_PREVIOUS], m[slot + c.S_NEXT]
     if before < 0:
@@ -84,14 +84,14 @@ def _run_remove(m: Integers, replica: int, slot: int) -> None:
     m[replica + c.R_RUNNING] -= 1
 
 
-@kernel
+@part
 def _heap_push(m: Integers, replica: int, key: int, slot: int) -> None:
     heap, at = m[replica + c.R_ENDS], m[replica + c.R_N_ENDS]
     m[replica + c.R_N_ENDS] = at + 1
     _heap_rise(m, heap, at, key, slot)
 
 
-@kernel
+@part
 def _heap_rise(m: Integers, heap: int, at: int, key: int, slot: int) -> None:
     while at > 0:
         above = (at - 1) >> 1
@@ -102,7 +102,7 @@ def _heap_rise(m: Integers, heap: int, at: int, key: int, slot: int) -> None:
     m[heap + 2 * at], m[heap + 2 * at + 1] = key, slot
 
 
-@kernel
+@part
 def _heap_drop(m: Integers, replica: int, at: int) -> None:
     """Takes the entry at a place out."""
     heap, size = m[replica + c.R_ENDS], m[replica + c.R_N_ENDS] - 1
@@ -126,12 +126,12 @@ def _heap_drop(m: Integers, replica: int, at: int) -> None:
 # --- memory -----------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _blocks(tokens: int, block: int) -> int:
-    return (tokens + block - 1) // block
+    return quotient(tokens + block - 1, block)
 
 
-@kernel
+@part
 def _hold(m: Integers, replica: int, n: int) -> None:
     """n blocks more are held; unreferenced known ones make room."""
     m[replica + c.R_HELD] += n
@@ -141,7 +141,7 @@ def _hold(m: Integers, replica: int, n: int) -> None:
         make_room(m, replica)
 
 
-@kernel
+@part
 def _in_cache(m: Integers, replica: int, slot: int) -> int:
     """Tokens whose blocks a running request holds."""
     if m[slot + c.S_WHERE] == c.DECODING:
@@ -150,7 +150,7 @@ def _in_cache(m: Integers, replica: int, slot: int) -> int:
     return tokens + m[slot + c.S_SURPLUS] if tokens == m[slot + c.S_TOTAL] else tokens
 
 
-@kernel
+@part
 def _leave_running(m: Integers, ids: Integers, replica: int, slot: int) -> None:
     """Gives back the blocks of a running request and takes it out of the lists of its replica."""
     pool = m[replica + c.R_POOL]
@@ -158,7 +158,7 @@ def _leave_running(m: Integers, ids: Integers, replica: int, slot: int) -> None:
     if m[pool + c.P_BLOCKS] > 0:
         held = _blocks(_in_cache(m, replica, slot), block)
         if m[slot + c.S_HELD] > 0:
-            each = m[pool + c.P_HASH] // block
+            each = m[pool + c.P_EACH]
             held -= each * m[slot + c.S_HELD]
             for k in range(m[slot + c.S_HELD] - 1, -1, -1):
                 if release(m, replica, ids[m[slot + c.S_IDS] + k]):
@@ -167,11 +167,10 @@ def _leave_running(m: Integers, ids: Integers, replica: int, slot: int) -> None:
         m[replica + c.R_HELD] -= held
     if m[slot + c.S_WHERE] == c.DECODING:
         ran = m[replica + c.R_ITERATION] - m[slot + c.S_JOINED]
-        start = m[slot + c.S_TOTAL] + m[slot + c.S_SURPLUS]
         m[replica + c.R_DECODING] -= 1
         m[replica + c.R_TOTAL] -= m[slot + c.S_TOTAL] + m[slot + c.S_SURPLUS] // 2 + ran
         if m[pool + c.P_BLOCKS] > 0:
-            m[m[replica + c.R_PHASES] + (m[slot + c.S_JOINED] - start) % block] -= 1
+            m[m[replica + c.R_PHASES] + m[slot + c.S_PHASE]] -= 1
     elif m[replica + c.R_PART] == slot:
         m[replica + c.R_PART] = -1
     _run_remove(m, replica, slot)
@@ -234,21 +233,25 @@ def _victim(m: Integers, replica: int) -> int:
 # --- the begin of an iteration ----------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _join(m: Integers, replica: int, slot: int) -> None:
     """A request decodes from the iteration that R_ITERATION counts next."""
     pool = m[replica + c.R_POOL]
     m[slot + c.S_WHERE] = c.DECODING
     m[slot + c.S_JOINED] = m[replica + c.R_ITERATION]
-    start = m[slot + c.S_TOTAL] + m[slot + c.S_SURPLUS]
     m[replica + c.R_DECODING] += 1
     m[replica + c.R_TOTAL] += m[slot + c.S_TOTAL] + m[slot + c.S_SURPLUS] // 2
     if m[pool + c.P_BLOCKS] > 0:
-        m[m[replica + c.R_PHASES] + (m[slot + c.S_JOINED] - start) % m[pool + c.P_BLOCK]] += 1
+        block = m[pool + c.P_BLOCK]
+        phase = m[replica + c.R_PHASE] - remainder(m[slot + c.S_TOTAL] + m[slot + c.S_SURPLUS], block)
+        if phase < 0:
+            phase += block
+        m[slot + c.S_PHASE] = phase
+        m[m[replica + c.R_PHASES] + phase] += 1
     _heap_push(m, replica, m[replica + c.R_ITERATION] + m[slot + c.S_LEFT], slot)
 
 
-@kernel
+@part
 def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bool:
     """Admits the head of the queue with a chunk of at most ``left`` tokens; False if its blocks are not there."""
     pool = m[replica + c.R_POOL]
@@ -260,9 +263,9 @@ def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bo
             hits = min(m[slot + c.S_CACHED], total - 1)
         elif mode == CACHE_OWN and m[slot + c.S_N_IDS] > 0:
             size = m[pool + c.P_HASH]
-            each = size // block
+            each = m[pool + c.P_EACH]
             at = m[slot + c.S_IDS]
-            most = min(m[slot + c.S_N_IDS], (total - 1) // size)
+            most = min(m[slot + c.S_N_IDS], quotient(total - 1, size))
             known, idle = leading_known(m, ids, replica, at, most)
             hits = known * size
         chunk = min(total - hits, left)
@@ -292,13 +295,13 @@ def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bo
     return True
 
 
-@kernel
+@part
 def _room_to_decode(m: Integers, ids: Integers, replica: int) -> bool:
     """Holds the blocks that decoding requests need now; whether victims had to be found."""
     pool = m[replica + c.R_POOL]
     preempted = False
     while True:
-        needed = m[m[replica + c.R_PHASES] + m[replica + c.R_ITERATION] % m[pool + c.P_BLOCK]]
+        needed = m[m[replica + c.R_PHASES] + m[replica + c.R_PHASE]]
         if needed <= m[pool + c.P_BLOCKS] - m[replica + c.R_HELD]:
             break
         _preempt(m, ids, replica, _victim(m, replica))
@@ -334,7 +337,7 @@ def _continue_prefill(m: Integers, ids: Integers, replica: int) -> bool:
     return preempted
 
 
-@kernel
+@part
 def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
     """Begins an iteration at the replica's clock, or a run of them that nothing inside can change; False if idle."""
     pool = m[replica + c.R_POOL]
@@ -368,18 +371,18 @@ def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
             m[m[replica + c.R_CHUNKS] + n_chunks] = slot
             n_chunks += 1
     m[replica + c.R_N_CHUNKS] = n_chunks
-    n = 1
+    n, b, total = 1, m[replica + c.R_DECODING], m[replica + c.R_TOTAL]
+    if b > 0:
+        m[replica + c.R_CELL] = cell_of(m, pool, b, total, m[replica + c.R_CELL])
     if n_chunks > 0:
-        decode = 0
-        if m[replica + c.R_DECODING] > 0:
-            decode = run_fs(m, pool, m[replica + c.R_DECODING], m[replica + c.R_TOTAL], 1)
+        decode = step_fs(m, pool, b, total, m[replica + c.R_CELL]) if b > 0 else 0
         spent = mixed_fs(decode, pass_fs(m, x, pool, tokens, weighted), m[pool + c.P_SHARED])
         if m[pool + c.P_CACHE] == CACHE_GIVEN:
             spent += loaded * m[pool + c.P_LOAD_FS]
-    elif m[replica + c.R_DECODING] > 0:
+    elif b > 0:
         if not preempted:
             n = _planned(m, replica)
-        spent = run_fs(m, pool, m[replica + c.R_DECODING], m[replica + c.R_TOTAL], n)
+        spent = run_fs(m, pool, b, total, m[replica + c.R_CELL], n)
     else:
         m[replica + c.R_BUSY] = 0
         return False
@@ -389,14 +392,14 @@ def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _set_end(m: Integers, replica: int, spent: int) -> None:
     rest = m[replica + c.R_REST] + spent
     m[replica + c.R_END] = m[replica + c.R_NS] + rest // 1_000_000
     m[replica + c.R_END_REST] = rest % 1_000_000
 
 
-@kernel
+@part
 def _planned(m: Integers, replica: int) -> int:
     """Iterations until one request ends or blocks run out; between them nothing of the batch changes."""
     pool, b = m[replica + c.R_POOL], m[replica + c.R_DECODING]
@@ -405,28 +408,30 @@ def _planned(m: Integers, replica: int) -> int:
         block = m[pool + c.P_BLOCK]
         room = m[pool + c.P_BLOCKS] - m[replica + c.R_HELD]
         if m[replica + c.R_IDLE] > 0 and m[replica + c.R_WAITING] > 0:  # fewer hits may be what the head needs to fit
-            room -= m[pool + c.P_HASH] // block * m[replica + c.R_IDLE]
-        if b * ((n - 2) // block + 1) > room:  # more than could be needed by n - 1 further iterations
-            rounds = room // b
+            room -= m[pool + c.P_EACH] * m[replica + c.R_IDLE]
+        if b * quotient(n - 2 + block, block) > room:  # more than could be needed by n - 1 further iterations
+            rounds = quotient(room, b)
             room -= rounds * b
             k = 1 + rounds * block  # iterations that have their blocks; the rest is less than a round
+            phase = m[replica + c.R_PHASE]
             while k < n:
-                room -= m[m[replica + c.R_PHASES] + (m[replica + c.R_ITERATION] + k) % block]
+                phase = phase + 1 if phase + 1 < block else 0
+                room -= m[m[replica + c.R_PHASES] + phase]
                 if room < 0:
                     break
                 k += 1
             n = min(n, k)
-    return longest_run(m, pool, b, m[replica + c.R_TOTAL], n)
+    return longest_run(m, pool, b, m[replica + c.R_TOTAL], m[replica + c.R_CELL], n)
 
 
-@kernel
+@part
 def cut(m: Integers, replica: int, now: int) -> bool:
     """Shortens a run to its first boundary at or after ``now``; whether that is earlier than planned."""
     if m[replica + c.R_STEPS] <= 1:
         return False
     wanted = (now - m[replica + c.R_NS]) * 1_000_000 - m[replica + c.R_REST]
     b, total, most = m[replica + c.R_DECODING], m[replica + c.R_TOTAL], m[replica + c.R_STEPS]
-    n, spent = steps_to(m, m[replica + c.R_POOL], b, total, most, wanted)
+    n, spent = steps_to(m, m[replica + c.R_POOL], b, total, m[replica + c.R_CELL], most, wanted)
     if n >= m[replica + c.R_STEPS]:
         return False
     m[replica + c.R_STEPS] = n
@@ -441,19 +446,18 @@ def cut(m: Integers, replica: int, now: int) -> bool:
 def _learn_blocks(m: Integers, ids: Integers, replica: int, slot: int, tokens: int) -> None:
     """Makes the full hashed blocks of a request's first ``tokens`` tokens known, and references them."""
     size = m[m[replica + c.R_POOL] + c.P_HASH]
-    each = size // m[m[replica + c.R_POOL] + c.P_BLOCK]
-    upto = min(m[slot + c.S_N_IDS], tokens // size)
-    while m[slot + c.S_HELD] < upto:
-        key = ids[m[slot + c.S_IDS] + m[slot + c.S_HELD]]
-        node = find(m, replica, key)
+    each = m[m[replica + c.R_POOL] + c.P_EACH]
+    upto = min(m[slot + c.S_N_IDS], quotient(tokens, size))
+    for at in range(m[slot + c.S_IDS] + m[slot + c.S_HELD], m[slot + c.S_IDS] + upto):
+        node = find(m, replica, ids[at])
         if node < 0:
-            learn(m, replica, key)
+            learn(m, replica, ids[at])
         elif not reference(m, replica, node):
             m[replica + c.R_HELD] -= each  # another holds it: the copy is given back
-        m[slot + c.S_HELD] += 1
+    m[slot + c.S_HELD] = max(m[slot + c.S_HELD], upto)
 
 
-@kernel
+@part
 def pass_time(m: Integers, replica: int) -> None:
     """Counts the iterations of the run as done: clock, tokens in cache, blocks."""
     pool, n, b = m[replica + c.R_POOL], m[replica + c.R_STEPS], m[replica + c.R_DECODING]
@@ -461,11 +465,14 @@ def pass_time(m: Integers, replica: int) -> None:
     m[replica + c.R_BUSY_REST] += m[replica + c.R_END_REST] - m[replica + c.R_REST]
     m[replica + c.R_NS], m[replica + c.R_REST] = m[replica + c.R_END], m[replica + c.R_END_REST]
     m[replica + c.R_ITERATIONS] += n
-    if n > 1 and m[pool + c.P_BLOCKS] > 0:
-        block = m[pool + c.P_BLOCK]
-        taken = b * ((n - 1) // block)
-        for k in range(1, 1 + (n - 1) % block):
-            taken += m[m[replica + c.R_PHASES] + (m[replica + c.R_ITERATION] + k) % block]
+    if m[pool + c.P_BLOCKS] > 0:
+        block, phases, phase = m[pool + c.P_BLOCK], m[replica + c.R_PHASES], m[replica + c.R_PHASE]
+        rounds = quotient(n - 1, block)
+        taken = b * rounds
+        for _ in range(n - 1 - rounds * block):
+            phase = phase + 1 if phase + 1 < block else 0
+            taken += m[phases + phase]
+        m[replica + c.R_PHASE] = phase + 1 if phase + 1 < block else 0
         if taken > 0:
             _hold(m, replica, taken)
     m[replica + c.R_ITERATION] += n
@@ -473,7 +480,7 @@ def pass_time(m: Integers, replica: int) -> None:
     m[replica + c.R_TOKENS] += n * b
 
 
-@kernel
+@part
 def end(m: Integers, ids: Integers, replica: int) -> int:
     """Ends an iteration or run; the number of slots in G_ENDERS that have ended or are handed over, by row.
 
@@ -538,7 +545,7 @@ def end(m: Integers, ids: Integers, replica: int) -> int:
     return n
 
 
-@kernel
+@part
 def _by_row(m: Integers, n: int) -> None:
     """Sorts the enders by row; there are few."""
     for i in range(1, n):

@@ -1,17 +1,17 @@
 """A replica's own prefix cache: known blocks by id, who references them, and which one goes first.
 
 Known blocks are nodes. Those that nobody references are a chain from the oldest to the newest; free nodes are a chain
-through B_NEWER from R_SPARE on. R_INDEX_TABLE is a hash table with open addressing of addresses of nodes.
+through B_NEWER from R_SPARE on. R_INDEX_TABLE is a hash table: the nodes of a place are a chain through B_NEXT.
 """
 
 from __future__ import annotations
 
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Integers
-from gigawatt.serving.steps import kernel
+from gigawatt.serving.steps import kernel, part
 
 
-@kernel
+@part
 def scramble(value: int) -> int:
     """A mixed 63-bit number of a key."""
     z = value * -7046029254386353131
@@ -21,25 +21,22 @@ def scramble(value: int) -> int:
     return z & 0x7FFFFFFFFFFFFFFF
 
 
-@kernel
+@part
 def _place(m: Integers, replica: int, key: int) -> int:
-    """Place in the table of the key, or of the gap where it would go."""
-    mask, table = m[replica + c.R_MASK], m[replica + c.R_INDEX_TABLE]
-    place = scramble(key) & mask
-    while True:
-        node = m[table + place]
-        if node < 0 or m[node + c.B_ID] == key:
-            return table + place
-        place = (place + 1) & mask
+    """Place in the table where the chain of the key begins."""
+    return m[replica + c.R_INDEX_TABLE] + (scramble(key) & m[replica + c.R_MASK])
 
 
-@kernel
+@part
 def find(m: Integers, replica: int, key: int) -> int:
     """Node of a known block, -1 if it is not known."""
-    return m[_place(m, replica, key)]
+    node = m[_place(m, replica, key)]
+    while node >= 0 and m[node + c.B_ID] != key:
+        node = m[node + c.B_NEXT]
+    return node
 
 
-@kernel
+@part
 def _unlink(m: Integers, replica: int, node: int) -> None:
     """Takes an unreferenced node out of the chain of those that may go."""
     older, newer = m[node + c.B_OLDER], m[node + c.B_NEWER]
@@ -54,7 +51,7 @@ def _unlink(m: Integers, replica: int, node: int) -> None:
     m[replica + c.R_IDLE] -= 1
 
 
-@kernel
+@part
 def reference(m: Integers, replica: int, node: int) -> bool:
     """One reference more; whether nobody had referenced the block before."""
     was_idle = m[node + c.B_REFERENCES] == 0
@@ -64,7 +61,7 @@ def reference(m: Integers, replica: int, node: int) -> bool:
     return was_idle
 
 
-@kernel
+@part
 def release(m: Integers, replica: int, key: int) -> bool:
     """One reference less; whether nobody references the block now, which makes it the newest that may go."""
     node = find(m, replica, key)
@@ -82,41 +79,34 @@ def release(m: Integers, replica: int, key: int) -> bool:
     return True
 
 
-@kernel
+@part
 def learn(m: Integers, replica: int, key: int) -> None:
     """Makes a block known, with one reference."""
     node = m[replica + c.R_SPARE]
     m[replica + c.R_SPARE] = m[node + c.B_NEWER]
     m[node + c.B_ID] = key
     m[node + c.B_REFERENCES] = 1
-    m[_place(m, replica, key)] = node
+    place = _place(m, replica, key)
+    m[node + c.B_NEXT] = m[place]
+    m[place] = node
 
 
-@kernel
+@part
 def _forget(m: Integers, replica: int, node: int) -> None:
-    """Takes a block out of the table; later entries of its run move up, so that no gap cuts a search short."""
-    mask, table = m[replica + c.R_MASK], m[replica + c.R_INDEX_TABLE]
-    gap = _place(m, replica, m[node + c.B_ID]) - table
-    place = gap
-    while True:
-        place = (place + 1) & mask
-        other = m[table + place]
-        if other < 0:
-            break
-        home = scramble(m[other + c.B_ID]) & mask
-        if ((place - home) & mask) >= ((place - gap) & mask):
-            m[table + gap] = other
-            gap = place
-    m[table + gap] = -1
+    """Takes a block out of the table; its node is free."""
+    place = _place(m, replica, m[node + c.B_ID])
+    while m[place] != node:
+        place = m[place] + c.B_NEXT
+    m[place] = m[node + c.B_NEXT]
     m[node + c.B_NEWER] = m[replica + c.R_SPARE]
     m[replica + c.R_SPARE] = node
 
 
-@kernel
+@part
 def make_room(m: Integers, replica: int) -> None:
     """Forgets unreferenced blocks, the oldest first, until what is held and what is kept fit together."""
     pool = m[replica + c.R_POOL]
-    each = m[pool + c.P_HASH] // m[pool + c.P_BLOCK]
+    each = m[pool + c.P_EACH]
     while m[replica + c.R_IDLE] > 0 and m[replica + c.R_HELD] + each * m[replica + c.R_IDLE] > m[pool + c.P_BLOCKS]:
         node = m[replica + c.R_OLDEST]
         _unlink(m, replica, node)
@@ -139,7 +129,7 @@ def forget_all(m: Integers, replica: int) -> None:
     m[replica + c.R_OLDEST] = m[replica + c.R_NEWEST] = -1
 
 
-@kernel
+@part
 def leading_known(m: Integers, ids: Integers, replica: int, at: int, most: int) -> tuple[int, int]:
     """(leading blocks from ``ids[at]`` on that are known, at most ``most``; how many of them nobody references)."""
     idle = 0

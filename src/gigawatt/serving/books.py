@@ -5,10 +5,10 @@ from __future__ import annotations
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, Integers
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED
-from gigawatt.serving.steps import bit_length, kernel
+from gigawatt.serving.steps import bit_length, kernel, part, quotient
 
 
-@kernel
+@part
 def bucket_of(value: int) -> int:
     """Bucket of a sketch: the exponent and the first 8 bits of the mantissa of a count of nanoseconds."""
     if value < 1:
@@ -41,7 +41,7 @@ def count_on(m: Integers, pool: int, change: int, now: int) -> None:
     m[pool + c.P_N_ON] += change
 
 
-@kernel
+@part
 def book_run(m: Integers, replica: int, before: int, tokens: int) -> None:
     """Tokens and busy time of a run that began at ``before`` with ``tokens`` computed, in the bin of its end."""
     line = m[m[replica + c.R_POOL] + c.P_LINES] + m[c.G_LINE]
@@ -51,12 +51,12 @@ def book_run(m: Integers, replica: int, before: int, tokens: int) -> None:
     m[line + c.T_HELD] += m[replica + c.R_HELD] * (spent // 1000)
 
 
-@kernel
+@part
 def _sketch(m: Integers, stream: int, metric: int, value: int) -> None:
     m[m[stream + c.K_SKETCHES] + metric * c.BUCKETS + bucket_of(value)] += 1
 
 
-@kernel
+@part
 def book_end(m: Integers, slot: int, replica: int, now: int, status: int) -> None:
     """How a request ended, in the books of its stream and, where records are kept, of its row."""
     stream = m[slot + c.S_STREAM]
@@ -69,7 +69,7 @@ def book_end(m: Integers, slot: int, replica: int, now: int, status: int) -> Non
         _sketch(m, stream, c.M_E2E, now - m[slot + c.S_SENT] + m[slot + c.S_LATENCY])
         _sketch(m, stream, c.M_QUEUE, m[slot + c.S_ADMITTED] - m[slot + c.S_SENT])
         if outputs > 1:
-            tpot = (now - m[slot + c.S_FIRST]) // (outputs - 1)
+            tpot = quotient(now - m[slot + c.S_FIRST], outputs - 1)
             _sketch(m, stream, c.M_TPOT, tpot)
         m[stream + c.N_COMPLETED] += 1
         m[stream + c.N_INPUT] += m[slot + c.S_INPUT]

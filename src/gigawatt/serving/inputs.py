@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.perf.table import Band, StepTable
-from gigawatt.serving.policies import CACHES, ORDERS, ROUTERS
+from gigawatt.serving.policies import CACHES, DRAWS, ORDERS, ROUTERS
 from gigawatt.serving.steps import Steps, steps_of
 
 Floats = npt.NDArray[np.float64]
@@ -108,7 +108,8 @@ class Traffic:
 
     Args:
         name: class of demand, with tier and region where they differ.
-        pools: indices of pools, the first is home.
+        pools: indices of pools; the first is home unless ``share`` says otherwise.
+        share: (pools,) weight with which each is a request's home; empty = the first always.
         latency_s: (pools,) time from user to pool and back, added to what the user sees; same order as ``pools``.
         priority: 0 is served first.
         ttft_s, tpot_s: objective; inf = none.
@@ -119,6 +120,7 @@ class Traffic:
 
     name: str
     pools: tuple[int, ...] = (0,)
+    share: tuple[float, ...] = ()
     latency_s: tuple[float, ...] = ()
     priority: int = 0
     ttft_s: float = np.inf
@@ -126,6 +128,14 @@ class Traffic:
     spill_s: float = np.inf
     gate: float = np.inf
     patience_s: float = np.inf
+
+    def __post_init__(self) -> None:
+        if not self.share:
+            return
+        if len(self.share) != len(self.pools):
+            raise ValueError(f"traffic {self.name}: {len(self.share)} shares for {len(self.pools)} pools; one for each")
+        if not (min(self.share) >= 0.0 and 0.0 < sum(self.share) < np.inf):
+            raise ValueError(f"traffic {self.name}: shares are 0 or more and finite, and one of them is above 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +205,7 @@ class Settings(NamedTuple):
     scale_start: Integers  # ns
     n_start: Integers
     choice: Integers  # (S, P) pool indices in order, -1 behind the last
+    home: Integers  # (S, P) in the same order: home to draws below this and not below the one before, of 2^32
     latency: Integers  # (S, P) ns there and back, by pool index
     priority: Integers  # (S,)
     ttft: Integers  # (S,) ns, NEVER = none
@@ -227,9 +238,13 @@ def setup_of(fleet: Fleet, concurrency: int = 0) -> Setup:
 
     counts = [pool.n_replicas for pool in pools]
     choice = np.full((len(traffic), len(pools)), -1, dtype=np.int64)
+    home = np.full((len(traffic), len(pools)), DRAWS, dtype=np.int64)
     latency = np.zeros((len(traffic), len(pools)), dtype=np.int64)
     for k, stream in enumerate(traffic):
         choice[k, : len(stream.pools)] = stream.pools
+        if stream.share:
+            below = np.cumsum(stream.share)
+            home[k, : len(below)] = np.rint(below / below[-1] * DRAWS)
         for pool, seconds in zip(stream.pools, stream.latency_s or (0.0,) * len(stream.pools), strict=True):
             latency[k, pool] = as_ns(seconds)
     control = sorted(
@@ -263,6 +278,7 @@ def setup_of(fleet: Fleet, concurrency: int = 0) -> Setup:
         scale_start=ints([as_ns(one.start_s) if one else 0 for one in scaled]),
         n_start=ints([pool.n_replicas if pool.n_start is None else pool.n_start for pool in pools]),
         choice=choice,
+        home=home,
         latency=latency,
         priority=ints([one.priority for one in traffic]),
         ttft=ints([as_ns(one.ttft_s) for one in traffic]),

@@ -22,9 +22,9 @@ from gigawatt.serving.policies import (
     PRIORITY,
     STARTING,
 )
-from gigawatt.serving.routing import is_gated, list_active, pick, pool_for
-from gigawatt.serving.steps import kernel, pointer
-from gigawatt.serving.times import steps_to
+from gigawatt.serving.routing import home_of, is_gated, lane_for, list_active, pick
+from gigawatt.serving.steps import kernel, part, pointer
+from gigawatt.serving.times import run_fs, steps_to
 
 FINISHED, NEED_SPACE, PAUSED = 0, 1, 2  # what ``advance`` comes back for
 _FOREVER = int(NEVER)
@@ -82,54 +82,22 @@ def _pop(m: Integers, heap: int, count: int) -> None:
     _move(m, heap + 3 * at, last)
 
 
-@kernel
-def _event_put(m: Integers, at: int, replica: int) -> None:
-    m[m[c.G_EVENTS] + at] = replica
-    m[replica + c.R_PLACE] = at
+@part
+def _event_set(m: Integers, replica: int, time: int) -> None:
+    """When the run of a replica ends, NEVER if it is in none.
 
-
-@kernel
-def _event_set(m: Integers, replica: int) -> None:
-    """Puts a replica into the heap of ends, or moves it there, by its R_END."""
-    at, events = m[replica + c.R_PLACE], m[c.G_EVENTS]
-    if at < 0:
-        at = m[c.G_N_EVENTS]
-        m[c.G_N_EVENTS] = at + 1
-    time = m[replica + c.R_END]
-    while at > 0:
-        other = m[events + ((at - 1) >> 1)]
-        if m[other + c.R_END] <= time:
-            break
-        _event_put(m, at, other)
-        at = (at - 1) >> 1
-    size = m[c.G_N_EVENTS]
-    while True:
-        below = 2 * at + 1
-        if below >= size:
-            break
-        other = m[events + below]
-        if below + 1 < size and m[m[events + below + 1] + c.R_END] < m[other + c.R_END]:
-            below += 1
-            other = m[events + below]
-        if m[other + c.R_END] >= time:
-            break
-        _event_put(m, at, other)
-        at = below
-    _event_put(m, at, replica)
-
-
-@kernel
-def _event_drop(m: Integers, replica: int) -> None:
-    at = m[replica + c.R_PLACE]
-    if at < 0:
-        return
-    m[replica + c.R_PLACE] = -1
-    size = m[c.G_N_EVENTS] - 1
-    m[c.G_N_EVENTS] = size
-    if at < size:
-        last = m[m[c.G_EVENTS] + size]
-        _event_put(m, at, last)
-        _event_set(m, last)
+    A tree over all replicas: each node has the sooner (end, replica) of the two below it, of two alike the first.
+    """
+    tree, node = m[c.G_EVENTS], m[c.G_LEAVES] + m[replica + c.R_INDEX]
+    m[tree + 2 * node] = time
+    while node > 1:
+        node >>= 1
+        entry, sooner = tree + 2 * node, tree + 4 * node
+        if m[sooner + 2] < m[sooner]:
+            sooner += 2
+        if m[entry] == m[sooner] and m[entry + 1] == m[sooner + 1]:
+            return
+        m[entry], m[entry + 1] = m[sooner], m[sooner + 1]
 
 
 @kernel
@@ -138,7 +106,7 @@ def _hold_back(m: Integers, time: int, row: int, slot: int) -> None:
     _push(m, m[c.G_FUTURE], c.G_N_FUTURE, time, row, slot)
 
 
-@kernel
+@part
 def _make_due(m: Integers, replica: int) -> None:
     if m[replica + c.R_DUE] == 0:
         m[replica + c.R_DUE] = 1
@@ -185,11 +153,12 @@ def _close(m: Integers, rows: Integers, slot: int, replica: int, now: int, statu
     m[c.G_ENDED] += 1
 
 
-@kernel
+@part
 def _off_books(m: Integers, replica: int, slot: int) -> None:
     """A request is no longer outstanding on its replica; the counts behind routing follow."""
     pool = m[replica + c.R_POOL]
     m[replica + c.R_OUTSTANDING] -= 1
+    m[m[replica + c.R_LOAD]] -= 1
     m[pool + c.P_OUTSTANDING] -= 1
     m[replica + c.R_QUEUED] -= m[slot + c.S_QUEUED]
     m[pool + c.P_QUEUED] -= m[slot + c.S_QUEUED]
@@ -216,9 +185,10 @@ def _iterations_until(m: Integers, replica: int, now: int) -> int:
         return 0
     pool, b, total = m[replica + c.R_POOL], m[replica + c.R_DECODING], m[replica + c.R_TOTAL]
     wanted = (now + 1 - m[replica + c.R_NS]) * 1_000_000 - m[replica + c.R_REST]
-    n = steps_to(m, pool, b, total, n, wanted)[0] - 1
+    cell = m[replica + c.R_CELL]
+    n = steps_to(m, pool, b, total, cell, n, wanted)[0] - 1
     if n > 0:
-        rest = m[replica + c.R_REST] + steps_to(m, pool, b, total, n, 9_000_000_000_000_000_000)[1]
+        rest = m[replica + c.R_REST] + run_fs(m, pool, b, total, cell, n)
         m[replica + c.R_END] = m[replica + c.R_NS] + rest // 1_000_000
         m[replica + c.R_END_REST] = rest % 1_000_000
         m[replica + c.R_STEPS] = n
@@ -239,9 +209,9 @@ def _fail(m: Integers, rows: Integers, ids: Integers, replica: int, now: int) ->
             pass_time(m, replica)
             book_run(m, replica, before, tokens)
             if m[pool + c.P_BLOCKS] > 0 and m[replica + c.R_NS] < now:  # blocks of the iteration that is lost
-                needed = m[m[replica + c.R_PHASES] + m[replica + c.R_ITERATION] % m[pool + c.P_BLOCK]]
+                needed = m[m[replica + c.R_PHASES] + m[replica + c.R_PHASE]]
                 m[replica + c.R_PEAK] = max(m[replica + c.R_PEAK], m[replica + c.R_HELD] + needed)
-    _event_drop(m, replica)
+    _event_set(m, replica, _FOREVER)
     m[replica + c.R_BUSY] = 0
     if m[replica + c.R_STATE] == OFF:  # it was draining and that iteration was its last
         return
@@ -388,7 +358,7 @@ def _next_control(m: Integers) -> int:
     return soonest
 
 
-@kernel
+@part
 def _shorten(m: Integers, replica: int, now: int) -> None:
     """Ends a run at the first boundary at which something that comes now counts.
 
@@ -398,9 +368,9 @@ def _shorten(m: Integers, replica: int, now: int) -> None:
     if not cut(m, replica, now + 1 if m[c.G_BEGUN] == now else now):
         return
     if m[replica + c.R_END] > now:
-        _event_set(m, replica)
+        _event_set(m, replica, m[replica + c.R_END])
         return
-    _event_drop(m, replica)
+    _event_set(m, replica, _FOREVER)
     before, tokens = m[replica + c.R_NS], m[replica + c.R_TOKENS]
     pass_time(m, replica)
     book_run(m, replica, before, tokens)
@@ -411,7 +381,7 @@ def _shorten(m: Integers, replica: int, now: int) -> None:
 # --- arrivals ---------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     """Sends a request to a replica of the pool."""
     replica = pick(m, x, pool, slot)
@@ -422,6 +392,7 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     queued = m[slot + c.S_TOTAL] if m[slot + c.S_READY] == 0 else 0
     m[slot + c.S_QUEUED] = queued
     m[replica + c.R_OUTSTANDING] += 1
+    m[m[replica + c.R_LOAD]] += 1
     m[replica + c.R_QUEUED] += queued
     m[pool + c.P_OUTSTANDING] += 1
     m[pool + c.P_QUEUED] += queued
@@ -440,7 +411,7 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
         _shorten(m, replica, now)
 
 
-@kernel
+@part
 def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
     """Routes a request that is due."""
     stream = m[slot + c.S_STREAM]
@@ -452,12 +423,13 @@ def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
         if is_gated(m, x, stream):
             _close(m, rows, slot, -1, now, GATED)
             return
-        choice = pool_for(m, x, stream)
+        home = home_of(m, slot)
+        lane = lane_for(m, x, stream, home)
         pool = -1
-        if choice >= 0:
-            pool = m[choice + c.O_POOL]
-            m[slot + c.S_LATENCY] = m[choice + c.O_LATENCY]
-            if choice != m[stream + c.K_CHOICE]:
+        if lane >= 0:
+            pool = m[lane + c.O_POOL]
+            m[slot + c.S_LATENCY] = m[lane + c.O_LATENCY]
+            if lane != home:
                 m[stream + c.N_SPILLED] += 1
     if pool >= 0:
         _enter(m, x, slot, pool, now)
@@ -471,7 +443,7 @@ def _send(m: Integers, x: Floats, rows: Integers, slot: int, now: int) -> None:
     _hold_back(m, now + POLL_NS, m[slot + c.S_ROW], slot)
 
 
-@kernel
+@part
 def _arrive(m: Integers, x: Floats, rows: Integers, row: int, now: int) -> None:
     """A row becomes a request."""
     m[c.G_N_FREE] -= 1
@@ -526,7 +498,7 @@ def _abort(m: Integers, rows: Integers, ids: Integers, slot: int, now: int) -> N
 # --- the loop ---------------------------------------------------------------------------------------------------
 
 
-@kernel
+@part
 def _end_replica(m: Integers, rows: Integers, ids: Integers, replica: int) -> None:
     """The end of an iteration or run, and what it means for the requests that end with it."""
     pool, now = m[replica + c.R_POOL], m[replica + c.R_END]
@@ -554,7 +526,7 @@ def _end_replica(m: Integers, rows: Integers, ids: Integers, replica: int) -> No
         _if_empty(m, replica, now)
 
 
-@kernel
+@part
 def _drop_stale(m: Integers) -> None:
     """Takes entries off the heaps whose requests have ended meanwhile."""
     while m[c.G_N_FUTURE] > 0:
@@ -570,14 +542,14 @@ def _drop_stale(m: Integers) -> None:
         _pop(m, entry, c.G_N_ABORTS)
 
 
-@kernel
+@part
 def _skip_followers(m: Integers, rows: Integers) -> None:
     """Moves on to the next row that comes by itself."""
     while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] >= NEVER:
         m[c.G_ROW] += 1
 
 
-@kernel
+@part
 def _has_space(m: Integers, rows: Integers, now: int) -> bool:
     """Whether all that may come at this instant has a slot and a place in the heaps."""
     row = m[c.G_ROW]
@@ -602,7 +574,7 @@ def advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, dr
     return _advance(pointer(m), pointer(x), pointer(rows), pointer(ids), stop, drain, pause)
 
 
-@kernel
+@part
 def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, drain: bool, pause: int) -> int:
     n_rows = m[c.G_N_ROWS]
     if m[c.G_NOW] < 0:
@@ -616,12 +588,10 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
                 _hold_back(m, 0, row, -1)
             m[c.G_REFILL] = min(m[c.G_CONCURRENCY], n_rows)
     until = m[c.G_ENDED] + pause
+    _skip_followers(m, rows)
     while m[c.G_ENDED] < until:
-        _skip_followers(m, rows)
         _drop_stale(m)
-        now = _FOREVER
-        if m[c.G_N_EVENTS] > 0:
-            now = m[m[m[c.G_EVENTS]] + c.R_END]
+        now = m[m[c.G_EVENTS] + 2]
         if m[c.G_ROW] < n_rows:
             now = min(now, rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL])
         if m[c.G_N_FUTURE] > 0:
@@ -644,36 +614,25 @@ def _advance(m: Integers, x: Floats, rows: Integers, ids: Integers, stop: int, d
     return PAUSED
 
 
-@kernel
+@part
 def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> None:
     """Ends, arrivals, aborts and begins of one instant."""
-    due, n = m[c.G_DUE], m[c.G_N_DUE]
-    while m[c.G_N_EVENTS] > 0:
-        replica = m[m[c.G_EVENTS]]
-        if m[replica + c.R_END] > now:
-            break
-        _event_drop(m, replica)
-        m[replica + c.R_DUE] = 1
-        m[due + n] = replica
-        n += 1
-    if n > 1:
-        _sort(m, due, n)
-    m[c.G_N_DUE] = n
-    for k in range(n):
-        if m[m[due + k] + c.R_BUSY] == 1:
-            _end_replica(m, rows, ids, m[due + k])
-    _drop_stale(m)
+    first = m[c.G_EVENTS] + 2
+    while m[first] <= now:
+        replica = m[first + 1]
+        _event_set(m, replica, _FOREVER)
+        _make_due(m, replica)
+        _end_replica(m, rows, ids, replica)
     while m[c.G_N_FUTURE] > 0:
         entry = m[c.G_FUTURE]
         if m[entry] > now:
             break
         slot, row = m[entry + c.E_SLOT], m[entry + c.E_ROW]
         _pop(m, entry, c.G_N_FUTURE)
-        if slot >= 0:
-            _send(m, x, rows, slot, now)
-        else:
+        if slot < 0:
             _arrive(m, x, rows, row, now)
-        _drop_stale(m)
+        elif m[slot + c.S_ROW] == row and m[slot + c.S_WHERE] == c.HELD_BACK:
+            _send(m, x, rows, slot, now)
     while m[c.G_ROW] < m[c.G_N_ROWS] and rows[m[c.G_ROW] * c.W_COLUMNS + c.W_ARRIVAL] <= now:
         m[c.G_ROW] += 1
         _arrive(m, x, rows, m[c.G_ROW] - 1, now)
@@ -686,7 +645,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         _pop(m, entry, c.G_N_ABORTS)
         if m[slot + c.S_ROW] == row:
             _abort(m, rows, ids, slot, now)
-    n = m[c.G_N_DUE]
+    due, n = m[c.G_DUE], m[c.G_N_DUE]
     if n > 1:
         _sort(m, due, n)
     m[c.G_N_DUE] = 0
@@ -694,7 +653,7 @@ def _phases(m: Integers, x: Floats, rows: Integers, ids: Integers, now: int) -> 
         replica = m[due + k]
         m[replica + c.R_DUE] = 0
         if m[replica + c.R_STATE] != FAILED and begin(m, x, ids, replica):
-            _event_set(m, replica)
+            _event_set(m, replica, m[replica + c.R_END])
     m[c.G_BEGUN] = now
 
 

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 # Of the whole simulation.
 (
     G_NOW, G_ROW, G_CONTROL, G_N_CONTROL, G_FREE, G_N_FREE, G_N_SLOTS, G_SLOTS, G_FUTURE, G_N_FUTURE, G_ABORTS,
-    G_N_ABORTS, G_EVENTS, G_N_EVENTS, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
+    G_N_ABORTS, G_EVENTS, G_LEAVES, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
     G_CONTROLS, G_POOLS, G_N_POOLS, G_STREAMS, G_N_STREAMS, G_REPLICAS, G_N_REPLICAS, G_BIN_NS, G_N_BINS, G_RECORDS,
     G_N_RECORDS, G_ENDED, G_N_ROWS, G_NEXT, G_LINE,
     G_LINE_END, G_BEGUN, G_COLUMNS,
@@ -34,8 +34,8 @@ Floats = npt.NDArray[np.float64]
     P_FIRST, P_N, P_SEQUENCES, P_BUDGET, P_BLOCK, P_BLOCKS, P_ORDER, P_ROUTER, P_CACHE, P_HASH, P_LOAD_FS, P_HANDS_TO,
     P_TRANSFER_NS, P_TRANSFER_FS, P_RETRIES, P_LEVELS, P_REALS, P_EVERY, P_LEAST, P_MOST, P_START_NS, P_TICK, P_TIMES,
     P_CONTEXT, P_N_CONTEXT, P_PREFILL, P_TOKENS, P_N_TOKENS, P_CACHED, P_N_CACHED, P_SHARED, P_TURN, P_ACTIVE,
-    P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED, P_LINES, P_COLUMNS,
-) = range(42)  # fmt: skip
+    P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED, P_LINES, P_EACH, P_LOADS, P_COLUMNS,
+) = range(44)  # fmt: skip
 
 # Fractions of a pool, behind each other at m[pool + P_REALS].
 X_BOUND, X_SPILL_FILL, X_PREFILL_NS, X_TARGET, X_COLUMNS = range(5)
@@ -68,27 +68,29 @@ COUNTS = [
 (
     R_POOL, R_INDEX, R_STATE, R_BUSY, R_NS, R_REST, R_END, R_END_REST, R_STEPS, R_DECODING, R_TOTAL, R_ITERATION,
     R_RUNNING, R_HEAD, R_TAIL, R_WAITING, R_HELD, R_PEAK, R_OUTSTANDING, R_QUEUED, R_PART, R_N_CHUNKS, R_N_ENDS,
-    R_MARKED, R_DUE, R_READY, R_PLACE, R_BUSY_NS, R_BUSY_REST, R_ITERATIONS, R_TOKENS, R_IDLE, R_OLDEST, R_NEWEST,
-    R_SPARE, R_QUEUES, R_ENDS, R_PHASES, R_CHUNKS, R_INDEX_TABLE, R_MASK, R_NODES, R_N_NODES, R_COLUMNS,
-) = range(44)  # fmt: skip
+    R_MARKED, R_DUE, R_READY, R_LOAD, R_BUSY_NS, R_BUSY_REST, R_ITERATIONS, R_TOKENS, R_IDLE, R_OLDEST, R_NEWEST,
+    R_SPARE, R_QUEUES, R_ENDS, R_PHASES, R_CHUNKS, R_INDEX_TABLE, R_MASK, R_NODES, R_N_NODES, R_CELL, R_PHASE, R_COLUMNS,
+) = range(46)  # fmt: skip
 
 # Of a slot: a request that is somewhere in the fleet.
 (
     S_ROW, S_NUMBER, S_STREAM, S_WHERE, S_REPLICA, S_SENT, S_FIRST, S_ADMITTED, S_INPUT, S_OUTPUT, S_TOTAL, S_DONE,
     S_LEFT, S_SURPLUS, S_GENERATED, S_JOINED, S_LEVEL, S_TRIES, S_POLLS, S_HELD, S_IDS, S_N_IDS, S_CHUNK, S_NEXT,
     S_PREVIOUS, S_CACHED, S_HITS, S_READY, S_FOLLOWER, S_MARKED, S_QUEUED, S_KEY, S_TTFT, S_TPOT, S_PREEMPTIONS,
-    S_LATENCY, S_RETRIES, S_KEPT_FOR, S_PASSES, S_COLUMNS,
-) = range(40)  # fmt: skip
+    S_LATENCY, S_RETRIES, S_KEPT_FOR, S_PASSES, S_PHASE, S_COLUMNS,
+) = range(41)  # fmt: skip
 
 # Of a known block of an own prefix cache.
-B_ID, B_REFERENCES, B_OLDER, B_NEWER, B_COLUMNS = range(5)
+B_ID, B_REFERENCES, B_OLDER, B_NEWER, B_NEXT, B_COLUMNS = range(6)
 
 NOWHERE, HELD_BACK, WAITING, PREFILLING, DECODING = range(5)  # where a slot is
 
 # Of a control event; of an entry of a heap of times; of a choice of pool.
 C_TIME, C_REPLICA, C_UP, C_COLUMNS = range(4)
 E_TIME, E_ROW, E_SLOT, E_COLUMNS = range(4)
-O_POOL, O_LATENCY, O_COLUMNS = range(3)
+O_POOL, O_LATENCY, O_HOME, O_COLUMNS = range(4)
+
+AWAY = 1 << 40  # what a replica that is not active adds to its outstanding requests among P_LOADS
 
 # Of a record of one request (optional).
 REC_STATUS, REC_FIRST, REC_END, REC_REPLICA, REC_ADMITTED, REC_PREEMPTIONS, REC_HITS, REC_SENT, REC_COLUMNS = range(9)
@@ -173,14 +175,17 @@ def new_memory(setup: Setup, *, slots: int = 4096, bins: int = 1, bin_ns: int = 
     for k in range(n_replicas):
         _replica(builder, setup, replicas[k], k, int(pool_at[settings.pool_of[k]]), levels)
     for pool in range(n_pools):
-        start = int(settings.first[pool])
-        active = slice(start, start + int(settings.n_start[pool]))
-        replicas[active, R_STATE] = ACTIVE
+        start, stop = settings.first[pool : pool + 2].tolist()
+        replicas[start : start + int(settings.n_start[pool]), R_STATE] = ACTIVE
+        replicas[start:stop, R_LOAD] = pools[pool, P_LOADS] + np.arange(stop - start)
     controls = np.column_stack(
         [settings.control_time, replica_at[settings.control_replica], settings.control_up]
     ).astype(np.int64)
     g[G_CONTROLS], g[G_N_CONTROL] = builder.area(controls), len(controls)
-    g[G_EVENTS] = builder.fill(n_replicas)
+    leaves = 1 << (n_replicas - 1).bit_length()
+    ends = np.full((2 * leaves, 2), NEVER, dtype=np.int64)
+    ends[leaves : leaves + n_replicas, 1] = replica_at
+    g[G_EVENTS], g[G_LEAVES] = builder.area(ends), leaves
     g[G_DUE] = builder.fill(n_replicas)
     g[G_ENDERS] = builder.fill(2 * int(settings.max_sequences.max()) + 2)
     g[[G_CONCURRENCY, G_SEED, G_NOW, G_STARTING]] = settings.concurrency, settings.seed, -1, NEVER
@@ -206,6 +211,7 @@ def _pools(
         active = np.zeros(n, dtype=np.int64)
         active[:start] = replica_at[first : first + start]
         pool[P_ACTIVE] = builder.area(active)
+        pool[P_LOADS] = builder.area(np.where(np.arange(n) < start, 0, AWAY))
         for place, column in (
             (P_SEQUENCES, settings.max_sequences), (P_BUDGET, settings.budget), (P_BLOCK, settings.block),
             (P_BLOCKS, settings.blocks), (P_ORDER, settings.order), (P_ROUTER, settings.router),
@@ -217,6 +223,7 @@ def _pools(
         ):  # fmt: skip
             pool[place] = column[k]
         pool[P_LEVELS] = levels
+        pool[P_EACH] = settings.hash_tokens[k] // settings.block[k]
         target = int(settings.hands_to[k])
         pool[P_HANDS_TO] = pool_at[target] if target >= 0 else -1
         pool[P_TICK] = settings.scale_every[k] if settings.scale_every[k] > 0 else NEVER
@@ -228,13 +235,23 @@ def _pools(
         pool[P_TIMES] = builder.area(np.column_stack([steps.base[at : at + size], steps.slope[at : at + size]]))
         at = int(steps.at_context[k])
         pool[P_CONTEXT] = builder.area(steps.context[at : at + int(steps.n_context[k])])
-        for place, values, start_at, size in (
-            (P_TOKENS, steps.tokens, steps.at_tokens[k], steps.n_tokens[k]),
-            (P_CACHED, steps.cached, steps.at_cached[k], steps.n_cached[k]),
-            (P_PREFILL, steps.prefill, steps.at_prefill[k], steps.n_tokens[k] * steps.n_cached[k]),
-        ):
-            pool[place] = builder.floats(values[int(start_at) : int(start_at) + int(size)])
+        n_tokens, n_cached = int(steps.n_tokens[k]), int(steps.n_cached[k])
+        tokens = steps.tokens[int(steps.at_tokens[k]) :][:n_tokens]
+        cached = steps.cached[int(steps.at_cached[k]) :][:n_cached]
+        seconds = steps.prefill[int(steps.at_prefill[k]) :][: n_tokens * n_cached].reshape(n_tokens, n_cached)
+        pool[P_TOKENS], pool[P_CACHED] = builder.floats(tokens), builder.floats(cached)
+        pool[P_PREFILL] = builder.floats(_bilinear(tokens, cached, seconds))
         pool[P_LINES] = builder.fill(bins * T_COLUMNS)
+
+
+def _bilinear(x: Floats, y: Floats, z: Floats) -> Floats:
+    """(x, y, 4) of each cell: the value at its corner, its slopes along x and y, and how the latter rises along x."""
+    cells = np.zeros((*z.shape, 4))
+    cells[..., 0] = z
+    cells[:-1, :, 1] = np.diff(z, axis=0) / np.diff(x)[:, None]
+    cells[:, :-1, 2] = np.diff(z, axis=1) / np.diff(y)
+    cells[:, :-1, 3] = np.diff(cells[..., 1], axis=1) / np.diff(y)
+    return cells
 
 
 def _stream(builder: _Builder, setup: Setup, stream: Integers, k: int, pool_at: Integers) -> None:
@@ -249,7 +266,8 @@ def _stream(builder: _Builder, setup: Setup, stream: Integers, k: int, pool_at: 
         stream[place] = column[k]
     stream[K_GATE] = builder.floats(settings.gate[k : k + 1])
     chosen = settings.choice[k][settings.choice[k] >= 0]
-    stream[K_CHOICE] = builder.area(np.column_stack([pool_at[chosen], settings.latency[k, chosen]]))
+    home = settings.home[k, : len(chosen)]
+    stream[K_CHOICE] = builder.area(np.column_stack([pool_at[chosen], settings.latency[k, chosen], home]))
     stream[K_N_CHOICE] = len(chosen)
     stream[K_SKETCHES] = builder.fill(len(METRICS) * BUCKETS)
 
@@ -259,7 +277,7 @@ def _replica(builder: _Builder, setup: Setup, replica: Integers, index: int, poo
     k = int(settings.pool_of[index])
     most = int(settings.max_sequences[k])
     replica[[R_POOL, R_INDEX, R_STATE, R_READY]] = pool_at, index, OFF, NEVER
-    replica[[R_HEAD, R_TAIL, R_PART, R_OLDEST, R_NEWEST, R_PLACE]] = -1
+    replica[[R_HEAD, R_TAIL, R_PART, R_OLDEST, R_NEWEST]] = -1
     replica[R_QUEUES] = builder.fill(2 * levels, -1)
     replica[R_ENDS] = builder.fill(2 * (most + 1))
     replica[R_PHASES] = builder.fill(int(settings.block[k]))

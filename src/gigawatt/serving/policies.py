@@ -64,18 +64,24 @@ its blocks are released from the last to the first. Known blocks which nobody re
 the room is needed, and the one released first goes first. Blocks of H tokens count as H / B. To admit a request, hits
 which nobody referenced are not available any more. A failed replica forgets all.
 
-**Routing.** The stream's pools are tried in its order: a pool is taken if it has an active replica and its wait,
-queued tokens x nanoseconds a token of prefill / active replicas, is at most the stream's spill limit, and its
-outstanding requests are fewer than ``spill_fill`` x max_sequences x active replicas; if none passes, the first with
-an active replica; if there is none, the request asks again a second later, 3,600 times, and then fails. In the pool:
+**Routing.** A *lane* of a stream is one of its pools, the door, and, where that hands over, the pool that decodes
+behind it. A request's home lane is the stream's first or, where the stream has shares, the lane on whose part of the
+cumulated shares a number falls that is drawn from the seed and the request's number, so that it is the same at every
+try. Lanes are tried from home on in the stream's order, the first behind the last: one is taken if each of its pools
+has an active replica and fewer outstanding requests than its ``spill_fill`` x max_sequences x active replicas, and
+the wait at its door, queued tokens x nanoseconds a token of prefill / active replicas, is at most the stream's spill
+limit. If none passes, the first is taken whose pools have an active replica each; if there is none, the request asks
+again a second later, 3,600 times, and then fails. One handed over to a pool without an active replica asks likewise.
+In the pool:
 ``round_robin``: active replicas in turn; ``least``: the fewest outstanding, then the smallest index; ``two_choices``:
 of two drawn the one with fewer, then the first drawn; ``affinity``: the replica that its key is hashed to, unless
 that holds more than ``affinity_bound`` x mean + 4 outstanding requests, then ``least``. Outstanding are requests sent
 and not ended; queued tokens are those of prompts sent and not yet prefilled, whatever is found in a cache.
 
-**Gating.** A request is turned away at arrival if the outstanding requests of all its stream's pools are at least the
-stream's gate x max_sequences of their active replicas. It is counted as gated. Follow-ups of one that was turned
-away, aborted or failed are sent all the same, so that the load stays as written.
+**Gating.** A request is turned away at arrival if the outstanding requests of the pools of all its stream's lanes are
+at least the stream's gate x max_sequences of their active replicas (a pool counts once for each lane it is in). It is
+counted as gated. Follow-ups of one that was turned away, aborted or failed are sent all the same, so that the load
+stays as written.
 
 **Failure.** All requests of the replica are lost with what they made and are sent again at the same instant as if they
 had just come, at most ``retries`` times each, then they fail. Iterations that ended by T count. A failure strikes only
@@ -105,3 +111,6 @@ OPEN, COMPLETED, ABORTED, GATED, LOST = range(5)  # how a request ended
 
 POLL_NS = 1_000_000_000
 POLLS = 3_600
+
+DRAWS = 1 << 32  # numbers that the draw of a home lane may be
+HOME_DRAW = -1  # stands where other draws of a request have the number of its try

@@ -24,8 +24,10 @@ from gigawatt.serving.policies import (
     CACHE_OWN,
     COMPLETED,
     DRAINING,
+    DRAWS,
     FAILED,
     GATED,
+    HOME_DRAW,
     LEAST,
     LOST,
     OFF,
@@ -372,14 +374,14 @@ def _send(world: _World, request: _Request, now: int) -> None:
         if patience < NEVER:
             heapq.heappush(world.patience, (now + patience, request.row))
     if request.decode_pool >= 0:
-        choice = [request.decode_pool]
         pool = request.decode_pool if _active(world.pools[request.decode_pool]) else -1
     else:
-        choice = [int(pool) for pool in settings.choice[request.stream] if pool >= 0]
-        if _is_gated(world, choice, float(settings.gate[request.stream])):
+        lanes = _lanes(settings, request.stream)
+        if _is_gated(world, lanes, float(settings.gate[request.stream])):
             _end(world, request, GATED, now)
             return
-        pool = _choose_pool(world, choice, float(settings.spill[request.stream]))
+        home = _home(settings, request)
+        pool = _choose_lane(world, lanes[home:] + lanes[:home], float(settings.spill[request.stream]))
     if pool >= 0:
         _place(request, _choose_replica(world, request, pool), world.settings)
     elif request.polls == POLLS:
@@ -390,25 +392,44 @@ def _send(world: _World, request: _Request, now: int) -> None:
         heapq.heappush(world.held, (now + POLL_NS, request.row))
 
 
-def _is_gated(world: _World, choice: list[int], gate: float) -> bool:
-    outstanding = sum(replica.outstanding for pool in choice for replica in world.pools[pool])
-    slots = sum(int(world.settings.max_sequences[pool]) * len(_active(world.pools[pool])) for pool in choice)
+def _lanes(settings: Settings, stream: int) -> list[list[int]]:
+    """The pools of each lane of a stream, the door first."""
+    doors = [int(pool) for pool in settings.choice[stream] if pool >= 0]
+    return [[pool for pool in (door, int(settings.hands_to[door])) if pool >= 0] for door in doors]
+
+
+def _home(settings: Settings, request: _Request) -> int:
+    """Place of the request's home lane among those of its stream."""
+    drawn = _drawn(settings, request, HOME_DRAW) % DRAWS
+    return next(place for place, bound in enumerate(settings.home[request.stream]) if drawn < bound)
+
+
+def _is_gated(world: _World, lanes: list[list[int]], gate: float) -> bool:
+    pools = [pool for lane in lanes for pool in lane]
+    outstanding = sum(_outstanding(world, pool) for pool in pools)
+    slots = sum(int(world.settings.max_sequences[pool]) * len(_active(world.pools[pool])) for pool in pools)
     return float(outstanding) >= gate * float(slots)
 
 
-def _choose_pool(world: _World, choice: list[int], spill_ns: float) -> int:
-    """The first pool that is neither too slow nor too full, else the first that is there; -1 = none is."""
-    settings = world.settings
-    there = [pool for pool in choice if _active(world.pools[pool])]
-    for pool in there:
-        n_active = len(_active(world.pools[pool]))
-        queued = sum(replica.queued_tokens for replica in world.pools[pool])
-        outstanding = sum(replica.outstanding for replica in world.pools[pool])
-        wait_ns = queued * float(settings.prefill_ns[pool]) / n_active
-        most = float(settings.spill_fill[pool]) * int(settings.max_sequences[pool]) * n_active
-        if wait_ns <= spill_ns and not outstanding >= most:
-            return pool
-    return there[0] if there else -1
+def _choose_lane(world: _World, lanes: list[list[int]], spill_ns: float) -> int:
+    """Door of the first lane that is neither too slow nor too full, else of the first that is there; -1 = none is."""
+    there = [lane for lane in lanes if all(_active(world.pools[pool]) for pool in lane)]
+    for lane in there:
+        door = lane[0]
+        queued = sum(replica.queued_tokens for replica in world.pools[door])
+        wait_ns = queued * float(world.settings.prefill_ns[door]) / len(_active(world.pools[door]))
+        if wait_ns <= spill_ns and not any(_is_full(world, pool) for pool in lane):
+            return door
+    return there[0][0] if there else -1
+
+
+def _is_full(world: _World, pool: int) -> bool:
+    places = int(world.settings.max_sequences[pool]) * len(_active(world.pools[pool]))
+    return _outstanding(world, pool) >= float(world.settings.spill_fill[pool]) * places
+
+
+def _outstanding(world: _World, pool: int) -> int:
+    return sum(replica.outstanding for replica in world.pools[pool])
 
 
 def _choose_replica(world: _World, request: _Request, pool: int) -> _Replica:
@@ -420,9 +441,7 @@ def _choose_replica(world: _World, request: _Request, pool: int) -> _Replica:
         world.turn[pool] += 1
         return chosen
     if router == TWO_CHOICES:
-        x = int(world.settings.seed) * 0x9E3779B97F4A7C15
-        x += request.row * 0xBF58476D1CE4E5B9 + request.tries * 0x94D049BB133111EB
-        x = splitmix64(x & _WORD)
+        x = _drawn(world.settings, request, request.tries)
         first, second = active[(x & 0xFFFFFFFF) % n], active[(x >> 32) % n]
         return second if second.outstanding < first.outstanding else first
     if router != LEAST:  # affinity
@@ -431,6 +450,13 @@ def _choose_replica(world: _World, request: _Request, pool: int) -> _Replica:
         if not preferred.outstanding > float(world.settings.bound[pool]) * mean + 4.0:
             return preferred
     return min(active, key=lambda replica: (replica.outstanding, replica.index))
+
+
+def _drawn(settings: Settings, request: _Request, of: int) -> int:
+    """A 64-bit word of the seed, the request's number and ``of``."""
+    x = int(settings.seed) * 0x9E3779B97F4A7C15
+    x += request.row * 0xBF58476D1CE4E5B9 + of * 0x94D049BB133111EB
+    return splitmix64(x & _WORD)
 
 
 def splitmix64(z: int) -> int:

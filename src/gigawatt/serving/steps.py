@@ -38,6 +38,11 @@ def kernel(function: _Function) -> _Function:
     return cast(_Function, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def part(function: _Function) -> _Function:
+    """``function`` as a part of those that call it: copied into them, where a call would cost as much as its work."""
+    return cast(_Function, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
 class Steps(NamedTuple):
     """Step times of pools, one behind the other.
 
@@ -154,6 +159,21 @@ def prefill_fs(steps: Steps, pool: int, tokens: int, weighted: int) -> int:
 def mixed_fs(decode: int, prefill: int, shared: int) -> int:
     """Time of a step that does both [fs]: each part, less what both count."""
     return decode + prefill - min(shared, decode, prefill)
+
+
+@kernel
+def quotient(a: int, b: int) -> int:
+    """a // b for 0 <= a < 2^52 and 0 < b: there a float quotient rounds to no whole number above it.
+
+    A division of 64-bit integers takes three times as long.
+    """
+    return int(a / b)
+
+
+@kernel
+def remainder(a: int, b: int) -> int:
+    """a % b, of the same numbers as ``quotient``."""
+    return a - quotient(a, b) * b
 
 
 if config.DISABLE_JIT:  # type: ignore[attr-defined]

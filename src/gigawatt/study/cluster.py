@@ -267,16 +267,17 @@ def _options(cluster: Cluster) -> Options:
     return Options(backend=cluster.backend, weights=cluster.precision or "", speculation=cluster.speculation)
 
 
-def _of_calibration(load: Load, cluster: Cluster, replica: Replica, basis: Basis) -> tuple[float, float]:
+def of_calibration(
+    system: System, model: Model, replica: Replica, basis: Basis, options: Options
+) -> tuple[float, float]:
     """(fixed part of the time to first token [s], share of a prompt that others feel); 0 and 1 with weights in SRAM."""
-    system, options = load.systems[0], _options(cluster)
     if system.package is None or (system.kind == "sram" and replica.prefill_table is None):
         return 0.0, 1.0
-    layout = parse_layout(replica.prefill_layout or replica.layout, load.model)
-    serving = settle(system, load.model, options.weights, "", options.cache)
+    layout = parse_layout(replica.prefill_layout or replica.layout, model)
+    serving = settle(system, model, options.weights, "", options.cache)
     behind = basis.behind.get(system.vendor, Behind()).value
-    software = software_of(basis.inference, options.backend, load.model.family, serving, generation_step(system))
-    work = work_of(system, system.package, load.model, serving, layout, behind=behind)
+    software = software_of(basis.inference, options.backend, model.family, serving, generation_step(system))
+    work = work_of(system, system.package, model, serving, layout, behind=behind)
     run = Pass(work, values_of(basis.inference), software)
     is_apart = replica.prefill_table is not None or replica.table.maker != "calibrated"
     return float(run.first_s()), 1.0 if is_apart else felt_share(run)
@@ -305,17 +306,43 @@ def handling_s(first_s: float, ridden_s: float, share: float, flight: float) -> 
     return first_s + alone - ridden_s + CONGESTION * alone * max(flight - 1.0, 0.0)
 
 
+def pool_handling_s(
+    replica: Replica, pool: Pool, of: tuple[float, float], tokens: tuple[float, float], flight: float
+) -> float:
+    """What is added to times to first token of a pool that takes prompts [s].
+
+    Args:
+        replica: of the pool.
+        pool: as it is simulated.
+        of: ``of_calibration``.
+        tokens: fresh and cached ones of a mean prompt.
+        flight: requests in flight of a replica.
+    """
+    first_s, share = of
+    if share == 1.0 and (replica.prefill_table is not None or first_s == 0.0):
+        return first_s
+    return handling_s(first_s, float(pool.table.prefill(*tokens)), share, flight / max(replica.n_ranks, 1))
+
+
+def in_flight(
+    pool: Pool, rate_per_s: float, fresh: float, cached: float, output: float, *, takes_prompts: bool = True
+) -> float:
+    """Requests in flight of a replica under a steady load of so many requests a second."""
+    flight = 1.0
+    prefill = float(pool.table.prefill(fresh, cached)) if takes_prompts else 0.0
+    for _ in range(20):
+        step = float(pool.table.decode(max(flight, 1.0), fresh + cached + 0.5 * output))
+        lasts = prefill + output * (step + rate_per_s * prefill * step)  # prompts of others in every step
+        flight = min(rate_per_s * lasts, float(pool.max_sequences))
+    return flight
+
+
 def _in_flight(load: Load, cluster: Cluster, pool: Pool) -> float:
     """Requests in flight of a replica: of the closed loop, or of a steady load of the mean rate."""
     if load.concurrency:
         return min(load.concurrency / cluster.n_replicas, pool.max_sequences)
-    rate, flight = load.requests.summary().rate_per_s / cluster.n_replicas, 1.0
-    prefill = float(pool.table.prefill(load.fresh, load.prompt - load.fresh))
-    for _ in range(20):
-        step = float(pool.table.decode(max(flight, 1.0), load.prompt + 0.5 * load.output))
-        lasts = prefill + load.output * (step + rate * prefill * step)  # prompts of others in every step
-        flight = min(rate * lasts, float(pool.max_sequences))
-    return flight
+    rate = load.requests.summary().rate_per_s / cluster.n_replicas
+    return in_flight(pool, rate, load.fresh, load.prompt - load.fresh, load.output)
 
 
 def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable:
@@ -341,8 +368,8 @@ def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable
 
 def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed: int) -> Fleet:
     """Pools and traffic of a cluster: one pool, or one that takes prompts and hands them to one that decodes."""
-    first_s, share = _of_calibration(load, cluster, replica, basis)
-    table = riding(replica.table, share)
+    calibrated = of_calibration(load.systems[0], load.model, replica, basis, _options(cluster))
+    table = riding(replica.table, calibrated[1])
     decode = pool_of(table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences)
     pools = [replace(decode, name="replicas", n_replicas=cluster.n_replicas)]
     if replica.prefill_table is not None:
@@ -357,11 +384,8 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     pools[0] = _with_cache(pools[0], load)
     if any(stream.priority for stream in load.requests.streams):
         pools = [replace(pool, order="priority") for pool in pools]
-    handling = first_s
-    if share < 1.0 or (replica.prefill_table is None and first_s > 0.0):
-        prompt_s = float(pools[0].table.prefill(load.fresh, load.prompt - load.fresh))
-        flight = _in_flight(load, cluster, pools[0]) / max(replica.n_ranks, 1)
-        handling = handling_s(first_s, prompt_s, share, flight)
+    tokens = (load.fresh, load.prompt - load.fresh)
+    handling = pool_handling_s(replica, pools[0], calibrated, tokens, _in_flight(load, cluster, pools[0]))
     traffic = tuple(
         Traffic(
             name=" ".join(part for part in (stream.name, stream.tier, stream.region) if part), pools=(0,),

@@ -1,250 +1,75 @@
-"""The planned fleet of a quarter as cells of replicas, and the day that they serve.
+"""Cells of a planned fleet, simulated: samples of their day, what a replica yields, and traces in place of drawn load.
 
-A class of demand is served by the lanes to which the plan gives it capacity: a system in a region each. Their replicas
-are divided into *cells* of about 64, each with a router of its own and its share of the traffic, as clusters are in
-practice. Cells of a class are alike, so that a sample of them says what all do. A lane whose replicas take prompts
-apart has two pools. Whoever finds the first lane too slow spills to the next.
+A run has a time before and one after in which the load is the same but nothing is counted, so that counted requests
+neither find an empty cell nor end in one. Requests that are not counted belong to streams of their own.
+
+A cell is one task of one thread; what it draws goes by its number, so that no outcome depends on the threads.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from math import ceil, inf, sqrt
 
 import numpy as np
+import numpy.typing as npt
 
-from gigawatt.core.errors import ScenarioError, TraceError
-from gigawatt.demand.lengths import Lengths, lognormal
-from gigawatt.demand.requests import Requests, Stream
-from gigawatt.demand.synthetic import Load, windows
-from gigawatt.perf.operators import values_of
-from gigawatt.perf.replica import Replica, replica_of
-from gigawatt.perf.search import Options, task_of
+from gigawatt.core.errors import TraceError
+from gigawatt.demand.requests import Requests, requests_of
+from gigawatt.demand.synthetic import windows
 from gigawatt.serving import memory as c
-from gigawatt.serving.inputs import NS_PER_S, Fleet, Pool, Rows, Traffic, rows_of, setup_of
+from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Outage, Rows, rows_of, setup_of
 from gigawatt.serving.kernels import settle
-from gigawatt.serving.memory import new_memory, packed
-from gigawatt.serving.metrics import Metrics, measure, merge
+from gigawatt.serving.memory import Memory, new_memory, packed
+from gigawatt.serving.metrics import Line, Metrics, measure, merge
 from gigawatt.serving.simulate import run_kernel
-from gigawatt.study.cluster import over_ranks, riding
-from gigawatt.study.inputs import software_gain
+from gigawatt.study.cells import BURST_CV, REPAIR_S, Cells, Lane
 
-if TYPE_CHECKING:
-    import xarray as xr
+Ints = npt.NDArray[np.int64]
 
-    from gigawatt.perf.table import StepTable
-    from gigawatt.study.resolve import Case, ClassCase
-
-Day = Literal["peak", "ordinary"]
-DAY_S = 86_400.0
-
-CELL_REPLICAS = 64
-INPUT_CV, OUTPUT_CV = 1.2, 0.9
-"""Spread of lengths within a class. Judgement, 0.7 to 2: the conversation trace of Azure (2023) has 0.97 and 0.77,
-Mooncake's 1.5 and 1.0."""
-SPILL_SHARE = 0.5
-"""Share of the TTFT limit that a wait may take before the next lane is tried. Judgement, 0.2 to 0.8."""
-_BUDGET = 8192  # tokens of an iteration, an attention rank
 _WINDOW = 250_000  # requests drawn at once
+_LOOKS = 9  # at the requests in flight while it counts
+_GROWTH = 0.02  # of what is sent, by which requests in flight may grow
+_PAUSE = 50_000  # requests between two looks at whether to stop
+_TRACE_S = 600.0  # of a trace that are counted at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cells:
-    """Cells of one class of demand in one quarter.
+class Part:
+    """One cell's run.
 
     Attributes:
-        name: of the class.
-        n: cells in the whole fleet.
-        fleet: one of them.
-        load: requests of one cell, by bin of the day.
-        replicas: (lane, replicas that decode in the whole fleet).
-        rate_per_s: mean requests a second of the class over the day.
-        percentile: share of requests that must meet the objective.
+        metrics: of counted requests, and of pools while it counted.
+        in_flight: (looks,) requests in the cell at equal intervals while it counted.
+        kernel_s: spent.
     """
 
-    name: str
-    n: int
-    fleet: Fleet
-    load: Load
-    replicas: tuple[tuple[str, int], ...]
-    rate_per_s: float
-    percentile: float
-
-
-def cells_of(
-    case: Case, plan: xr.Dataset, quarter: str, day: Day = "peak", *, replicas: int = CELL_REPLICAS
-) -> tuple[Cells, ...]:
-    """Cells of every class that the plan serves in a quarter.
-
-    ``peak`` is the day that the plan was sized for; an ``ordinary`` one has half its swing around the mean.
-    ``replicas`` is about how many decode in a cell. Raises ScenarioError where the quarter is not in the plan.
-    """
-    labels = [str(name) for name in plan["quarter"].values]
-    if quarter not in labels:
-        raise ScenarioError(f"{quarter} is not in the plan; it runs from {labels[0]} to {labels[-1]}")
-    found = []
-    for item in case.classes:
-        if item.workload.kind == "inference":
-            one = _class_cells(case, plan.sel(quarter=quarter), item, labels.index(quarter), day, replicas)
-            if one is not None:
-                found.append(one)
-    return tuple(found)
-
-
-def _class_cells(case: Case, plan: xr.Dataset, item: ClassCase, at: int, day: Day, replicas: int) -> Cells | None:
-    workload = item.workload
-    assert workload.output_tokens and workload.input_tokens and workload.slo
-    rates = _rates(case, plan, item, day)
-    lanes = [str(name) for name in plan["lane"].values if str(name).endswith(f">{item.id}")]
-    power = {lane: float(plan["assign_w"].sel(lane=lane).max()) for lane in lanes}
-    gain = float(software_gain(case, item)[at])
-    parts: list[tuple[str, Replica, float]] = []
-    for lane in sorted(lanes, key=lambda name: -power[name]):
-        system = lane.split(">")[0].split("|")[1]
-        if power[lane] <= 0.0 or rates.max() <= 0.0:
-            continue
-        replica = _replica(case, system, item)
-        package_w = _package_w(case, system)
-        each = replica.n_packages + replica.prefill_per_decode * replica.n_packages_prefill
-        parts.append((lane, replica, power[lane] / package_w / each))
-    parts = [part for part in parts if part[2] >= 0.5]
-    if not parts:
-        return None
-    total = sum(n for _, _, n in parts)
-    n_cells = max(1, round(total / replicas))
-    ttft = workload.slo.ttft.value if workload.slo.ttft else np.inf
-    tpot = 1.0 / workload.slo.speed.value if workload.slo.speed else np.inf
-    hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
-    fresh = workload.input_tokens.value * (1.0 - hit)
-    share = min(float(values_of(case.basis.inference)["interference"]), 1.0)  # of a pass beside decoding
-    pools, front, kept = _pools(parts, n_cells, gain, hit, (fresh, share))
-    part = kept / total  # of the class's capacity that stands in the cell: whole replicas
-    stream = Stream(name=item.id, ttft_s=ttft, tpot_s=tpot)
-    traffic = Traffic(name=item.id, pools=front, ttft_s=ttft, tpot_s=tpot, spill_s=SPILL_SHARE * ttft)
-    load = Load(
-        stream=stream,
-        rate_per_s=rates * part,
-        bin_s=DAY_S / len(rates),
-        input=_lengths(workload.input_tokens.value, INPUT_CV),
-        output=_lengths(workload.output_tokens.value, OUTPUT_CV),
-        hit_share=min(hit, 0.999),
-    )
-    return Cells(
-        name=item.id,
-        n=n_cells,
-        fleet=Fleet(pools=pools, traffic=(traffic,)),
-        load=load,
-        replicas=tuple((lane, max(1, round(n))) for lane, _, n in parts),
-        rate_per_s=float(rates.mean()),
-        percentile=float(workload.slo.percentile.value),
-    )
-
-
-def _rates(case: Case, plan: xr.Dataset, item: ClassCase, day: Day) -> np.ndarray:
-    """Requests a second by hour of the day, from what the plan serves in each block, in the blocks' order."""
-    assert item.workload.output_tokens
-    served = plan["served"].sel(workload=item.id)
-    hours: list[float] = []
-    for block in case.scenario.blocks:
-        value = float(served.sel(block=block.name)) / item.workload.output_tokens.value
-        hours += [value] * max(1, round(block.hours * 2))
-    rates = np.array(hours)
-    return rates if day == "peak" else 0.5 * (rates + rates.mean())
-
-
-def _replica(case: Case, system: str, item: ClassCase) -> Replica:
-    point = case.serving[system, item.id]
-    assert item.workload.model
-    model = case.catalog.model(item.workload.model)
-    options = Options(speculation=case.basis.draft) if point.draft_tokens else Options()
-    layout = point.layout + (f" + {point.prefill_layout}" if point.prefill_layout else "")
-    entry = next(offer.system for offer in case.offers if offer.system.id == system)
-    return replica_of(entry, model, case.basis, task=task_of(item.workload, model), layout=layout, options=options)
-
-
-def _package_w(case: Case, system: str) -> float:
-    entry = next(offer.system for offer in case.offers if offer.system.id == system)
-    assert entry.it_power and entry.n_packages
-    return entry.it_power.value / entry.n_packages.value
-
-
-def _pools(
-    parts: Sequence[tuple[str, Replica, float]], n_cells: int, gain: float, hit: float, prompt: tuple[float, float]
-) -> tuple[tuple[Pool, ...], tuple[int, ...], float]:
-    """(pools of a cell, those at the door, replicas that decode in it, in whole numbers)."""
-    fresh, share = prompt
-    pools: list[Pool] = []
-    front: list[int] = []
-    kept = 0.0
-    for lane, replica, n in parts:
-        here = max(round(n / n_cells), 1 if len(parts) == 1 or n / n_cells >= 0.5 else 0)
-        if here == 0:
-            continue
-        kept += here
-        front.append(len(pools))
-        table = over_ranks(replica.table, replica.n_ranks, fresh)
-        if replica.prefill_table is None and table.maker != "dataflow":
-            table = riding(table, share)
-        table = _faster(table, gain, replica.speculation.tokens_per_pass)
-        most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
-        decode = Pool(
-            name=lane, table=table, n_replicas=here, max_sequences=most,
-            token_budget=max(_BUDGET * replica.n_ranks, most + 1),
-            kv_blocks=max(int(table.kv_capacity_tokens // 16), 1), router="two_choices" if here > 8 else "least",
-            cache="given" if hit else "off", spill_fill=1.0,
-        )  # fmt: skip
-        if replica.prefill_table is None:
-            pools.append(decode)
-            continue
-        before = max(1, round(here * replica.prefill_per_decode))
-        before_table = over_ranks(replica.prefill_table, replica.n_ranks_prefill, fresh)
-        pools.append(
-            replace(
-                decode, name=f"{lane} prefill", table=_faster(before_table, gain), n_replicas=before,
-                max_sequences=64 * replica.n_ranks_prefill, token_budget=_BUDGET * replica.n_ranks_prefill,
-                kv_blocks=0, hands_to=len(pools) + 1,
-                transfer_s=replica.kv_transfer_latency_s,
-                transfer_s_per_token=replica.kv_transfer_s(1.0) - replica.kv_transfer_latency_s,
-                router="two_choices" if before > 8 else "least",
-            )
-        )  # fmt: skip
-        pools.append(decode)
-    if not pools:  # every lane is smaller than half a replica a cell
-        return _pools(parts[:1], n_cells, gain, hit, prompt)
-    return tuple(pools), tuple(front), kept
-
-
-def _faster(table: StepTable, gain: float, tokens_per_step: float = 1.0) -> StepTable:
-    """The table after software steps that multiply its speed, per token where a step makes several.
-
-    Drafts are counted at their mean, so that lanes with and without them can serve one stream.
-    """
-    decode = table.decode_s / (gain * tokens_per_step)
-    shared = table.shared_s / (gain * tokens_per_step)
-    return replace(table, decode_s=decode, prefill_s=table.prefill_s / gain, shared_s=shared)
-
-
-def _lengths(mean: float, cv: float) -> Lengths:
-    return lognormal(mean, cv)
+    metrics: Metrics
+    in_flight: Ints
+    kernel_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Simulated:
-    """A class of demand in a simulated quarter.
+    """A class of demand in a block of a simulated quarter, or over its day.
 
     ``attained_frac`` is the share of requests within both limits, and ``needed_frac`` what the objective asks for.
+    ``is_stable`` says that requests in flight do not grow while it counts: only then are times those of a steady load.
     """
 
     name: str
+    block: str
     n_cells: int
     n_simulated: int
     n_requests: int
     attained_frac: float
     needed_frac: float
+    is_stable: bool
     metrics: Metrics
     kernel_s: float
 
@@ -254,70 +79,378 @@ class Simulated:
         return self.attained_frac >= self.needed_frac
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """Which part of a fleet is simulated: ``n`` of the cells, ``horizon_s`` of their block."""
+
+    cells: Cells
+    n: int
+    horizon_s: float
+
+    @property
+    def requests(self) -> float:
+        """Expected, with those that are not counted."""
+        return self.n * self.cells.cell_rate_per_s * (self.horizon_s + 2.0 * self.cells.warm_s)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """Samples under way: what is finished, by (sample, cell). Mutable; ``stop`` ends it between two instants."""
+
+    samples: Sequence[Sample]
+    seed: int = 0
+    done: dict[tuple[int, int], Part] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every cell of every sample is."""
+        return len(self.done) == sum(sample.n for sample in self.samples)
+
+    def parts(self, sample: int) -> list[Part]:
+        """Finished cells of a sample, in their order."""
+        return [self.done[key] for key in sorted(self.done) if key[0] == sample]
+
+
+def simulate(run: Run, *, threads: int | None = None, tick: Callable[[int], None] | None = None) -> None:
+    """Goes on with a run to its end, or to Ctrl-C: what is not begun then is left, what runs is given up.
+
+    ``tick`` is called with requests that have ended since it was called last, by one thread at a time.
+    """
+    lock = threading.Lock()
+
+    def told(ended: int) -> None:
+        if tick:
+            with lock:
+                tick(ended)
+
+    def one(key: tuple[int, int]) -> Part | None:
+        sample = run.samples[key[0]]
+        return simulate_cell(
+            sample.cells, key[1], horizon_s=sample.horizon_s, seed=run.seed, tick=told, stop=run.stop
+        )  # fmt: skip
+
+    every = [(k, cell) for k, sample in enumerate(run.samples) for cell in range(sample.n)]
+    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as crew:
+        begun: dict[tuple[int, int], Future[Part | None]] = {
+            key: crew.submit(one, key) for key in every if key not in run.done
+        }
+        try:
+            for key, future in begun.items():
+                part = future.result()
+                if part is not None:
+                    run.done[key] = part
+        except BaseException:
+            run.stop.set()
+            for future in begun.values():
+                future.cancel()
+            for key, future in begun.items():  # those that had ended by then count
+                if not future.cancelled() and future.exception() is None:
+                    part = future.result()
+                    if part is not None:
+                        run.done[key] = part
+            raise
+
+
 def simulate_cells(
     cells: Cells,
     *,
     n: int,
-    horizon_s: float = DAY_S,
-    start_s: float = 0.0,
+    horizon_s: float | None = None,
     factor: float = 1.0,
     seed: int = 0,
     threads: int | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """``n`` of the cells of a class over a part of the day, with ``factor`` times the load.
+    """``n`` of the cells of a class over some time of their block (all of it), with ``factor`` times the load."""
+    loads = tuple(load.scaled(factor) for load in cells.loads)
+    sample = Sample(cells=replace(cells, loads=loads), n=n, horizon_s=horizon_s or 3600.0 * cells.hours)
+    run = Run(samples=[sample], seed=seed)
+    simulate(run, threads=threads, tick=tick)
+    return simulated(cells, run.parts(0))
 
-    Cells are drawn alike but for their random numbers, which go by the number of the cell: the outcome does not depend
-    on ``threads``. ``tick`` is called with the requests that have ended since it was called last.
-    """
-    load = _from(cells.load.scaled(factor), start_s)
-    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as crew:
-        parts = list(crew.map(lambda k: _one_cell(cells, load, k, horizon_s, seed, tick), range(n)))
-    metrics = merge([part[0] for part in parts])
+
+def simulated(cells: Cells, parts: Sequence[Part]) -> Simulated:
+    """Cells of a class in a block together."""
+    metrics = merge([part.metrics for part in parts])
     total = metrics.total
     sent = total.n["sent"]
     return Simulated(
-        name=cells.name, n_cells=cells.n, n_simulated=n, n_requests=sent,
+        name=cells.name, block=cells.block, n_cells=cells.n, n_simulated=len(parts), n_requests=sent,
         attained_frac=total.n["good"] / sent if sent else 1.0, needed_frac=cells.percentile,
-        metrics=metrics, kernel_s=sum(part[1] for part in parts),
+        is_stable=_is_stable(np.sum([part.in_flight for part in parts], axis=0), sent), metrics=metrics,
+        kernel_s=sum(part.kernel_s for part in parts),
     )  # fmt: skip
 
 
-def simulate_trace(cells: Cells, requests: Requests, *, seed: int = 0) -> Simulated:
-    """One cell of a class under the requests of a trace, its times stretched to the class's busiest rate in a cell.
+def over_day(blocks: Sequence[tuple[Cells, Simulated]]) -> Simulated:
+    """A class over the blocks that were simulated; blocks count by their requests of a day."""
+    if len(blocks) == 1:
+        return blocks[0][1]
+    weights = np.array([cells.rate_per_s * cells.hours for cells, _ in blocks])
+    each = [one for _, one in blocks]
+    metrics = merge([one.metrics for one in each])
+    return replace(
+        each[0], block="day", n_cells=max(one.n_cells for one in each), metrics=metrics,
+        n_simulated=max(one.n_simulated for one in each), n_requests=sum(one.n_requests for one in each),
+        attained_frac=float(np.average([one.attained_frac for one in each], weights=weights)),
+        is_stable=all(one.is_stable for one in each), kernel_s=sum(one.kernel_s for one in each),
+    )  # fmt: skip
 
-    Lengths, order and bursts are those of the trace; what it says of prefixes shown before counts as found.
+
+def _is_stable(in_flight: Ints, sent: int) -> bool:
+    """Whether requests in flight grow by no more than chance and 2 % of what is sent in the time between."""
+    third = len(in_flight) // 3
+    before, after = in_flight[:third], in_flight[-third:]
+    grown = float(after.mean() - before.mean())
+    return grown <= _GROWTH * sent * (1.0 - third / len(in_flight)) + 4.0 * BURST_CV * sqrt(max(before.mean(), 1.0))
+
+
+# --- one cell
+
+
+def simulate_cell(
+    cells: Cells,
+    cell: int,
+    *,
+    horizon_s: float,
+    seed: int = 0,
+    tick: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Part | None:
+    """One cell for the time that counts and those before and behind it; None where ``stop`` was set meanwhile."""
+    lasts = horizon_s + 2.0 * cells.warm_s
+    drawn = windows(
+        cells.loads, seed=seed, cell=cell, horizon_s=cells.ramp_s + lasts, window_requests=_WINDOW
+    )  # fmt: skip
+    chunks = (_after(chunk, cells.ramp_s) for chunk in drawn)
+    return _counted(cells, _ends(chunks), (cells.warm_s, horizon_s), (seed, cell), tick=tick, stop=stop)
+
+
+def _counted(
+    cells: Cells,
+    chunks: Iterator[tuple[Requests, bool]],
+    span: tuple[float, float],
+    number: tuple[int, int],
+    *,
+    tick: Callable[[int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Part | None:
+    """A cell under requests of which those of ``span`` (start, length) count."""
+    start, length = span
+    fleet = _with_outages(cells, start + length + start, number)
+    bins = max(1, min(288, int(length // 300)))
+    width_s = length / bins
+    before = ceil(start / width_s) if start else 0
+    shift_s = before * width_s - start  # the clock starts this early, so that a bin begins with what counts
+    fleet = replace(fleet, outages=tuple(replace(o, start_s=o.start_s + shift_s, end_s=o.end_s + shift_s)
+                                         for o in fleet.outages))  # fmt: skip
+    start += shift_s
+    memory = new_memory(setup_of(fleet), slots=4096, bins=before + bins + 1, bin_ns=int(width_s * NS_PER_S))
+    _scale_from(memory, 0.5 * start)
+    looks = [int((start + length * k / (_LOOKS - 1)) * NS_PER_S) for k in range(_LOOKS)]
+    seen: list[int] = []
+    spent, ended = 0.0, 0
+
+    def go_on(total: int) -> bool:
+        nonlocal ended
+        if tick and total > ended:
+            tick(total - ended)
+        ended = total
+        return not (stop is not None and stop.is_set())
+
+    for chunk, is_last in chunks:
+        rows, ids = packed(_rows(chunk, cells, (start, start + length), shift_s))
+        end = int(rows[-c.W_COLUMNS + c.W_ARRIVAL]) + 1
+        memory.m[c.G_ROW] = 0
+        began = time.perf_counter()
+        while len(seen) < _LOOKS and (looks[len(seen)] < end or is_last):
+            memory = run_kernel(memory, rows, ids, stop=looks[len(seen)], drain=False, tick=go_on, pause=_PAUSE)
+            if stop is not None and stop.is_set():
+                return None
+            seen.append(int(memory.m[c.G_OPEN]))
+        memory = run_kernel(memory, rows, ids, stop=end, drain=is_last, tick=go_on, pause=_PAUSE)
+        spent += time.perf_counter() - began
+        if not go_on(int(memory.m[c.G_ENDED])):
+            return None
+    settle(memory.m, int(memory.m[c.G_NOW]))
+    metrics = measure(memory, fleet)
+    counted = Metrics(
+        streams=metrics.streams[: len(cells.loads)], lines=tuple(_of(line, before, bins) for line in metrics.lines),
+        end_s=length,
+    )  # fmt: skip
+    return Part(metrics=counted, in_flight=np.array(seen + [0] * (_LOOKS - len(seen))), kernel_s=spent)
+
+
+def _scale_from(memory: Memory, time_s: float) -> None:
+    """Puts off the first autoscaling until the cell has filled."""
+    m = memory.m
+    for k in range(int(m[c.G_N_POOLS])):
+        tick = int(m[c.G_POOLS]) + k * c.P_COLUMNS + c.P_TICK
+        if m[tick] < NEVER:
+            m[tick] += int(time_s * NS_PER_S)
+
+
+def _of(line: Line, first: int, bins: int) -> Line:
+    """The line's bins of what is counted."""
+    some = slice(first, first + bins)
+    width = line.width_s[some]
+    return replace(
+        line, start_s=np.cumsum(width) - width, width_s=width,
+        values={key: value[some] for key, value in line.values.items()},
+    )  # fmt: skip
+
+
+def _after(chunk: Requests, start_s: float) -> Requests:
+    """Requests from a time on, which becomes 0."""
+    if start_s == 0.0:
+        return chunk
+    some = chunk.take(np.flatnonzero(chunk.arrival_s >= start_s))
+    return replace(some, arrival_s=some.arrival_s - start_s)
+
+
+def _ends(parts: Iterator[Requests]) -> Iterator[tuple[Requests, bool]]:
+    """Each window, and whether it is the last."""
+    held = None
+    for part in parts:
+        if not len(part):
+            continue
+        if held is not None:
+            yield held, False
+        held = part
+    if held is not None:
+        yield held, True
+
+
+def _rows(requests: Requests, cells: Cells, counted: tuple[float, float], shift_s: float = 0.0) -> Rows:
+    most = cells.most_tokens
+    inputs = np.minimum(requests.input_tokens, most - most // 4)
+    outputs = np.minimum(requests.output_tokens, most - inputs)
+    columns: dict[str, Ints] = {}
+    if (requests.shared_tokens >= 0).any():
+        columns["cached"] = np.clip(requests.shared_tokens, 0, inputs)
+    arrival_s = requests.arrival_s + shift_s
+    counts = (arrival_s >= counted[0]) & (arrival_s < counted[1])
+    stream = np.where(counts, requests.stream, requests.stream + len(cells.loads))
+    return rows_of(np.rint(arrival_s * NS_PER_S).astype(np.int64), inputs, outputs, stream.astype(np.int64), **columns)
+
+
+def _with_outages(cells: Cells, lasts_s: float, number: tuple[int, int]) -> Fleet:
+    """The fleet of one cell: its seed, and when which replica fails."""
+    rng = np.random.default_rng([*number, 0xFA11])
+    outages: list[Outage] = []
+    replica = 0
+    for pool in cells.fleet.pools:
+        rate = cells.failures_per_s * pool.table.n_packages
+        for _ in range(pool.n_replicas):
+            at = rng.exponential(1.0 / rate) if rate else inf
+            while at < lasts_s:
+                outages.append(Outage(replica=replica, start_s=at, end_s=at + REPAIR_S))
+                at += REPAIR_S + rng.exponential(1.0 / rate)
+            replica += 1
+    return replace(cells.fleet, outages=tuple(outages), seed=number[0] * 1_000_003 + number[1])
+
+
+# --- what a replica yields
+
+
+def steady_tokens_per_s(cells: Cells, lane: Lane, *, seed: int = 0) -> float:
+    """Output tokens a second of one replica of a lane at its operating point, with the prompts that come with them.
+
+    A closed loop keeps as many requests in flight as the plan thinks of, so that there is neither queue nor chance.
     """
-    rate = len(requests) / max(float(requests.arrival_s[-1] - requests.arrival_s[0]), 1e-9)
-    stretch = rate / float(cells.load.rate_per_s.max()) if cells.load.rate_per_s.max() > 0.0 else 1.0
-    fleet = replace(cells.fleet, seed=seed)
-    setup = setup_of(fleet)
-    too_long = np.flatnonzero(requests.input_tokens + requests.output_tokens > _most_tokens(cells))
+    names = {lane.name, f"{lane.name} prefill"}
+    pools = [pool for pool in cells.fleet.pools if pool.name in names]
+    share = lane.replica.prefill_per_decode
+    n = max(1, min(ceil(1.0 / share), 16)) if len(pools) > 1 else 1
+    counts = [max(1, round(n * share)), n] if len(pools) > 1 else [n]
+    pools = [
+        replace(pool, n_replicas=count, scaling=None, hands_to=1 if pool.hands_to >= 0 else -1)
+        for pool, count in zip(pools, counts, strict=True)
+    ]
+    traffic = replace(cells.fleet.traffic[0], pools=(0,), latency_s=(), priority=0, gate=inf, spill_s=inf)
+    fleet = Fleet(pools=tuple(pools), traffic=(traffic,), seed=seed)
+    flight = pools[-1].max_sequences * n
+    load = replace(cells.loads[0], rate_per_s=np.ones(1) / len(cells.loads))
+    life = _life_turns(flight)
+    drawn = next(windows([load], seed=seed, horizon_s=cells.ramp_s + 4.0 * life, window_requests=_WINDOW))
+    rows = _rows(_after(drawn, min(cells.ramp_s, float(drawn.arrival_s[-1]) / 2.0)), cells, (0.0, inf))
+    rows = rows._replace(arrival=np.zeros_like(rows.arrival))
+    life_s = len(rows.arrival) * float(rows.outputs.mean()) / (n * max(lane.planned_tokens_per_s, 1e-9))
+    memory = new_memory(
+        setup_of(fleet, flight), slots=max(4096, 4 * flight), bins=400, bin_ns=max(int(life_s * 1e7), 1)
+    )
+    memory = run_kernel(memory, *packed(rows))
+    end = int(memory.m[c.G_NOW])
+    settle(memory.m, end)
+    made = _output_by_bin(memory, len(pools) - 1)
+    used = np.flatnonzero(made)[-1] + 1
+    some = slice(used // 4, max(used - used // 4, used // 4 + 1))
+    return float(made[some].sum() / (len(made[some]) * int(memory.m[c.G_BIN_NS]) / NS_PER_S) / n)
+
+
+def _life_turns(flight: int) -> float:
+    """Requests for a closed loop of so many in flight."""
+    return float(max(12 * flight, 2000))
+
+
+def _output_by_bin(memory: Memory, pool: int) -> Ints:
+    m = memory.m
+    at = int(m[int(m[c.G_POOLS]) + pool * c.P_COLUMNS + c.P_LINES])
+    bins = int(m[c.G_N_BINS])
+    lines: Ints = m[at : at + bins * c.T_COLUMNS].reshape(bins, c.T_COLUMNS)[:, c.T_OUTPUT].copy()
+    return lines
+
+
+# --- traces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traced:
+    """A class under a trace: the outcome, how often the trace was repeated, and the time that counted [s]."""
+
+    simulated: Simulated
+    repeats: int
+    counted_s: float
+
+
+def simulate_trace(cells: Cells, requests: Requests, *, seed: int = 0) -> Traced:
+    """One cell of a class under the requests of a trace, its times stretched to the cell's rate in its block.
+
+    Lengths, order and bursts are those of the trace; what it says of prefixes shown before counts as found. A trace
+    that is shorter than the time before what counts and ten minutes is sent again and again.
+    """
+    most = cells.most_tokens
+    too_long = np.flatnonzero(requests.input_tokens + requests.output_tokens > most)
     if len(too_long):
-        k, most = int(too_long[0]), _most_tokens(cells)
+        k = int(too_long[0])
         raise TraceError(
             f"row {requests.line[k]}: {requests.input_tokens[k]:,} + {requests.output_tokens[k]:,} tokens; a replica "
             f"for {cells.name} holds {most:,}; leave out such rows ({len(too_long):,})"
         )
-    rows = rows_of(
-        np.rint((requests.arrival_s - requests.arrival_s[0]) * stretch * NS_PER_S).astype(np.int64),
-        np.array(requests.input_tokens),
-        np.array(requests.output_tokens),
-        cached=np.clip(requests.shared_tokens, 0, requests.input_tokens),
-    )
-    end_s = float(rows.arrival[-1]) / NS_PER_S
-    bins = max(1, min(288, int(end_s // 300)))
-    memory = new_memory(setup, slots=4096, bins=bins + 1, bin_ns=max(int(end_s / bins * NS_PER_S), 1))
-    began = time.perf_counter()
-    memory = run_kernel(memory, *packed(rows))
-    spent = time.perf_counter() - began
-    settle(memory.m, int(memory.m[c.G_NOW]))
-    metrics = measure(memory, fleet)
-    total = metrics.total
-    return Simulated(
-        name=cells.name, n_cells=cells.n, n_simulated=1, n_requests=total.n["sent"],
-        attained_frac=total.n["good"] / max(total.n["sent"], 1), needed_frac=cells.percentile,
-        metrics=metrics, kernel_s=spent,
+    n, rate = len(requests), cells.cell_rate_per_s
+    lasts_s = n / rate
+    first, last = float(requests.arrival_s[0]), float(requests.arrival_s[-1])
+    gaps = (last - first) * n / (n - 1) if n > 1 and last > first else 1.0  # with the gap to the next time round
+    arrival = (requests.arrival_s - first) * lasts_s / gaps
+    counted_s = max(lasts_s, _TRACE_S)
+    repeats = ceil((counted_s + 2.0 * cells.warm_s) / lasts_s - 1e-9)
+    times = (arrival[None, :] + lasts_s * np.arange(repeats)[:, None]).ravel()
+    again = {
+        name: np.tile(getattr(requests, name), repeats) for name in ("input_tokens", "output_tokens", "shared_tokens")
+    }
+    plain = requests_of(times, **again, streams=(cells.loads[0].stream,))
+    one = replace(cells, loads=cells.loads[:1], fleet=_of_one_stream(cells.fleet, len(cells.loads)))
+    part = _counted(one, iter([(plain, True)]), (cells.warm_s, counted_s), (seed, 0))
+    assert part is not None
+    return Traced(simulated=simulated(cells, [part]), repeats=repeats, counted_s=counted_s)
+
+
+def _of_one_stream(fleet: Fleet, tiers: int) -> Fleet:
+    """The fleet with the first tier's stream alone, open to all."""
+    counted, around = fleet.traffic[0], fleet.traffic[tiers]
+    return replace(
+        fleet, traffic=tuple(replace(one, priority=0, gate=inf) for one in (counted, around))
     )  # fmt: skip
 
 
@@ -334,61 +467,10 @@ def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Re
     return [(max(found, key=lambda cells: cells.rate_per_s), requests)]
 
 
-def _from(load: Load, start_s: float) -> Load:
-    """The load from a time of the day on."""
-    if start_s == 0.0:
-        return load
-    shift = round(start_s / load.bin_s)
-    return replace(load, rate_per_s=np.roll(load.rate_per_s, -shift))
-
-
-def _one_cell(
-    cells: Cells, load: Load, cell: int, horizon_s: float, seed: int, tick: Callable[[int], None] | None
-) -> tuple[Metrics, float]:
-    """One cell from empty to the last request, and the seconds that took in the kernel."""
-    fleet = replace(cells.fleet, seed=seed * 1_000_003 + cell)
-    setup = setup_of(fleet)
-    bins = max(1, min(288, int(horizon_s // 300)))
-    memory = new_memory(setup, slots=4096, bins=bins + 1, bin_ns=int(horizon_s / bins * NS_PER_S))
-    spent = 0.0
-    for chunk, is_last in _chunks(windows([load], seed=seed, horizon_s=horizon_s, cell=cell, window_requests=_WINDOW)):
-        rows, ids = packed(_rows(chunk, cells))
-        before = int(memory.m[c.G_ENDED])
-        began = time.perf_counter()
-        memory.m[c.G_ROW] = 0
-        memory = run_kernel(memory, rows, ids, stop=int(rows[-c.W_COLUMNS + c.W_ARRIVAL]) + 1, drain=is_last)
-        spent += time.perf_counter() - began
-        if tick:
-            tick(int(memory.m[c.G_ENDED]) - before)
-    settle(memory.m, int(memory.m[c.G_NOW]))
-    return measure(memory, fleet), spent
-
-
-def _chunks(parts: Iterator[Requests]) -> Iterator[tuple[Requests, bool]]:
-    """Each window, and whether it is the last."""
-    held = None
-    for part in parts:
-        if not len(part):
-            continue
-        if held is not None:
-            yield held, False
-        held = part
-    if held is not None:
-        yield held, True
-
-
-def _most_tokens(cells: Cells) -> int:
-    """Tokens of the largest request that every replica of the cell can hold; longer draws are cut to it."""
-    held = [pool.kv_blocks * pool.block_tokens for pool in cells.fleet.pools if pool.kv_blocks]
-    return max(min(held, default=1 << 40), 2)
-
-
-def _rows(requests: Requests, cells: Cells) -> Rows:
-    most = _most_tokens(cells)
-    inputs = np.minimum(requests.input_tokens, most // 2)
-    outputs = np.minimum(requests.output_tokens, most - inputs)
-    columns: dict[str, np.ndarray] = {}
-    if cells.load.hit_share > 0.0:
-        columns["cached"] = np.clip(requests.shared_tokens, 0, inputs)
-    arrival = np.rint(requests.arrival_s * NS_PER_S).astype(np.int64)
-    return rows_of(arrival, inputs, outputs, **columns)
+def busiest(found: Sequence[Cells]) -> tuple[Cells, ...]:
+    """Of every class its busiest block."""
+    most: Mapping[str, Cells] = {
+        name: max((one for one in found if one.name == name), key=lambda one: one.rate_per_s)
+        for name in dict.fromkeys(one.name for one in found)
+    }
+    return tuple(most.values())

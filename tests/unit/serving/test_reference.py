@@ -289,6 +289,65 @@ def test_a_full_pool_spills() -> None:
     assert seen.replica == [0, 0, 1]
 
 
+def test_a_full_decode_pool_spills() -> None:
+    # row 0: prefill -> 10 at pool 0, 5 steps at pool 1 -> 15. At 12 pool 1 has 1 request of 1 x 1: row 1 goes to pool
+    # 2; at 15 sharp (ends before arrivals) it is empty again: row 2 goes to pool 0 and -> 25, 26 at pool 1
+    traffic = (Traffic(name="all", pools=(0, 2)),)
+    pools = (pool(hands_to=1), pool(max_sequences=1, spill_fill=1.0), pool())
+    seen = run(pools, [0, 12, 15], 4, [6, 2, 2], traffic=traffic)
+    assert seen.replica == [1, 2, 1] and seen.end_ms == [15.0, 23.0, 26.0]
+    # full itself the last lane does not take it either: home
+    pools = (*pools[:2], pool(spill_fill=0.0))
+    assert run(pools, [0, 12], 4, [6, 2], traffic=traffic).replica == [1, 1]
+
+
+def test_a_lane_without_a_replica_that_decodes_is_not_taken() -> None:
+    # pool 1 is gone from 5 to 1500: rows 1 and 2 come at 6 and 1600. Row 0 is at pool 0 by then, is handed over at 10
+    # and asks at 10, 1010 and 2010: two steps -> 2012
+    traffic = (Traffic(name="all", pools=(0, 2)),)
+    out = (Outage(replica=1, start_s=5e-3, end_s=1.5),)
+    seen = run((pool(hands_to=1), pool(), pool()), [0, 6, 1600], 4, [3, 1, 1], traffic=traffic, outages=out)
+    assert seen.replica == [1, 2, 0] and seen.end_ms == [2012.0, 16.0, 1610.0]
+    # without another lane row 1 asks at the door at 6, 1006 and 2006
+    seen = run((pool(hands_to=1), pool()), [0, 6], 4, [3, 1], outages=out)
+    assert seen.end_ms == [2012.0, 2016.0]
+
+
+def test_gate_counts_the_pools_that_decode() -> None:
+    # 1 + 2 places. Rows 0 and 1 are at pool 0 (10, 20), row 2 comes at 12 when 1 decodes (10 -> 15) and 1 prefills:
+    # let in; row 3 finds 3 of 3
+    gated = (Traffic(name="free", gate=1.0),)
+    seen = run((pool(max_sequences=1, hands_to=1), pool(max_sequences=2)), [0, 0, 12, 13], 4, 6, traffic=gated)
+    assert seen.status == [COMPLETED, COMPLETED, COMPLETED, GATED]
+
+
+def test_home_lanes_by_share() -> None:
+    # the draws of rows 0 to 5 with seed 0, as parts of 2^32: 0.736, 0.770, 0.782, 0.236, 0.909, 0.817
+    drawn = [(splitmix64((k * 0xBF58476D1CE4E5B9 - 0x94D049BB133111EB) % 2**64) & 0xFFFFFFFF) / 2**32 for k in range(6)]
+    assert [round(part, 3) for part in drawn] == [0.736, 0.770, 0.782, 0.236, 0.909, 0.817]
+    # shares of 3, 0, 1: the first up to 0.75, then the third
+    traffic = (Traffic(name="all", pools=(0, 1, 2), share=(3.0, 0.0, 1.0)),)
+    assert run((pool(), pool(), pool()), [0] * 6, 4, 1, traffic=traffic).replica == [0, 2, 2, 0, 2, 2]
+    # lost with its replica at 4 each goes to the other replica of its own lane
+    out = tuple(Outage(replica=k, start_s=4e-3, end_s=1.0) for k in (0, 4))
+    two = pool(n_replicas=2, max_sequences=8, router="round_robin")
+    seen = run((two, two, two), [0, 0], 4, 1, traffic=traffic, outages=out)
+    assert seen.replica == [1, 5] and seen.end_ms == [14.0, 14.0]
+
+
+def test_spilling_goes_on_from_home_and_around() -> None:
+    # room for one request each; home is the second lane: pools 1, 2, 0, and when all are full home
+    one = pool(max_sequences=2, spill_fill=0.5)
+    traffic = (Traffic(name="all", pools=(0, 1, 2), share=(0.0, 1.0, 0.0)),)
+    assert run((one, one, one), [0] * 4, 4, 1, traffic=traffic).replica == [1, 2, 0, 1]
+
+
+@pytest.mark.parametrize("share", [(1.0,), (1.0, -1.0), (0.0, 0.0), (np.inf, 1.0), (np.nan, 1.0)])
+def test_shares_that_make_no_sense(share: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"traffic all: .*share"):
+        Traffic(name="all", pools=(0, 1), share=share)
+
+
 def test_routers() -> None:
     assert run(pool(n_replicas=3, router="round_robin"), [0] * 5, 4, 1).replica == [0, 1, 2, 0, 1]
     assert run(pool(n_replicas=3, router="least"), [0] * 5, [9, 4, 4, 4, 4], 1).replica == [0, 1, 2, 0, 1]

@@ -1,0 +1,82 @@
+"""An interrupted simulation of a fleet as a file: cells that are finished, to go on with the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from gigawatt.core.errors import ScenarioError
+from gigawatt.serving import memory as c
+from gigawatt.serving.metrics import LINE_UNITS, Counts, Line, Metrics
+from gigawatt.study.fleet import Part, Run
+
+
+def run_key(run: Run, more: str = "") -> str:
+    """What a file to resume must match: fleets, loads, samples, seed, and what the caller adds."""
+    told: list[object] = [run.seed, more]
+    for one in run.samples:
+        cells = one.cells
+        told += [
+            cells.name, cells.block, one.n, one.horizon_s, cells.rate_per_s, cells.cell_rate_per_s, cells.warm_s,
+            [(pool.name, pool.n_replicas, pool.max_sequences, pool.kv_blocks) for pool in cells.fleet.pools],
+            [float(pool.table.decode_s.sum() + pool.table.prefill_s.sum()) for pool in cells.fleet.pools],
+            [(load.stream.name, float(load.rate_per_s[0]), load.cv) for load in cells.loads],
+        ]  # fmt: skip
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def save_run(run: Run, path: Path, key: str) -> None:
+    """Writes what is finished. Raises ScenarioError where it cannot."""
+    arrays: dict[str, np.ndarray] = {"key": np.array(key)}
+    for (sample, cell), part in run.done.items():
+        at, metrics = f"{sample}.{cell}", part.metrics
+        arrays[f"{at}.counts"] = np.array([[one.n[name] for name in c.COUNTS] for one in metrics.streams])
+        arrays[f"{at}.sketches"] = np.stack([one.sketches for one in metrics.streams])
+        arrays[f"{at}.lines"] = np.stack(
+            [np.stack([line.start_s, line.width_s, *(line.values[k] for k in LINE_UNITS)]) for line in metrics.lines]
+        )
+        arrays[f"{at}.in_flight"] = part.in_flight
+        arrays[f"{at}.times"] = np.array([metrics.end_s, part.kernel_s])
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ScenarioError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
+def resume_run(run: Run, path: Path, key: str) -> None:
+    """Puts the finished cells of a file into a run. Raises ScenarioError where it is none or of another simulation."""
+    if not path.is_file():
+        raise ScenarioError(f"{path} is not there; an interrupted simulation says which file it wrote")
+    try:
+        with np.load(path) as file:
+            if str(file["key"]) != key:
+                raise ScenarioError(
+                    f"{path} is of another simulation; resume it with the same scenario, quarter, size and seed"
+                )
+            cells = sorted({name.rsplit(".", 1)[0] for name in file.files if name != "key"})
+            for at in cells:
+                sample, cell = (int(part) for part in at.split("."))
+                read = {name: file[f"{at}.{name}"] for name in ("counts", "sketches", "lines", "in_flight", "times")}
+                run.done[sample, cell] = _part(run, sample, read)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ScenarioError(f"{path} is no interrupted simulation; it cannot be resumed") from error
+
+
+def _part(run: Run, sample: int, read: dict[str, np.ndarray]) -> Part:
+    cells = run.samples[sample].cells
+    streams = tuple(
+        Counts(name=traffic.name, n=dict(zip(c.COUNTS, counts.tolist(), strict=True)), sketches=sketches)
+        for traffic, counts, sketches in zip(cells.fleet.traffic, read["counts"], read["sketches"], strict=False)
+    )
+    lines = tuple(
+        Line(name=pool.name, start_s=line[0], width_s=line[1], values=dict(zip(LINE_UNITS, line[2:], strict=True)))
+        for pool, line in zip(cells.fleet.pools, read["lines"], strict=True)
+    )
+    end_s, kernel_s = read["times"].tolist()
+    metrics = Metrics(streams=streams, lines=lines, end_s=end_s)
+    return Part(metrics=metrics, in_flight=read["in_flight"], kernel_s=kernel_s)
