@@ -24,8 +24,8 @@ FORMATS = ("auto", "plain", "azure", "mooncake", "agentic", "servegen")
 BLOCK_TOKENS = 512
 """Tokens of a hashed block where the file does not say: Mooncake's, and the grain of synthesised blocks."""
 
-_LATEST_S = 1e11
-"""From here on an arrival is no number of seconds: since 1970 they would be of the year 5138."""
+_LATEST_S = 9e9
+"""Arrivals from here on are no seconds since 1970, which run in whole nanoseconds."""
 
 _MANY_BAD = 0.01
 """Share of rows left out from which a note says so."""
@@ -252,7 +252,7 @@ def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, c
     checks.refuse(
         arrival >= _LATEST_S,
         lambda row: (
-            f"{name} is {_shown(columns, name, row)} s, beyond the year 5000; it looks like {_unit(arrival[row])}: "
+            f"{name} is {_shown(columns, name, row)} s, beyond the year 2250; it looks like {_unit(arrival[row])}: "
             "divide it to seconds, or name a column of milliseconds arrival_ms"
         ),
     )
