@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.alternatives import alternatives
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
 app.command()(simulate)
+app.command()(alternatives)
 app.command()(calibrate)
 app.command()(replay)
 
