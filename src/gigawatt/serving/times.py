@@ -6,7 +6,7 @@ import math
 
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import Floats, Integers
-from gigawatt.serving.steps import kernel, part, quotient
+from gigawatt.serving.steps import part, quotient
 
 
 @part
