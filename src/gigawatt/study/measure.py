@@ -195,7 +195,8 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
         value.append(per_work)
     weight = xr.DataArray(value, dims="workload", coords={"workload": plan["demand"]["workload"]})
     asked = float((daily_mean(case, plan["demand"]) * weight).sum())
-    missed = float((daily_mean(case, plan["unmet"]) * weight).sum())
+    unmet = plan["unmet"] - plan["priced_out"] if "priced_out" in plan else plan["unmet"]
+    missed = float((daily_mean(case, unmet) * weight).sum())
     return missed / asked if asked > 0 else 0.0
 
 
