@@ -32,6 +32,7 @@ from gigawatt.serving.metrics import Metrics, measure, merge
 from gigawatt.serving.simulate import run_kernel
 from gigawatt.study.cluster import over_ranks, riding
 from gigawatt.study.inputs import software_gain
+from gigawatt.study.lanes import speeds_of, users_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,6 +89,10 @@ def cells_of(
         raise ScenarioError(f"{quarter} is not in the plan; it runs from {labels[0]} to {labels[-1]}")
     found = []
     for item in case.classes:
+        if speeds_of(item) or users_of(case, item) != (None,):
+            raise ScenarioError(
+                f"{item.id} is served at several speeds or in several regions; a simulated fleet has one of each"
+            )
         if item.workload.kind == "inference":
             one = _class_cells(case, plan.sel(quarter=quarter), item, labels.index(quarter), day, replicas)
             if one is not None:
