@@ -61,7 +61,7 @@ def speed_figure(sweep: Sweep) -> go.Figure:
     for column in (1, 2):
         figure.add_hline(
             y=100 * SEED_SHARE, line={"color": INK, "width": 1}, row=1, col=column, annotation_text=f"{TENTH}, S4.16",
-            annotation_position="top right", annotation_font={"size": 12, "color": "white" if column == 1 else INK},
+            annotation_position="top left", annotation_font={"size": 12, "color": "white" if column == 1 else INK},
         )  # fmt: skip
         figure.add_vline(x=1.0, line={"color": LINE, "width": 1, "dash": "dot"}, row=1, col=column)
         figure.update_xaxes(

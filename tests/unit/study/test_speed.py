@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_a_faster_tier_never_serves_more_for_a_watt(case: Case) -> None:
         by_class.setdefault(f"{lane.pool}>{lane.row.id}", []).append((lane.speed, float(rate.sel(lane=lane.label)[0])))
     for name, rows in by_class.items():
         rates = [value for _, value in sorted(rows)]
-        assert all(b <= a * (1 + 1e-9) for a, b in zip(rates, rates[1:], strict=False)), name
+        assert all(b <= a * (1 + 1e-9) for a, b in pairwise(rates)), name
 
 
 def test_shares_and_worth_hold_what_the_scenario_says(case: Case) -> None:
@@ -75,7 +76,7 @@ def test_a_warm_plan_is_the_plan_from_scratch(case: Case, swept: Sweep) -> None:
 def test_more_worth_never_costs_and_sells_more_speed(swept: Sweep) -> None:
     for points in swept.curves.values():
         costs = [point.objective_usd for point in points]
-        assert all(b <= a + 1.0 for a, b in zip(costs, costs[1:], strict=False))
+        assert all(b <= a + 1.0 for a, b in pairwise(costs))
         for point in points:
             assert sum(point.fast.values()) == pytest.approx(1.0)
             assert 0.0 <= point.share("tokens_per_s", swept.low_latency) <= 1.0
