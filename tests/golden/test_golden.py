@@ -14,6 +14,7 @@ from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.live import build
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
+from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
 from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
 
 Golden = Callable[[str, str], None]
@@ -35,6 +36,12 @@ def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
         credit_limit_musd=8.0, credit_rate=0.05, credit_spread=0.02, patience=by("workload", ["work"], [2]).astype(int),
     )  # fmt: skip
     golden("every_family.lp", lp_text(build(inputs)[0]))
+
+
+def test_lp_text_of_a_plan_with_speeds_survival_and_a_curve(golden: Golden) -> None:
+    speeds, survival, curve = two_speeds(1.5, paid=1.0), in_regions("ab", 0.8), on_a_curve(1.0, paid=1.0)
+    texts = [lp_text(build(inputs)[0]) for inputs in (speeds, survival, curve)]
+    golden("service.lp", "\n".join(texts))
 
 
 @pytest.mark.parametrize("name", bundled())

@@ -17,6 +17,7 @@ from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.serve import replay
 from gigawatt.cli.simulate import simulate
+from gigawatt.cli.speed import speed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,7 @@ app.command()(simulate)
 app.command()(alternatives)
 app.command()(calibrate)
 app.command()(replay)
+app.command()(speed)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

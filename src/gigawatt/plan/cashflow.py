@@ -8,6 +8,7 @@ import numpy.typing as npt
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.variables import Decisions
+from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
@@ -20,7 +21,9 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:
     """Income from work that is paid by the token (quarter) [MUSD]."""
-    return (x.served * (d.income_musd * d.hours_frac)).sum("workload", "block")
+    sold = (x.served * (d.income_musd * d.hours_frac)).sum("workload", "block")
+    more = paid_musd(d.service, d.rate, d.hours_frac, x) if d.service is not None else None
+    return sold if more is None else sold + more
 
 
 def released_cash(d: PlanInputs, x: Decisions) -> Expression:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.solve import LivePlan
+from gigawatt.plan.worth import extra_income, priced_out
 
 
 def extract(plan: LivePlan) -> xr.Dataset:
@@ -52,6 +53,9 @@ def extract(plan: LivePlan) -> xr.Dataset:
     for name in ("gated", "delay"):
         if name in plan.model.variables:
             put(name, plan.value(name) * scale, "token/s or FLOP/s", "work gated or carried over")
+    if d.service is not None:
+        put("extra_income_usd", extra_income(plan) * 1e6, "USD", "income of the class beyond its first price")
+        put("priced_out", priced_out(plan) * scale, "token/s or FLOP/s", "work unmet because its price keeps it away")
     if "late" in plan.model.variables:
         put("late_w", plan.value("late") * 1e6, "W", "committed capacity not yet accepted, on its own basis")
     put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")

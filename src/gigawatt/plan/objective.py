@@ -6,6 +6,7 @@ from gigawatt.plan.algebra import Model
 from gigawatt.plan.cashflow import outflow, released_cash
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.variables import Decisions
+from gigawatt.plan.worth import worth_musd
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
 """Cost of a busy MW and quarter: of equal plans, the one that needs least capacity in its busiest block."""
@@ -18,7 +19,8 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
     premium for every quarter from its quarter to the end. Salvage is what the
-    systems and buildings are still worth at the end: capex x remaining / economic life.
+    systems and buildings are still worth at the end: capex x remaining / economic life. What speed is worth above the
+    value of a class is taken off.
     """
     spent = outflow(d, x)
     if x.debt is not None:
@@ -27,6 +29,8 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     if x.gated is not None:
         lost = lost + x.gated * (d.hours_frac * d.gate_musd)
     spent = spent + lost.sum("workload", "block")
+    if d.service is not None and (speed := worth_musd(d.service, d.rate, d.hours_frac, x)) is not None:
+        spent = spent - speed
     if x.delay is not None:
         spent = spent + (x.delay * d.delay_musd).sum("workload")
     if x.late is not None:

@@ -44,6 +44,10 @@ class Decisions:
     """facility MW taken into use since the start (site, quarter)"""
     served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
+    moved: Expression | None = None
+    """IT MW by lane while a region is lost (lane, lost, block, quarter)"""
+    spared: Expression | None = None
+    """unmet work of the lower steps of a demand curve (step, block, quarter) [Mwork/s]"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -72,6 +76,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     if bool(waits.any()):
         daily = (d.demand * d.hours_frac).sum("block")
         m.add_variable("delay", axes_of(d.unmet_musd), upper=daily, mask=waits)
+    _serve(m, d)
     soft = d.commitment_penalty_musd.notnull()
     if bool(soft.any()):
         m.add_variable("late", axes_of(d.commitment_mw), mask=soft.expand_dims(quarter=list(d.quarters)))
@@ -85,6 +90,25 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
     return _expressions(m, d)
+
+
+def _serve(m: Model, d: PlanInputs) -> None:
+    """Decisions of ``Service``: where work goes while a region is lost, and which steps of a demand curve go unmet."""
+    if d.service is None:
+        return
+    if d.service.survival is not None:
+        rows = d.service.survival
+        stays = rows.pool_region.sel(pool=d.lane_pool.values).values
+        elsewhere = xr.DataArray(
+            [[region != lost for lost in rows.lost] for region in stays], dims=("lane", "lost"),
+            coords={"lane": d.lane_pool["lane"], "lost": list(rows.lost)},
+        )  # fmt: skip
+        can = (d.rate > 0) & (rows.member.sum("must") > 0) & elsewhere
+        axes: Axes = {**axes_of(d.lane_pool), "lost": rows.lost, **axes_of(d.hours_frac), "quarter": d.quarters}
+        m.add_variable("moved", axes, mask=can.expand_dims(block=d.hours_frac["block"].values))
+    if d.service.curve is not None:
+        most = d.service.curve.most
+        m.add_variable("spared", axes_of(most), upper=most, mask=most > 0)
 
 
 def _expressions(m: Model, d: PlanInputs) -> Decisions:
@@ -103,6 +127,7 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
         in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads),
+        moved=maybe("moved"), spared=maybe("spared"),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from gigawatt.study.economics import (
     work_energy_usd_per_w,
 )
 from gigawatt.study.resolve import QUARTER_S, Case
-from gigawatt.study.scenario import Demanded
+from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
 
@@ -93,9 +93,12 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     yield from _each(case, revenue_usd(case), CUSTOMERS, buyer, "sales", "revenue that pays for compute")
     hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
     for item in case.classes:
-        if isinstance(item.row, Demanded) and item.row.price:
+        price = price_usd_per_token(item)
+        if price > 0.0:
             served = plan["served"].sel(workload=item.id).transpose("block", "quarter").values
-            usd = (served * hours[:, None]).sum(axis=0) * item.row.price.value * QUARTER_S
+            usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S
+            if "extra_income_usd" in plan:
+                usd = usd + plan["extra_income_usd"].sel(workload=item.id).values
             yield from _each(case, usd, CUSTOMERS, buyer, "sales", item.id)
 
 

@@ -33,6 +33,7 @@ from gigawatt.perf.search import Options, task_of
 from gigawatt.serving.inputs import Fleet, Pool, Scaling, Traffic
 from gigawatt.study.cluster import in_flight, of_calibration, over_ranks, pool_handling_s, riding
 from gigawatt.study.inputs import software_gain
+from gigawatt.study.lanes import speeds_of, users_of
 from gigawatt.study.scenario import Demanded
 
 if TYPE_CHECKING:
@@ -185,6 +186,10 @@ def cells_of(
     for item in case.classes:
         if item.workload.kind != "inference":
             continue
+        if speeds_of(item) or users_of(case, item) != (None,):
+            raise ScenarioError(
+                f"{item.id} is served at several speeds or in several regions; a simulated fleet has one of each"
+            )
         made: dict[str, Replica] = {}
         for block in case.scenario.blocks:
             lanes = _lanes(case, here, item, (block.name, day), at, made)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from gigawatt.core.money import per_quarter
 from gigawatt.demand.growth import compound, series, step_series
-from gigawatt.demand.mix import block_load, tokens_per_s
+from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.study.economics import (
     YEAR_S,
@@ -25,6 +25,7 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
@@ -35,6 +36,7 @@ from gigawatt.study.resolve import (
     users,
 )
 from gigawatt.study.scenario import Demanded, Trained
+from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,9 +52,9 @@ def plan_inputs(case: Case) -> PlanInputs:
     ids = [offer.id for offer in offers]
     discount = discount_factors(case)
     demand, tier_share = _demand(case)
-    lanes = _lanes(case)
+    lanes = lanes_of(case)
     funding = case.scenario.funding
-    reserve = case.scenario.policy.reserve
+    reserve, spares = case.scenario.policy.reserve, case.scenario.policy.spares
 
     def by_offer(values: Any) -> xr.DataArray:
         return xr.DataArray(np.asarray(values), dims="offer", coords={"offer": ids})
@@ -98,11 +100,11 @@ def plan_inputs(case: Case) -> PlanInputs:
             site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1] for s in sites
         ]),
         **_supply(case, ids, quarters),
-        lane_pool=_lane_label([pool for pool, _ in lanes], lanes),
-        lane_workload=_lane_label([row.id for _, row in lanes], lanes),
+        lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
+        lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
-        run_musd_per_mw=_lane_label([work_energy_usd_per_w(case, pool) for pool, _ in lanes], lanes),
-        reserve_frac=reserve.value if reserve else 0.0,
+        run_musd_per_mw=_lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes),
+        reserve_frac=reserve.value if reserve else spares.share if spares else 0.0,
         hours_frac=xr.DataArray(
             [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
             coords={"block": [b.name for b in case.scenario.blocks]},
@@ -111,7 +113,9 @@ def plan_inputs(case: Case) -> PlanInputs:
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
         unmet_musd=_by_class_quarter(case, [np.full(len(quarters), _unmet(case, row)) for row in classes]),
-        income_musd=_by_class_quarter(case, [np.full(len(quarters), _income(row)) for row in classes]),
+        income_musd=_by_class_quarter(
+            case, [np.full(len(quarters), price_usd_per_token(row) * QUARTER_S) for row in classes]
+        ),
         delay_musd=_by_class_quarter(
             case, [np.full(len(quarters), DELAY_OVER_VALUE * _unmet(case, row)) for row in classes]
         ),
@@ -131,6 +135,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
         ),
+        service=service_inputs(case, lanes, demand),
     )  # fmt: skip
 
 
@@ -195,24 +200,8 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     }
 
 
-def _lanes(case: Case) -> list[tuple[str, ClassCase]]:
-    """(pool, class) pairs that can serve at all."""
-    pools = {offer.pool: offer for offer in case.offers}
-    lanes = []
-    for pool, offer in pools.items():
-        for row in case.classes:
-            if offer.offer.only and row.id not in offer.offer.only:
-                continue
-            key = (offer.system.id, row.id)
-            point = case.training.get(key) or case.serving[key]
-            if point.is_served:
-                lanes.append((pool, row))
-    return lanes
-
-
-def _lane_label(values: list[Any], lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
-    names = [f"{pool}>{row.id}" for pool, row in lanes]
-    return xr.DataArray(values, dims="lane", coords={"lane": names})
+def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
+    return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
 
 
 def work_per_j(case: Case, system: str, workload: str) -> float:
@@ -236,16 +225,19 @@ def software_gain(case: Case, row: ClassCase) -> Floats:
     return gain
 
 
-def _rates(case: Case, lanes: list[tuple[str, ClassCase]], quarters: list[str]) -> xr.DataArray:
-    pools = {offer.pool: offer.system.id for offer in case.offers}
+def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
+    use = case.scenario.policy.fleet_use
     rows = []
-    for pool, row in lanes:
-        scale = 1e-12 if row.workload.kind == "training" else 1.0
-        rows.append(work_per_j(case, pools[pool], row.id) * scale * software_gain(case, row))
-    names = [f"{pool}>{row.id}" for pool, row in lanes]
+    for lane in lanes:
+        scale = 1e-12 if lane.row.workload.kind == "training" else 1.0
+        if lane.point is None:
+            per_j = work_per_j(case, lane.offer.system.id, lane.row.id)
+        else:
+            per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
+        rows.append(per_j * scale * software_gain(case, lane.row))
     return xr.DataArray(
         np.reshape(rows, (len(lanes), len(quarters))), dims=("lane", "quarter"),
-        coords={"lane": names, "quarter": quarters},
+        coords={"lane": [lane.label for lane in lanes], "quarter": quarters},
     )  # fmt: skip
 
 
@@ -259,9 +251,9 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
             mean = _training_rate(case, item.row) / 1e18
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
-            mean = mean / 1e6
+            mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
         mean = mean * _event_scale(case, item.id)
-        load = block_load(item.workload.peak_to_mean.value, shapes)
+        load = day_load(case, item)
         rows.append(load[:, None] * mean[None, :])
     array = xr.DataArray(
         np.reshape(rows, (len(case.classes), len(shapes), len(case.quarters))), dims=("workload", "block", "quarter"),
@@ -317,18 +309,14 @@ def _by_class_quarter(case: Case, values: Any) -> xr.DataArray:
 
 def _unmet(case: Case, row: ClassCase) -> float:
     """Loss per Mwork/s unmet for a quarter [MUSD]."""
+    if isinstance(row.row, Demanded) and row.row.curve:
+        return price_usd_per_token(row) * QUARTER_S  # whom a price keeps away is not refused
     over = case.scenario.policy.unmet_over_value
     factor = over.value if over else 1.0
     if row.workload.kind == "training":
         return factor * (row.workload.value_per_flop or 0.0) * 1e18 * QUARTER_S / 1e6
     assert row.workload.value
     return factor * row.workload.value.value * QUARTER_S
-
-
-def _income(row: ClassCase) -> float:
-    if isinstance(row.row, Demanded) and row.row.price:
-        return row.row.price.value * QUARTER_S
-    return 0.0
 
 
 def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any]:

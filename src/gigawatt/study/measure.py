@@ -53,7 +53,14 @@ def pool_cost_usd_per_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
 
 
 def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
-    """Cost of the capacity each class makes necessary (workload, quarter) [USD].
+    """Cost of the capacity each class makes necessary (workload, quarter) [USD]."""
+    cost = lane_cost_usd(case, plan)
+    by_class: xr.DataArray = cost.groupby("lane_workload").sum().rename(lane_workload="workload")
+    return by_class
+
+
+def lane_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
+    """Cost of the capacity each lane makes necessary (lane, quarter) [USD].
 
     A pool's necessary capacity (its busiest block) is shared by energy of use; idle committed capacity is left out.
     """
@@ -64,9 +71,10 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
     per_w = (plan["needed_w"] * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
     price = per_w.sel(pool=pool.values)
     energy = np.array([work_energy_usd_per_w(case, str(name)) for name in pool.values])
-    cost = by_lane * (price.transpose("pool", "quarter").values + energy[:, None])
-    by_class: xr.DataArray = cost.groupby("lane_workload").sum().rename(lane_workload="workload")
-    return by_class
+    cost: xr.DataArray = by_lane.transpose("lane", "quarter") * (
+        price.transpose("pool", "quarter").values + energy[:, None]
+    )
+    return cost
 
 
 def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
@@ -195,7 +203,8 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
         value.append(per_work)
     weight = xr.DataArray(value, dims="workload", coords={"workload": plan["demand"]["workload"]})
     asked = float((daily_mean(case, plan["demand"]) * weight).sum())
-    missed = float((daily_mean(case, plan["unmet"]) * weight).sum())
+    unmet = plan["unmet"] - plan["priced_out"] if "priced_out" in plan else plan["unmet"]
+    missed = float((daily_mean(case, unmet) * weight).sum())
     return missed / asked if asked > 0 else 0.0
 
 

@@ -22,6 +22,7 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
+from gigawatt.study.lanes import check_served
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -128,6 +129,7 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         for name in scenario.deals:
             catalog.deal(name)
         _check_names(scenario, catalog, [row.id for row in classes])
+        check_served(scenario, classes, sites)
         deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
     except CatalogError as error:
         raise ScenarioError(f"{scenario.name}: {error}") from error
@@ -249,8 +251,8 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
         changes: dict[str, Any] = {}
         if row.model:
             changes["model"] = catalog.model(row.model).id
-        if row.value or row.price:
-            changes["value"] = row.value or row.price
+        if value := row.value or row.price or (row.curve.steps[0].price if row.curve else None):
+            changes["value"] = value
         if row.speed and workload.slo:
             changes["slo"] = workload.slo.model_copy(update={"speed": row.speed})
         rows.append(ClassCase(row=row, workload=workload.model_copy(update=changes)))

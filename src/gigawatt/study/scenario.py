@@ -13,6 +13,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
 from gigawatt.study.written import (
     Block,
     Date,
@@ -66,7 +67,7 @@ class Demanded(Block):
     """Demand of one class: by users and tier, or as a rate of output tokens.
 
     ``model``, ``speed`` (tokens a second for each user) and ``value`` override the class; ``name`` tells two uses of
-    one class apart.
+    one class apart. ``speeds`` are faster tiers that some users would pay for, ``curve`` what sells at which price.
     """
 
     workload: Name
@@ -78,9 +79,12 @@ class Demanded(Block):
     value: MoneyPerToken | None = None
     speed: TokensPerS | None = None
     name: Name | None = None
+    speeds: tuple[Speed, ...] = ()
+    curve: DemandCurve | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Demanded:
+        check_rising(self.workload, self.speeds)
         if bool(self.requests_per_user_day) == bool(self.tokens_per_s):
             raise ValueError(f"'{self.workload}' needs requests_per_user_day or tokens_per_s, and not both")
         return self
@@ -114,6 +118,7 @@ class Demand(Block):
     tiers: tuple[Tier, ...] = ()
     inference: tuple[Demanded, ...] = ()
     training: tuple[Trained, ...] = ()
+    regions: tuple[UserRegion, ...] = ()
 
 
 class Take(Block):
@@ -276,12 +281,15 @@ class Policy(Block):
 
     ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
     many models, versions and regions reaches in inference; blank means all of it.
+    ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost.
     """
 
     gating: tuple[Gate, ...] = ()
     reserve: Share | None = None
     fleet_use: Share | None = None
     unmet_over_value: Number | None = None
+    spares: Spares | None = None
+    survive: Survive | None = None
 
 
 class Round(Block):
@@ -386,6 +394,10 @@ class Scenario(Block):
         _unique("demand.tiers", [row.tier for row in self.demand.tiers])
         _unique("software", list(self.software))
         _unique("deals", list(self.deals))
+        _unique("demand.regions", [row.region for row in self.demand.regions])
+        check_regions(self.demand.regions)
+        if self.policy.reserve and self.policy.spares:
+            raise ValueError("policy: reserve and spares say the same twice; give one of them")
         _unique("policy.gating", [row.workload for row in self.policy.gating])
         _unique("initial", [f"{row.offer} at {row.site}" for row in self.initial])
         _unique("supply", [f"{row.vendor}: {', '.join(row.systems)}" for row in self.supply])

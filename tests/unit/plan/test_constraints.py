@@ -11,6 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
+from tests.unit.plan import test_service
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
@@ -299,6 +300,9 @@ FAMILIES = {
     "capacity": test_capacity_keeps_the_reserve,
     "demand": test_demand_is_unmet_where_buying_costs_more,
     "gating": test_gating_closes_up_to_the_closed_tiers,
+    "share": test_service.test_speed_is_sold_to_those_who_care_where_it_pays,
+    "volume": test_service.test_the_least_willing_are_left_where_they_pay_less_than_they_cost,
+    "survival": test_service.test_any_region_may_be_lost,
     "gang": test_gang_stands_together,
     "counted": test_renting_again_is_not_new_capacity,
     "commitment": test_commitment_is_a_minimum_of_what_is_accepted,

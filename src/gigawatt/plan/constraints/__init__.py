@@ -17,10 +17,13 @@ from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
+from gigawatt.plan.constraints.share import share
 from gigawatt.plan.constraints.site_power import site_power
 from gigawatt.plan.constraints.stock import stock
 from gigawatt.plan.constraints.supply import supply
+from gigawatt.plan.constraints.survival import survival
 from gigawatt.plan.constraints.term import term
+from gigawatt.plan.constraints.volume import volume
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.variables import Decisions
 
@@ -37,6 +40,9 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("capacity", capacity),
     ("demand", demand),
     ("gating", gating),
+    ("share", share),
+    ("volume", volume),
+    ("survival", survival),
     ("gang", gang),
     ("counted", counted),
     ("commitment", commitment),

@@ -1,0 +1,63 @@
+"""``gigawatt speed``: what speed must be worth for a share of inference on low-latency silicon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def speed(
+    scenario: Annotated[
+        str, typer.Argument(help="A shipped scenario's name or a YAML file, with classes that have speeds.")
+    ] = "value-of-speed",
+    scales: Annotated[
+        str, typer.Option("--scales", help="Factors on what speed is worth, A,B,...; 17 from 0.1 to 10 if left out.")
+    ] = "",
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="One more curve without this system (repeatable).")
+    ] = None,
+    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the page with the figure.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
+    ] = None,
+) -> None:
+    """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
+    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
+    from gigawatt.report.speed_page import sentences, speed_table, write_page
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.scenario import load_scenario
+    from gigawatt.study.speed import SCALES, sweep
+
+    factors = parsed(scales) if scales else SCALES
+    catalog = _catalog(overlay)
+    with _progress() as say:
+        say("looking up systems, sites and classes")
+        case = resolve(load_scenario(scenario), catalog, event or [])
+        found = sweep(case, scales=factors, without=without or [], say=say)
+        page = write_page(found, out / f"speed-{case.scenario.name}.html") if out else None
+    if as_json:
+        _print_json(found.to_dict() | ({"page": str(page)} if page else {}))
+        return
+    console = _console()
+    console.print(speed_table(found))
+    for sentence in sentences(found):
+        console.print(sentence, highlight=False)
+    if page:
+        console.print(f"page: {page}", highlight=False, soft_wrap=True)
+
+
+def parsed(text: str) -> tuple[float, ...]:
+    """Factors of ``--scales``, smallest first. Raises ScenarioError where one is no positive number."""
+    from gigawatt.core.errors import ScenarioError
+
+    try:
+        factors = sorted({float(part) for part in text.split(",") if part.strip()})
+    except ValueError:
+        factors = []
+    if not factors or factors[0] <= 0.0 or factors[-1] > 1e6:
+        raise ScenarioError(f"--scales is '{text}'; write factors above 0, for example 0.1,1,10")
+    return tuple(factors)

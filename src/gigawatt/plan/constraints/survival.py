@@ -1,0 +1,29 @@
+"""What must go on is carried by the other regions when any one of them is lost (N+1)."""
+
+from __future__ import annotations
+
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
+
+
+def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
+    """sum_{l in p} moved[l,r,b,q] <= sum_{o in p} stock[o,q]   for p outside the lost region r   [IT MW]
+
+    sum_{l in k} rate[l,q] moved[l,r,b,q] >= frac[k] sum_{l in k} rate[l,q] assign[l,b,q]   [Mwork/s]
+
+    ``moved`` is where the work goes while r is lost; the reserve serves then, and work that can wait stands still.
+    """
+    if d.service is None or d.service.survival is None or x.moved is None:
+        return
+    rows, lost = d.service.survival, d.service.survival.lost
+    pools = tuple(str(pool) for pool in rows.pool_region["pool"].values)
+    blocks = x.assign.axes["block"]
+    stands = (x.stock * d.offer_pool.isin(pools).astype(float)).group(
+        d.offer_pool.where(d.offer_pool.isin(pools), pools[0]), "pool", pools
+    )
+    used = x.moved.group(d.lane_pool, "pool", pools)
+    m.add_rows("survival_capacity", used - stands.along("lost", lost, 1).along("block", blocks, 2), "<=", 0.0)
+    goes_on = (x.moved * d.rate).dot(rows.member, "lane")
+    served = (x.assign * d.rate).dot(rows.member, "lane") * rows.frac
+    m.add_rows("survival", goes_on - served.along("lost", lost, 1), ">=", 0.0)

@@ -1,0 +1,197 @@
+"""What speed must be worth: the curve of the low-latency share, as a figure, a table and one page."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
+
+from gigawatt.core.errors import ScenarioError
+from gigawatt.report.style import (
+    BLUE,
+    INK,
+    LINE,
+    ORANGE,
+    ROSE,
+    SOFT,
+    TEAL,
+    heading,
+    layout,
+    ordered_systems,
+    system_colours,
+    system_label,
+    value_axis,
+)
+from gigawatt.report.terminal import add_row, table_of
+from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, SEED_SHARE, Sweep
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+TENTH = f"{100 * SEED_SHARE:.0f} %"
+_COLOURS = (BLUE, ORANGE, TEAL, ROSE, SOFT)
+_WHAT = (
+    ("tokens_per_s", "of tokens", "solid"),
+    ("power_w", "of power", "dot"),
+    ("spending_usd", "of spending", "dash"),
+)
+
+
+def speed_figure(sweep: Sweep) -> go.Figure:
+    """Left: share of inference tokens by low-latency system, as stated. Right: variants, and power and spending."""
+    figure = make_subplots(
+        rows=1, cols=2, horizontal_spacing=0.09, column_widths=[0.5, 0.5],
+        subplot_titles=("Tokens, by system, as stated", "With and without, and by power and spending"),
+    )  # fmt: skip
+    subtitle = (
+        f"Share of inference in {sweep.case.labels[-4]} to {sweep.case.labels[-1]}, as the worth of speed above each "
+        f"class's value is multiplied. The thin line is the {TENTH} of S4.16."
+    )
+    figure.update_layout(layout(_title(sweep), subtitle, height=430, headroom=36))
+    _by_system(figure, sweep)
+    _variants(figure, sweep)
+    top = 5.0 * np.ceil(20.0 * max(sweep.shares(name, what).max() for name in sweep.curves for what, _, _ in _WHAT))
+    for column in (1, 2):
+        figure.add_hline(
+            y=100 * SEED_SHARE, line={"color": INK, "width": 1}, row=1, col=column, annotation_text=f"{TENTH}, S4.16",
+            annotation_position="top left", annotation_font={"size": 12, "color": "white" if column == 1 else INK},
+        )  # fmt: skip
+        figure.add_vline(x=1.0, line={"color": LINE, "width": 1, "dash": "dot"}, row=1, col=column)
+        figure.update_xaxes(
+            {"type": "log", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5, 10], "showgrid": False, "linecolor": LINE,
+             "ticktext": ["0.1", "0.2", "0.5", "as stated", "2", "5", "10"], "tickfont": {"color": SOFT, "size": 12},
+             "title": {"text": "worth of speed, times", "font": {"size": 12.5, "color": SOFT}}},
+            row=1, col=column,
+        )  # fmt: skip
+        figure.update_yaxes(
+            value_axis("share on low-latency silicon [%]", range=[0, max(top, 15.0)]), row=1, col=column
+        )
+    figure.update_annotations(patch={"font": {"size": 13.5, "color": INK}}, selector={"yref": "paper"})
+    figure.update_layout(legend={"y": -0.2})
+    return figure
+
+
+def _by_system(figure: go.Figure, sweep: Sweep) -> None:
+    points, colours = sweep.curves[AS_STATED], system_colours(sweep.case)
+    x = [point.scale for point in points]
+    for name in (system for system in ordered_systems(sweep.case) if system in sweep.low_latency):
+        y = [100 * point.share("tokens_per_s", {name}) for point in points]
+        if max(y) > 1e-6:
+            label = system_label(sweep.case, name)
+            figure.add_trace(
+                go.Scatter(x=x, y=y, name=label, mode="lines", stackgroup="systems", fillcolor=colours[name],
+                           line={"color": "white", "width": 0.6},
+                           hovertemplate=f"{label}: %{{y:.1f}} % of tokens at %{{x:.2~g}} times<extra></extra>"),
+                row=1, col=1,
+            )  # fmt: skip
+
+
+def _variants(figure: go.Figure, sweep: Sweep) -> None:
+    for index, name in enumerate(sweep.curves):
+        colour, label = _COLOURS[index % len(_COLOURS)], variant_label(sweep, name)
+        x = [point.scale for point in sweep.curves[name]]
+        for what, of, dash in _WHAT if name == AS_STATED else _WHAT[:1]:
+            figure.add_trace(
+                go.Scatter(x=x, y=(100 * sweep.shares(name, what)).tolist(), name=f"{label}, {of}", mode="lines",
+                           line={"color": colour, "width": 2.4, "dash": dash},
+                           hovertemplate=f"{label}: %{{y:.1f}} % {of} at %{{x:.2~g}} times<extra></extra>"),
+                row=1, col=2,
+            )  # fmt: skip
+
+
+def variant_label(sweep: Sweep, name: str) -> str:
+    """Name of a variant for people."""
+    system = name.removeprefix("without ")
+    known = {offer.system.id for offer in sweep.case.offers}
+    return f"without {system_label(sweep.case, system)}" if system in known else name
+
+
+def _title(sweep: Sweep) -> str:
+    points = sweep.curves[AS_STATED]
+    shares, level = sweep.shares(AS_STATED), TENTH
+    at = int(np.argmin([abs(np.log(point.scale)) for point in points]))
+    stated = f"{100 * shares[at]:.0f} % of inference tokens run on low-latency silicon"
+    if (shares >= SEED_SHARE).all():
+        return f"{stated}; {level} is passed even at {points[0].scale:g} times the stated worth of speed"
+    if (found := sweep.crossing(AS_STATED)) is None:
+        return f"{stated}; not even {points[-1].scale:g} times the stated worth of speed makes it {level}"
+    return f"{stated}; {level} takes {found:.2g} times the stated worth of speed"
+
+
+def sentences(sweep: Sweep) -> list[str]:
+    """Where each variant reaches the share of S4.16, one sentence each."""
+    found = []
+    for name, points in sweep.curves.items():
+        label, shares, at = variant_label(sweep, name), sweep.shares(name), sweep.crossing(name)
+        low, high = (f"{100 * shares[i]:.1f} % at {points[i].scale:g} times" for i in (0, -1))
+        ends = f"{low} to {high}"
+        if at is None:
+            found.append(f"{label}: {ends}; {TENTH} is not reached")
+        elif shares[0] >= SEED_SHARE:
+            found.append(f"{label}: {ends}; more than {TENTH} from the first on")
+        else:
+            found.append(f"{label}: {ends}; {TENTH} at {at:.2g} times the stated worth")
+    return found
+
+
+def speed_table(sweep: Sweep) -> RenderableType:
+    """Shares at every factor: of tokens by variant, then of power and spending as stated."""
+    from rich.console import Group
+    from rich.text import Text
+
+    names = list(sweep.curves)
+    heads = [(variant_label(sweep, name), "right", 0) for name in names]
+    table = table_of([("worth, times", "right", 0), *heads, ("of power", "right", 0), ("of spending", "right", 0)])
+    stated = [sweep.shares(AS_STATED, what) for what, _, _ in _WHAT[1:]]
+    for index, point in enumerate(sweep.curves[AS_STATED]):
+        shares = [sweep.shares(name)[index] for name in names] + [each[index] for each in stated]
+        add_row(table, (f"{point.scale:.3g}", *(f"{100 * share:.1f} %" for share in shares)))
+    note = f"Share of inference on low-latency silicon, last four quarters; tokens, and of '{AS_STATED}' more"
+    return Group(Text(sweep.case.scenario.title, style="bold"), Text(note, style="dim"), Text(""), table)
+
+
+def write_page(sweep: Sweep, path: Path) -> Path:
+    """Path of one page that needs nothing else. Raises ScenarioError where it cannot be written."""
+    figure = speed_figure(sweep)
+    title, subtitle = heading(figure)
+    height = figure.layout.height - figure.layout.margin.t + 44
+    figure.update_layout(title=None, margin_t=44, height=height, width=None, autosize=True)
+    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":")).replace("<", "\\u003c")
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(sweep))
+    scenario = sweep.case.scenario
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f"<title>{escape(scenario.name)}: worth of speed · gigawatt</title>"
+        f"<style>{_asset('report.css')}</style></head>\n"
+        f'<body><header class="top"><div><p class="eyebrow">gigawatt speed</p><h1>{escape(scenario.title)}</h1>'
+        f'<p class="about">{escape(scenario.description)}</p></div></header><main><section><h2>{title}</h2><figure>'
+        f'<figcaption><p class=sub>{subtitle}</p></figcaption><div class="plotbox"><div class="plot" id="figure-speed" '
+        f'style="--least:900px;height:{height}px"></div></div>'
+        f'<script type="application/json" data-figure="figure-speed">{text}</script></figure><ul>{items}</ul>'
+        f"<p class=sub>{escape(FOOT)}</p></section></main>\n<script>{get_plotlyjs()}</script>\n"
+        f"<script>{_asset('report.js')}</script>\n</body></html>\n"
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot write the page to {path}: {error.strerror}; choose another --out") from error
+    return path
+
+
+FOOT = (
+    f"'{NO_SOFTWARE}' leaves out the scenario's dated software steps and drafting. Low-latency silicon is what keeps "
+    "weights in SRAM. Spending is the level cost of the capacity that work makes necessary."
+)
+
+
+def _asset(name: str) -> str:
+    return files("gigawatt.report").joinpath("assets", name).read_text(encoding="utf-8")

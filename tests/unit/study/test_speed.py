@@ -1,0 +1,148 @@
+"""The sweep over what speed is worth, lanes of tiers and regions, and demand curves, on small scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gigawatt.catalog.load import load_catalog
+from gigawatt.plan.session import PlanSession
+from gigawatt.plan.solve import open_plan, solve
+from gigawatt.report.speed_page import sentences, speed_figure, write_page
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.lanes import lanes_of
+from gigawatt.study.resolve import Case, resolve
+from gigawatt.study.scenario import load_scenario
+from gigawatt.study.served import DemandCurve, Spares
+from gigawatt.study.service import marginals
+from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, Sweep, curve, sweep
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return resolve(load_scenario("value-of-speed"), load_catalog())
+
+
+@pytest.fixture(scope="module")
+def swept(case: Case) -> Sweep:
+    return sweep(case, scales=(0.1, 1.0, 10.0), without=["groq-3-lpx"])
+
+
+def test_a_tier_has_lanes_where_systems_reach_it(case: Case) -> None:
+    lanes = {lane.label: lane for lane in lanes_of(case)}
+    assert "us-south|vr-nvl72>coding-interactive@200" in lanes
+    assert "us-south|vr-nvl72>coding-interactive@400" not in lanes, "it reaches about 260"
+    assert "us-south|cs-3>coding-interactive@400" in lanes
+    for lane in lanes.values():
+        if lane.point is not None and lane.tier is not None:
+            assert lane.point.speed_tokens_per_s_user >= lane.tier.speed.value
+
+
+def test_a_faster_tier_never_serves_more_for_a_watt(case: Case) -> None:
+    rate = plan_inputs(case).rate
+    by_class: dict[str, list[tuple[float, float]]] = {}
+    for lane in lanes_of(case):
+        by_class.setdefault(f"{lane.pool}>{lane.row.id}", []).append((lane.speed, float(rate.sel(lane=lane.label)[0])))
+    for name, rows in by_class.items():
+        rates = [value for _, value in sorted(rows)]
+        assert all(b <= a * (1 + 1e-9) for a, b in pairwise(rates)), name
+
+
+def test_shares_and_worth_hold_what_the_scenario_says(case: Case) -> None:
+    inputs = plan_inputs(case)
+    assert inputs.service is not None and inputs.service.shares is not None and inputs.service.worth is not None
+    # 36 % of coding would pay for 200 or more
+    most = inputs.service.shares.most.sel(share="coding-interactive@200")
+    asked = inputs.demand.sel(workload="coding-interactive")
+    assert np.allclose(most, 0.36 * asked.transpose(*most.dims))
+    # $30 instead of $22 a Mtok: 8 USD x 7.884e6 s a quarter for each Mtok/s, in MUSD
+    worth = inputs.service.worth.musd.sel(lane="us-south|vr-nvl72>coding-interactive@200")
+    assert np.allclose(worth, 8.0 * 7.884)
+
+
+def test_a_warm_plan_is_the_plan_from_scratch(case: Case, swept: Sweep) -> None:
+    inputs = plan_inputs(case)
+    assert inputs.service is not None and inputs.service.worth is not None
+    for point in swept.curves[AS_STATED]:
+        worth = replace(inputs.service.worth, musd=inputs.service.worth.musd * point.scale)
+        cold = solve(open_plan(replace(inputs, service=replace(inputs.service, worth=worth))))
+        assert point.objective_usd == pytest.approx(cold.objective_musd * 1e6, rel=1e-6)
+
+
+def test_more_worth_never_costs_and_sells_more_speed(swept: Sweep) -> None:
+    for points in swept.curves.values():
+        costs = [point.objective_usd for point in points]
+        assert all(b <= a + 1.0 for a, b in pairwise(costs))
+        for point in points:
+            assert sum(point.fast.values()) == pytest.approx(1.0)
+            assert 0.0 <= point.share("tokens_per_s", swept.low_latency) <= 1.0
+    without = swept.curves["without groq-3-lpx"]
+    assert all(point.tokens_per_s["groq-3-lpx"] == 0.0 for point in without)
+
+
+def test_crossing_lies_between_the_points_around_it(swept: Sweep) -> None:
+    for name in swept.curves:
+        shares = swept.shares(name)
+        level = float(shares[:2].mean())
+        if shares[0] < level:
+            assert 0.1 <= (swept.crossing(name, level) or 0.0) <= 1.0
+        assert swept.crossing(name, 1.1) is None
+        assert swept.crossing(name, 0.0) == pytest.approx(0.1)
+
+
+def test_page_holds_the_figure_and_every_variant(swept: Sweep, tmp_path: Path) -> None:
+    figure = speed_figure(swept)
+    names = {trace.name for trace in figure.data}
+    assert {"as stated, of tokens", "as stated, of power", f"{NO_SOFTWARE}, of tokens"} <= names
+    page = write_page(swept, tmp_path / "deep" / "speed.html").read_text(encoding="utf-8")
+    assert len(sentences(swept)) == 3
+    assert all(sentence in page for sentence in sentences(swept))
+
+
+def test_sold_speed_is_swept_through_the_account(case: Case) -> None:
+    """Where customers pay for tiers the rows of cash change too; the points are those of plans from scratch."""
+    inputs = plan_inputs(case)
+    assert inputs.service is not None and inputs.service.worth is not None
+    worth = inputs.service.worth
+    paid = replace(inputs, service=replace(inputs.service, worth=replace(worth, paid=worth.paid + 1.0)))
+    session = PlanSession(paid)
+    session.solve()
+    more = replace(worth, paid=worth.paid + 1.0, musd=worth.musd * 2.0)
+    session.change(replace(inputs, service=replace(inputs.service, worth=more)))
+    cold = solve(open_plan(replace(inputs, service=replace(inputs.service, worth=more))))
+    assert session.solve().objective_musd == pytest.approx(cold.objective_musd, rel=1e-6)
+    assert curve(case, (1.0,))[0].scale == 1.0
+
+
+def curve_of(pricing: str, *steps: tuple[float, float]) -> DemandCurve:
+    return DemandCurve.model_validate(
+        {"pricing": pricing, "steps": [{"price": f"${p}/Mtok", "volume": v} for p, v in steps]}
+    )
+
+
+def test_one_price_brings_what_revenue_gains() -> None:
+    # 1 at $10 is 10, 2 at $6 is 12, 3 at $3 is 9: the second unit brings 2, and the third is never sold
+    widths, worth = marginals(curve_of("one-price", (10, 1), (6, 2), (3, 3)))
+    assert widths == pytest.approx([1.0, 1.0])
+    assert worth == pytest.approx([10e-6, 2e-6])
+
+
+def test_own_price_brings_each_step_its_own() -> None:
+    widths, worth = marginals(curve_of("own-price", (10, 1), (6, 2), (3, 3)))
+    assert widths == pytest.approx([1.0, 1.0, 1.0])
+    assert worth == pytest.approx([10e-6, 6e-6, 3e-6])
+
+
+def test_revenue_that_dips_is_bridged() -> None:
+    # 1 at 10 is 10, 2 at 5.5 is 11, 4 at 4 is 16: the hull goes from 10 to 16 over three units, 2 each
+    widths, worth = marginals(curve_of("one-price", (10, 1), (5.5, 2), (4, 4)))
+    assert widths == pytest.approx([1.0, 3.0])
+    assert worth == pytest.approx([10e-6, 2e-6])
+
+
+def test_spares_are_a_share_of_all() -> None:
+    assert Spares(spare=1, running=19).share == pytest.approx(0.05)
