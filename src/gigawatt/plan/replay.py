@@ -9,7 +9,8 @@ Rules, in the order of a quarter:
 4. *Work* keeps its planned place as far as the pool's capacity goes, else all classes of a pool and block shrink
    alike. What then lacks is placed in spare capacity where an IT MW saves most of the loss from unmet work: first work
    that must be done in its block, then work that may wait within the day, then what waited from the quarter before.
-   What may wait for a quarter does so, at most one quarter's work.
+   What may wait for a quarter does so, at most one quarter's work. Lanes of a group with a share of demand (a tier of
+   speed, a region's users) take no more than planned, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
 6. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
@@ -127,7 +128,7 @@ def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
     gated = np.einsum("wbq,b->wq", _gated(plan), d.hours_frac.values)
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
     penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
-    rest = lost + penalty + d.credit_spread * money[1]
+    rest = lost + penalty + d.credit_spread * money[1] - work.worth
     cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
     cost -= _worth(d, new, stock[:, :, -1])
     cost -= np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
@@ -188,9 +189,12 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Worked:
-    """Operation in every draw: (draw, quarter) running cost and income [MUSD], (draw, workload, quarter) Mwork/s."""
+    """Operation in every draw: (draw, quarter) running cost, income and worth of speed, paid or not [MUSD]; (draw,
+    workload, quarter) Mwork/s.
+    """
 
     running: Floats
+    worth: Floats
     income: Floats
     unmet: Floats
     waits: Floats
@@ -215,7 +219,10 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     loss, price = (x.transpose("workload", "quarter").values for x in (d.unmet_musd, d.income_musd))
     now, may_wait = d.patience.values == 0, d.patience.values == 2
     scale = np.ones((n, len(names))) if factor is None else factor
-    out = _Worked(running=np.zeros((n, n_quarters)), income=np.zeros((n, n_quarters)),
+    worth, paid, is_bound = _worths(d)
+    spared = _spared(plan)
+    out = _Worked(running=np.zeros((n, n_quarters)), income=np.zeros((n, n_quarters)) + spared[1],
+                  worth=np.zeros((n, n_quarters)) + spared[0],
                   unmet=np.zeros((n, len(names), n_quarters)), waits=np.zeros((n, len(names), n_quarters)))  # fmt: skip
     carried = np.zeros((n, len(names)))
     for q in range(n_quarters):
@@ -225,6 +232,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
         for b, share_of_day in enumerate(hours):
             power = np.zeros((len(pools), len(names)))
             work, cost = power.copy(), power.copy()
+            speed = planned[:, b, q] * rate[:, q] * worth[:, q]
             np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
             np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
             np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run)
@@ -234,13 +242,17 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
             done = share @ work
             out.running[:, q] += share_of_day * (share @ cost.sum(axis=1))
             out.income[:, q] += share_of_day * (done @ price[:, q])
+            if speed.any():
+                out.worth[:, q] += share_of_day * (share @ np.bincount(lane_pool, speed, len(pools)))
+                out.income[:, q] += share_of_day * (share @ np.bincount(lane_pool, speed * paid, len(pools)))
             spare[:, :, b] = room - used * share
             lacks[:, :, b] = scale * (demand[:, b, q] - gated[:, b, q]) - done
         asked = lacks @ hours
         daily = np.maximum(np.where(now, 0.0, asked) + carried, 0.0)
         at_work, more = np.zeros((n, len(rate))), np.zeros((n, len(names)))
         order = np.argsort(-loss[lane_class, q] * rate[:, q], kind="stable").astype(np.int64)
-        place(spare, lacks, daily, hours, order, lane_pool, lane_class, rate[:, q].copy(), now, at_work, more)
+        open_rate = np.where(is_bound, 0.0, rate[:, q])
+        place(spare, lacks, daily, hours, order, lane_pool, lane_class, open_rate, now, at_work, more)
         out.running[:, q] += at_work @ run
         out.income[:, q] += more @ price[:, q]
         left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0))
@@ -250,6 +262,30 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
         out.waits[:, :, q] = carried
         out.unmet[:, :, q] = left - carried
     return out
+
+
+def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Of lanes: (lane, quarter) worth of speed [MUSD per Mwork/s], share of it that is income, is in a group with a share."""
+    worth, paid = np.zeros(d.rate.transpose("lane", "quarter").shape), np.zeros(d.rate.sizes["lane"])
+    bound = np.zeros(len(paid), dtype=np.bool_)
+    if d.service is not None and d.service.worth is not None:
+        worth = np.asarray(d.service.worth.musd.transpose("lane", "quarter").values)
+        paid = np.asarray(d.service.worth.paid.values, dtype=np.float64)
+    if d.service is not None and d.service.shares is not None:
+        bound = np.asarray((d.service.shares.member > 0).any("share").sel(lane=d.lane_pool["lane"]).values)
+    return worth, paid, bound
+
+
+def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
+    """(quarter) what planned sparing on a demand curve saves against the first price, and the income it goes with."""
+    d = plan.inputs
+    none = np.zeros(len(d.quarters))
+    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+        return none, none
+    spared, each = plan.value("spared"), curve.less_musd * d.hours_frac
+    saved = (spared * each).sum(("step", "block"))
+    sold = ((spared - curve.most) * each * curve.paid).sum(("step", "block"))
+    return np.asarray(saved.values), np.asarray(sold.values)
 
 
 def _gated(plan: LivePlan) -> Floats:

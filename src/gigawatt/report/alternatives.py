@@ -93,7 +93,8 @@ def figure(case: Case, found: Alternatives) -> go.Figure:
         spans = [one.spans[place] for one in groups]
         out.add_bar(
             y=words, x=[s.most_gw - s.least_gw for s in spans], base=[s.least_gw for s in spans], orientation="h",
-            name=_within(slacks[place]), marker_color=tones[len(slacks) - place], width=0.36 + 0.36 * place / len(slacks),
+            name=_within(slacks[place]), marker_color=tones[len(slacks) - place],
+            width=0.36 + 0.36 * place / len(slacks),
             customdata=[[s.least_gw, s.most_gw] for s in spans],
             hovertemplate="%{y}: %{customdata[0]:.2f} to %{customdata[1]:.2f} GW<extra>%{fullData.name}</extra>",
         )  # fmt: skip

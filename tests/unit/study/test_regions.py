@@ -16,7 +16,7 @@ from gigawatt.demand.mix import block_load
 from gigawatt.plan.extract import extract
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import LivePlan, open_plan, solve
-from gigawatt.study.fleet import cells_of
+from gigawatt.study.cells import cells_of
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lanes import Lane, day_load, lanes_of, region_load, shifted
 from gigawatt.study.resolve import Case, resolve
