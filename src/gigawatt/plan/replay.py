@@ -265,7 +265,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
 
 
 def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Of lanes: (lane, quarter) worth of speed [MUSD per Mwork/s], share of it that is income, is in a group with a share."""
+    """By lane: worth of speed (lane, quarter) [MUSD per Mwork/s], share of it that is income, has a share of demand."""
     worth, paid = np.zeros(d.rate.transpose("lane", "quarter").shape), np.zeros(d.rate.sizes["lane"])
     bound = np.zeros(len(paid), dtype=np.bool_)
     if d.service is not None and d.service.worth is not None:
