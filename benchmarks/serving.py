@@ -1,6 +1,7 @@
 """Times the simulation of fleets: requests a second of the kernel, of its twin, of ``vllm-sr-sim`` where installed.
 
-``--day`` adds a whole day of the planned fleet of ``announcement`` in 2027Q3 on all cores, which takes long.
+``--day`` adds a ChatGPT day of 2.5 billion requests, or as many as are named, of the planned fleet of ``announcement``
+in 2027Q3 on all cores, which takes long.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 import numpy as np
 
 REPEATS = 3
+CHATGPT_DAY = 2.5e9  # messages a day (How People Use ChatGPT, NBER working paper 34255, July 2025)
 
 
 def _setup(n_replicas: int, **pool: object) -> object:
@@ -144,21 +146,27 @@ def main() -> None:
         print("vllm-sr-sim is not installed: pip install vllm-sr-sim to set it beside")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     if "--day" in sys.argv:
-        _day()
+        rest = sys.argv[sys.argv.index("--day") + 1 :]
+        _day(float(rest[0]) if rest else CHATGPT_DAY)
 
 
-def _day() -> None:
+def _day(requests: float) -> None:
+    """So many requests of a whole day of the planned fleet, as whole days of a sample of its cells, on all cores."""
     import gigawatt
     from gigawatt.study.cells import cells_of
     from gigawatt.study.fleet import simulate_cells
 
     results = gigawatt.run("announcement")
+    found = cells_of(results.case, results.plan, "2027Q3")
+    asked = sum(cells.rate_per_s * cells.hours * 3600.0 for cells in found)
+    share = min(requests / asked, 1.0)
+    print(f"the fleet of 2027Q3 is asked for {asked:,.0f} requests a day; {share:.2%} of its cells are simulated")
     start, n = time.perf_counter(), 0
-    for cells in cells_of(results.case, results.plan, "2027Q3"):
-        one = simulate_cells(cells, n=cells.n)
+    for cells in found:
+        one = simulate_cells(cells, n=max(1, round(share * cells.n)))
         n += one.n_requests
-        told = f"{one.n_requests:,} requests in {cells.n} cells, {one.attained_frac:.1%} within limits"
-        print(f"{cells.name}, {cells.block}: {told}", flush=True)
+        told = f"{one.n_requests:,} requests in {max(1, round(share * cells.n))} of {cells.n} cells"
+        print(f"{cells.name}, {cells.block}: {told}, {one.attained_frac:.1%} within limits", flush=True)
     spent = time.perf_counter() - start
     print(f"a day of {n:,} requests in {spent / 60.0:.1f} minutes: {n / spent / 1e6:.2f} million a second")
 
