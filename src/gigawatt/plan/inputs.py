@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from gigawatt.plan.terms import NONE, Terms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestones:
@@ -62,7 +64,7 @@ class PlanInputs:
     add_max_mw: xr.DataArray
     """(offer, quarter) most that can be accepted; 0 where the offer does not stand."""
     stock_min_mw: xr.DataArray
-    """(offer, quarter) minimum take."""
+    """(offer, quarter) stock under contract that is held at this very site."""
     term_quarters: xr.DataArray
     """(offer) quarters that added capacity is held at least."""
     facility_over_it: xr.DataArray
@@ -146,3 +148,6 @@ class PlanInputs:
     """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
+
+    terms: Terms = NONE
+    """contracts beyond price, rent and term"""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 
-FIRST_STAGE = ("add", "retire", "energise")
+FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled")
 """Decisions that are orders: what is signed stays signed."""
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Decisions:
     """facility MW taken into use since the start (site, quarter)"""
     served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
+    signed: Signed = NO_CHOICE
+    """choices that contracts open"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -55,7 +58,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     m.add_variable("kept", offers, mask=can_add)
     m.add_variable("counted", offers, mask=can_add & (d.offer_contract != "own"))
     m.add_variable("retire", offers)
-    m.add_variable("stock", offers)
+    failed = d.terms.failed
+    stands = np.inf if failed is None else xr.zeros_like(failed, dtype=float).where(failed, np.inf)
+    m.add_variable("stock", offers, upper=stands)
     m.add_variable("energise", {"site": d.sites, **quarter})
     lanes: Axes = {**axes_of(d.lane_pool), **axes_of(d.hours_frac), **quarter}
     m.add_variable("assign", lanes, mask=(d.rate > 0).expand_dims(block=d.hours_frac["block"].values))
@@ -83,6 +88,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     m.add_variable("gap", quarter)
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
+    add_signed(m, d)
     return _expressions(m, d)
 
 
@@ -101,7 +107,7 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         accepted=add.cumsum("quarter"),
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
         in_use=energise.cumsum("quarter"),
-        served=work.group(d.lane_workload, "workload", workloads),
+        served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
     )  # fmt: skip
 
 

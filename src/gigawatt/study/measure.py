@@ -35,8 +35,8 @@ def offer_cost_usd_per_w(case: Case) -> Floats:
     facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
-        building = site_capex(case, offer.site) * facility + site_hold(case, offer.site)
-        running = capex_usd_per_w(case, offer) * systems + hold_usd_per_w(case, offer)
+        building = site_capex(case, offer.site) * facility + float(site_hold(case, offer.site).mean())
+        running = capex_usd_per_w(case, offer) * systems + float(hold_usd_per_w(case, offer).mean())
         rows.append(running + building * offer.site.facility_over_it)
     return np.array(rows)
 
@@ -114,9 +114,9 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         - operating.loc[(operating["quarter"] == q) & (operating["payer"] == buyer), "usd"].sum()
         for q in labels
     ])  # fmt: skip
-    worth = float(plan["residual_usd"])
+    worth, owed = float(plan["residual_usd"]), float(plan.get("owed_after_usd", 0.0))
     whole = net.copy()
-    whole[-1] += worth
+    whole[-1] += worth - owed
     tranches = np.round(plan["tranche_usd"].values, 2)
     needed = _facility_gw(case, plan, plan["needed_w"])
     return {
@@ -137,6 +137,8 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "equity_sold_share": equity_sold(case, tranches),
         "gap_usd": float(plan["gap_usd"].sum()),
         "residual_usd": worth,
+        "owed_after_usd": owed,
+        "vested_usd": float(plan["vested_usd"].sum()) if "vested_usd" in plan else 0.0,
         "npv_usd": float(npv(discount_rate(case), whole)),
         "irr_per_year": _yearly(float(irr(whole))),
         "circularity": [
