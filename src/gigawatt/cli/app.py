@@ -14,6 +14,7 @@ import typer
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
+from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
 from gigawatt.cli.simulate import simulate
 
@@ -35,6 +36,7 @@ app.add_typer(data_app, name="data")
 app.command()(simulate)
 app.command()(calibrate)
 app.command()(replay)
+app.command()(rights)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

@@ -137,7 +137,10 @@ def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) 
     d = plan.inputs
     for name, what in SIGNED:
         if name in plan.model.variables:
-            put(f"{name}_w", plan.value(name) * 1e6, "W", what)
+            value = plan.value(name)
+            if "offer" in value.dims:  # of some offers only; a dataset holds one list of them
+                value = value.reindex(offer=d.offer_site["offer"].values, fill_value=0.0)
+            put(f"{name}_w", value * 1e6, "W", what)
     if plan.owed is not None:
         owed = float((plan.owed.matrix @ plan.primal + plan.owed.const)[0]) * 1e6 / float(d.discount[-1])
         put("owed_after_usd", xr.DataArray(owed), "USD", "rents owed after the horizon, in money of the last quarter")

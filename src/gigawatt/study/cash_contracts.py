@@ -44,9 +44,9 @@ def rent_usd(case: Case, offer: OfferCase, plan: xr.Dataset) -> Floats:
 def _left(plan: xr.Dataset, offer: OfferCase) -> Floats:
     """W given up before their term ends (signed, quarter)."""
     n = plan.sizes["quarter"]
-    if "left_w" not in plan or offer.id not in plan["left_w"]["offer"].values or not offer.offer.terms.exit:
+    if "left_w" not in plan or not offer.offer.terms.exit:
         return np.zeros((n, n))
-    return np.asarray(plan["left_w"].sel(offer=offer.id).transpose("signed", "quarter").fillna(0.0).values)
+    return np.asarray(plan["left_w"].sel(offer=offer.id).transpose("signed", "quarter").values)
 
 
 def contract_flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
