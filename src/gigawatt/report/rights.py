@@ -18,7 +18,8 @@ def rights_table(costs: Costs) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    head = f"As signed: {_billions(costs.objective_usd)} of discounted cost, {pretty(costs.accepted_gw * 1e9, 'W')} accepted"
+    accepted = pretty(costs.accepted_gw * 1e9, "W")
+    head = f"As signed: {_billions(costs.objective_usd)} of discounted cost, {accepted} accepted"
     if not costs.rows:
         return Text(f"{head}. No right, commitment or minimum take binds anybody in this scenario.")
     table = table_of([("switched off", "left", 0), ("kind", "left", 0), ("with", "left", 0), ("costs", "right", 0),

@@ -21,7 +21,7 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
     vendors = {catalog.system(offer.system).vendor for offer in scenario.offers}
     for i, use in enumerate(scenario.sites):
         if use.lease and use.lease.guarantee:
-            _party(f"sites[{i}].lease.guarantee.by", use.lease.guarantee.by, parties, scenario.buyer)
+            _party(f"sites[{i}].lease.guarantee.by", use.lease.guarantee.by, parties, scenario.buyer, "guarantor")
         if use.lease and use.lease.step_in:
             _among(f"sites[{i}].lease.step_in", use.lease.step_in, providers, "a provider")
         if use.lease and use.lease.escalator:
@@ -36,7 +36,7 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
         if warrant.deal:
             catalog.deal(warrant.deal)
     if share := scenario.funding.revenue_share:
-        _party("funding.revenue_share.to", share.to, parties, scenario.buyer)
+        _party("funding.revenue_share.to", share.to, parties, scenario.buyer, "partner")
         if not scenario.funding.revenue:
             raise CatalogError("funding.revenue_share: there is no revenue to share; give funding.revenue")
     for i, event in enumerate(scenario.events):
@@ -70,9 +70,9 @@ def _among(where: str, name: str, known: set[str], what: str) -> None:
         raise CatalogError(f"{where}: '{name}' is not {what} of this scenario ({', '.join(sorted(known)) or 'none'})")
 
 
-def _party(where: str, name: str, parties: set[str], buyer: str) -> None:
+def _party(where: str, name: str, parties: set[str], buyer: str, role: str) -> None:
     if name == buyer:
-        raise CatalogError(f"{where}: {name} is the buyer and cannot be its own {where.rpartition('.')[2]}")
+        raise CatalogError(f"{where}: {name} is the buyer and cannot be its own {role}")
     if name not in parties:
         near = difflib.get_close_matches(name, sorted(parties), n=1)
         hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"

@@ -23,6 +23,7 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
 
 Floats = npt.NDArray[np.float64]
@@ -114,6 +115,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         - operating.loc[(operating["quarter"] == q) & (operating["payer"] == buyer), "usd"].sum()
         for q in labels
     ])  # fmt: skip
+    stood = plan["initial_w"].values * overhead
     worth, owed = float(plan["residual_usd"]), float(plan.get("owed_after_usd", 0.0))
     whole = net.copy()
     whole[-1] += worth - owed
@@ -127,7 +129,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "gw_by_vendor": at_end,
         "n_packages": float(packages.sum()),
         "n_dies": float((packages * dies).sum()),
-        "initial_gw": float((plan["initial_w"].values * overhead).sum() / 1e9),
+        "initial_gw": float(stood.sum()) / 1e9,
         "stands_gw_by_quarter": _series(labels, stands_gw),
         "demand_driven_gw_by_quarter": _series(labels, np.minimum(needed, stands_gw)),
         "committed_idle_gw_by_quarter": _series(labels, np.maximum(stands_gw - needed, 0.0)),
@@ -154,6 +156,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "shadow_prices": shadow_prices(plan),
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
+        "published": beside_published(case, _series(labels, stands_gw), float(stood.sum()) / 1e9),
     }
 
 

@@ -129,10 +129,10 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         for name in scenario.deals:
             catalog.deal(name)
         _check_names(scenario, catalog, [row.id for row in classes])
+        check_contracts(scenario, catalog)
         deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
     except CatalogError as error:
         raise ScenarioError(f"{scenario.name}: {error}") from error
-    check_contracts(scenario, catalog)
     _check_load(scenario, sites, quarters)
     if deal is not None and deal.equity is None:
         raise ScenarioError(f"{scenario.name}: funding.milestones: the deal '{deal.id}' has no milestone equity")
