@@ -15,6 +15,7 @@ from gigawatt.cli.alternatives import alternatives
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
+from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
 from gigawatt.cli.simulate import simulate
 from gigawatt.cli.speed import speed
@@ -39,6 +40,7 @@ app.command()(alternatives)
 app.command()(calibrate)
 app.command()(replay)
 app.command()(speed)
+app.command()(rights)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

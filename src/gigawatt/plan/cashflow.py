@@ -7,16 +7,19 @@ import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import spending
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, upkeep and energy (quarter) [MUSD]."""
+    """Spending of each quarter: systems, buildings, rents, upkeep, energy and contracts (quarter) [MUSD]."""
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
-    return systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
+    whole = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
+    contracts = spending(d, x)
+    return whole if contracts is None else whole + contracts
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
@@ -58,6 +60,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
         put("priced_out", priced_out(plan) * scale, "token/s or FLOP/s", "work unmet because its price keeps it away")
     if "late" in plan.model.variables:
         put("late_w", plan.value("late") * 1e6, "W", "committed capacity not yet accepted, on its own basis")
+    _signed(plan, put)
     put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")
     put("accepted_committed_w", (accepted * d.commitment_weight).sum("offer"), "W",
         "cumulative capacity accepted towards each commitment, on its own basis")  # fmt: skip
@@ -121,6 +124,39 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "n_constraints": plan.model.n_rows,
     }
     return out
+
+
+SIGNED = (
+    ("short", "IT power of a minimum take that does not stand and is paid"),
+    ("left", "IT power given up before its term ends, by quarter of signing"),
+    ("exercised", "IT power of an option exercised in the quarter"),
+    ("vested", "power delivered against which a warrant has vested, on its own basis"),
+    ("cancelled", "committed power released against a fee in the quarter, on its own basis"),
+    ("unused", "facility power paid for and not in use"),
+)
+
+
+def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
+    """What contracts opened and what was made of it."""
+    d = plan.inputs
+    for name, what in SIGNED:
+        if name in plan.model.variables:
+            value = plan.value(name)
+            if "offer" in value.dims:  # of some offers only; a dataset holds one list of them
+                value = value.reindex(offer=d.offer_site["offer"].values, fill_value=0.0)
+            put(f"{name}_w", value * 1e6, "W", what)
+    if plan.owed is not None:
+        owed = float((plan.owed.matrix @ plan.primal + plan.owed.const)[0]) * 1e6 / float(d.discount[-1])
+        put("owed_after_usd", xr.DataArray(owed), "USD", "rents owed after the horizon, in money of the last quarter")
+    if d.terms.warrants is not None:
+        vested = plan.value("vested")
+        new = vested - vested.shift(quarter=1, fill_value=0.0)
+        put(
+            "vested_usd",
+            new * d.terms.warrants.musd_per_mw * 1e6,
+            "USD",
+            "worth of the shares that vest in the quarter",
+        )
 
 
 def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:

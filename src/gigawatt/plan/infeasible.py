@@ -12,6 +12,7 @@ from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
 WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
     "term": ("contract terms", "MW of IT"),
+    "option": ("options not exercised", "MW of IT"),
     "connection": ("energised connections", "MW of facility power"),
     "site_power": ("site power", "MW of facility power"),
     "supply": ("vendor supply", "packages"),

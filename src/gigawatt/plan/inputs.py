@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from gigawatt.plan.service import Service
+from gigawatt.plan.terms import NONE, Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class PlanInputs:
     add_max_mw: xr.DataArray
     """(offer, quarter) most that can be accepted; 0 where the offer does not stand."""
     stock_min_mw: xr.DataArray
-    """(offer, quarter) minimum take."""
+    """(offer, quarter) stock under contract that is held at this very site."""
     term_quarters: xr.DataArray
     """(offer) quarters that added capacity is held at least."""
     facility_over_it: xr.DataArray
@@ -150,3 +151,5 @@ class PlanInputs:
     """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
 
     service: Service | None = None
+    terms: Terms = NONE
+    """contracts beyond price, rent and term"""

@@ -16,6 +16,7 @@ from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.objective import objective
+from gigawatt.plan.signed import owed_after
 from gigawatt.plan.variables import decide
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class LivePlan:
     highs: highspy.Highs
     counted: Expression | None
     """cumulative GW that count towards milestones"""
+    owed: Expression | None
+    """rents owed after the horizon, discounted to the start [MUSD]"""
     build_s: float
     hand_off_s: float
     solve_s: float = 0.0
@@ -66,14 +69,14 @@ def _array(axes: Axes, positions: Ints, values: Floats) -> xr.DataArray:
     return xr.DataArray(taken, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
 
 
-def build(inputs: PlanInputs) -> tuple[Model, Expression | None]:
-    """(the plan as a model, expression of the GW that count towards milestones)."""
+def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None]:
+    """(the plan as a model, GW that count towards milestones, rents owed after the horizon)."""
     m = Model()
     x = decide(m, inputs)
     for _name, family in CONSTRAINTS:
         family(m, inputs, x)
     objective(m, inputs, x)
-    return m, counted_gw(inputs, x) if inputs.milestones else None
+    return m, counted_gw(inputs, x) if inputs.milestones else None, owed_after(inputs, x)
 
 
 def hand_off(model: Model) -> highspy.Highs:
@@ -106,7 +109,7 @@ def hand_off(model: Model) -> highspy.Highs:
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to HiGHS, not solved yet."""
     start = time.perf_counter()
-    model, counted = build(inputs)
+    model, counted, owed = build(inputs)
     built = time.perf_counter()
     highs = hand_off(model)
     done = time.perf_counter()
@@ -115,6 +118,7 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
         model=model,
         highs=highs,
         counted=counted,
+        owed=owed,
         build_s=built - start,
         hand_off_s=done - built,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.cashflow import outflow, released_cash
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import owed_after, vested_worth
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
 
@@ -16,11 +17,13 @@ EARLY_RELEASE = 1e-3
 
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
+           + owed after the horizon - vested warrants
 
     Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
     premium for every quarter from its quarter to the end. Salvage is what the
-    systems and buildings are still worth at the end: capex x remaining / economic life. What speed is worth above the
-    value of a class is taken off.
+    systems and buildings are still worth at the end: capex x remaining / economic life. Owed is what contracts still
+    ask for after the horizon, vested the worth of shares that came with deliveries: neither is cash here. What speed is
+    worth above the value of a class is taken off.
     """
     spent = outflow(d, x)
     if x.debt is not None:
@@ -41,4 +44,9 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
-    m.minimise(cost - worth - buildings, tie_break)
+    whole = cost - worth - buildings
+    if (owed := owed_after(d, x)) is not None:
+        whole = whole + owed
+    if (vested := vested_worth(d, x)) is not None:
+        whole = whole - vested
+    m.minimise(whole, tie_break)

@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 Label = str | int | list[str]
 
-FIRST_STAGE = ("add", "retire", "energise")
+FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled")
 """Decisions that are orders: what is signed stays signed."""
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Decisions:
     """IT MW by lane while a region is lost (lane, lost, block, quarter)"""
     spared: Expression | None = None
     """unmet work of the lower steps of a demand curve (step, block, quarter) [Mwork/s]"""
+    signed: Signed = NO_CHOICE
+    """choices that contracts open"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -60,7 +63,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     rented = d.offer_contract != "own"
     m.add_variable("counted", offers, mask=(can_add.cumsum("quarter") > 0) & rented)  # offers that have ended count on
     m.add_variable("retire", offers)
-    m.add_variable("stock", offers)
+    failed = d.terms.failed
+    stands = np.inf if failed is None else xr.zeros_like(failed, dtype=float).where(failed, np.inf)
+    m.add_variable("stock", offers, upper=stands)
     m.add_variable("energise", {"site": d.sites, **quarter})
     lanes: Axes = {**axes_of(d.lane_pool), **axes_of(d.hours_frac), **quarter}
     m.add_variable("assign", lanes, mask=(d.rate > 0).expand_dims(block=d.hours_frac["block"].values))
@@ -89,6 +94,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     m.add_variable("gap", quarter)
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
+    add_signed(m, d)
     return _expressions(m, d)
 
 
@@ -126,7 +132,7 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         accepted=add.cumsum("quarter"),
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
         in_use=energise.cumsum("quarter"),
-        served=work.group(d.lane_workload, "workload", workloads),
+        served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
         moved=maybe("moved"), spared=maybe("spared"),
     )  # fmt: skip
 

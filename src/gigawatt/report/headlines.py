@@ -29,7 +29,15 @@ class Headline:
 def headlines(results: Results) -> list[Headline]:
     """Key figures of a run in the order of the questions a reader has."""
     rows = [_accepted(results), _packages(results), _needed(results), _capex(results)]
-    rows += [_milestones(results), _gap(results), *_circles(results), *_tokens(results), _unmet(results)]
+    rows += [
+        _milestones(results),
+        _warrants(results),
+        _gap(results),
+        _owed(results),
+        *_circles(results),
+        *_tokens(results),
+        _unmet(results),
+    ]
     return [row for row in rows if row is not None]
 
 
@@ -81,6 +89,24 @@ def _milestones(results: Results) -> Headline | None:
     share = results.summary["equity_sold_share"]
     note = f"{len(tranches)} payments, the last in {list(tranches)[-1]}; buys {100 * share:.1f} % of the company"
     return Headline(id="tranches", label="Milestone equity", text=pretty(sum(tranches.values()), "USD"), note=note)
+
+
+def _warrants(results: Results) -> Headline | None:
+    worth = results.summary["vested_usd"]
+    if worth < 1.0:
+        return None
+    vendors = ", ".join(party_name(results.case, row.vendor) for row in results.case.scenario.warrants)
+    note = f"of {vendors}, vested with deliveries at assumed prices: lowers the cost, is no cash"
+    return Headline(id="warrants", label="Shares earned", text=pretty(worth, "USD"), note=note)
+
+
+def _owed(results: Results) -> Headline | None:
+    owed = results.summary["owed_after_usd"]
+    if owed < 1.0:
+        return None
+    worth = results.case.scenario.policy.rest_worth
+    note = f"less the {100 * worth.value:.0f} % that the use is worth then" if worth else "in full"
+    return Headline(id="owed", label="Rent owed after the horizon", text=pretty(owed, "USD"), note=note)
 
 
 def _gap(results: Results) -> Headline:

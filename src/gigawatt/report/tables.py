@@ -38,6 +38,7 @@ __all__ = [
     "list_rows",
     "list_table",
     "model_rows",
+    "published_table",
     "quarter_rows",
     "show",
     "show_entry",
@@ -103,6 +104,8 @@ def summary_table(results: Results) -> RenderableType:
         for row in worth:
             add_row(table, (row["what"], row["where"], row["quarter"], row["text"]))
         parts += [Text(""), table]
+    if rows := results.summary.get("published"):
+        parts += [Text(""), published_table(rows)]
     parts += [Text(f"\n{sentence}") for sentence in circle_sentences(results)]
     return Group(*parts)
 
@@ -116,6 +119,20 @@ def worth_rows(results: Results) -> list[Row]:
         value = pretty(row["value"], "USD") + {"USD/MW": " per MW", "USD/USD": " beyond itself"}.get(row["unit"], "")
         rows.append({"what": row["what"], "where": where, "quarter": row["quarter"], "text": value})
     return rows
+
+
+def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Power that stands at the ends of years beside what was published, with the residual."""
+    table = table_of([("end of", "left", 0), ("stands in the plan", "right", 0), ("published", "right", 0),
+                      ("range", "left", 0), ("residual", "right", 0), ("what was published", "left", 1)])  # fmt: skip
+    for row in rows:
+        wide = row["low_gw"] is not None and row["low_gw"] < row["high_gw"]
+        span = f"{row['low_gw']:.3g} to {row['high_gw']:.3g} GW" if wide else ""
+        cells = ("-" if row[key] is None else f"{row[key]:+.1f} GW" if key == "residual_gw" else f"{row[key]:.1f} GW"
+                 for key in ("planned_gw", "published_gw", "residual_gw"))  # fmt: skip
+        planned, published, residual = cells
+        add_row(table, (row["quarter"], planned, published, span, residual, row["what"]))
+    return table
 
 
 def _quarter_table(results: Results) -> Table:

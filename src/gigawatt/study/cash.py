@@ -10,10 +10,12 @@ import xarray as xr
 
 from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
+from gigawatt.study.cash_contracts import contract_flows, each, rent_usd
 from gigawatt.study.economics import (
     facility_cost,
+    guarantee_usd_per_w,
     idle_energy_usd_per_w,
-    rent_usd_per_w,
+    revenue_share_usd,
     revenue_usd,
     site_capex,
     site_hold,
@@ -34,6 +36,7 @@ def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     """Every flow of the programme, quarter by quarter."""
     yield from _capacity(case, plan)
     yield from _buildings(case, plan)
+    yield from contract_flows(case, plan)
     yield from _income(case, plan)
     yield from _funding(case, plan)
 
@@ -46,32 +49,25 @@ def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
     return (values * hours).sum("block")
 
 
-def _each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
-    if payer == payee:
-        return  # what a party does for itself is no flow between parties
-    for label, usd in zip(case.labels, values, strict=True):
-        if usd > 1e-2:
-            yield Flow(quarter=label, payer=payer, payee=payee, kind=kind, usd=float(usd), memo=memo)
-
-
 def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     buyer = case.scenario.buyer
     for index, offer in enumerate(case.offers):
         add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
         systems = add * system_usd_per_w(offer)
-        yield from _each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
+        yield from each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
         network = systems * case.costs.network_over_system.value
-        yield from _each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
-        yield from _each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
-        yield from _each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
+        yield from each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
+        yield from each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
+        yield from each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
-        yield from _each(case, stock * rent_usd_per_w(offer), buyer, offer.offer.provider, kind, offer.id)
+        rent = rent_usd(case, offer, plan)
+        yield from each(case, rent, buyer, offer.offer.provider, kind, offer.id)
     if not plan.sizes["lane"]:
         return
     at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
     for pool in at_work["lane_pool"].values:
         usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool))
-        yield from _each(case, usd, buyer, UTILITIES, "energy", str(pool))
+        yield from each(case, usd, buyer, UTILITIES, "energy", str(pool))
 
 
 def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -82,15 +78,20 @@ def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         whole = site_capex(case, site)
         for part, usd_per_w in parts.items():
             usd = taken * whole * usd_per_w / cost.capex_usd_per_w
-            yield from _each(case, usd, buyer, BUILDERS, part, site.id)
+            yield from each(case, usd, buyer, BUILDERS, part, site.id)
         owned = site.use.tenure == "own"
         payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
-        yield from _each(case, in_use * site_hold(case, site), buyer, payee, kind, site.id)
+        rents = site_hold(case, site) - guarantee_usd_per_w(case, site)
+        yield from each(case, in_use * rents, buyer, payee, kind, site.id)
 
 
 def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     buyer = case.scenario.buyer
-    yield from _each(case, revenue_usd(case), CUSTOMERS, buyer, "sales", "revenue that pays for compute")
+    shared = revenue_share_usd(case)
+    sales = revenue_usd(case) + shared
+    yield from each(case, sales, CUSTOMERS, buyer, "sales", "revenue that pays for compute")
+    if (terms := case.scenario.funding.revenue_share) is not None:
+        yield from each(case, shared, buyer, terms.to, "revenue-share", terms.to)
     hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
     for item in case.classes:
         price = price_usd_per_token(item)
@@ -99,7 +100,7 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
             usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S
             if "extra_income_usd" in plan:
                 usd = usd + plan["extra_income_usd"].sel(workload=item.id).values
-            yield from _each(case, usd, CUSTOMERS, buyer, "sales", item.id)
+            yield from each(case, usd, CUSTOMERS, buyer, "sales", item.id)
 
 
 def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -111,13 +112,13 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
                        usd=row.amount.value, memo=row.deal or "")  # fmt: skip
     if case.milestone_deal is not None:
         deal = case.milestone_deal
-        yield from _each(case, plan["tranche_usd"].values, deal.seller, buyer, "milestone-equity", deal.id)
-    yield from _each(case, plan["gap_usd"].values, MARKETS, buyer, "gap-financing", "still to be found")
+        yield from each(case, plan["tranche_usd"].values, deal.seller, buyer, "milestone-equity", deal.id)
+    yield from each(case, plan["gap_usd"].values, MARKETS, buyer, "gap-financing", "still to be found")
     if funding.credit is not None:
         debt = plan["debt_usd"].values
         change = np.diff(debt, prepend=0.0)
         owed = np.concatenate([[0.0], debt[:-1]])
         lender = funding.credit.lender
-        yield from _each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
-        yield from _each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
-        yield from _each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")
+        yield from each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
+        yield from each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
+        yield from each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from gigawatt.core.money import per_quarter
-from gigawatt.demand.growth import series
+from gigawatt.core.money import annuity_frac, per_quarter
+from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated
 
 Floats = npt.NDArray[np.float64]
 YEAR_S = 4 * QUARTER_S
@@ -45,14 +47,41 @@ def capex_usd_per_w(case: Case, offer: OfferCase) -> float:
     return system_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
 
 
-def rent_usd_per_w(offer: OfferCase) -> float:
-    """Rent of chips or cloud capacity [USD per IT W and quarter]; 0 where owned."""
+def quarters_of(seconds: float) -> int:
+    """Whole quarters of a time; a part of a quarter counts as one."""
+    return math.ceil(seconds / QUARTER_S - 1e-9)
+
+
+def term_quarters(case: Case, offer: OfferCase) -> int:
+    """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
+    if offer.offer.term:
+        return max(1, quarters_of(offer.offer.term.value))
+    return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
+
+
+def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
+    """Rent of chips or cloud capacity in the horizon's first quarter [USD per IT W and quarter]; 0 where owned.
+
+    A lease with a saving over buying pays level rents whose present value over its term is the price less the saving.
+    """
     row = offer.offer
+    if row.terms.saving is not None:
+        price = row.price or offer.system.price
+        assert price and offer.system.it_power
+        level = annuity_frac(discount_rate(case), term_quarters(case, offer))
+        return price.value / offer.system.it_power.value * (1.0 - row.terms.saving.value) * level
     if row.rent is not None:
         return row.rent.value * QUARTER_S
     if row.rent_per_package_hour is not None:
         return row.rent_per_package_hour.value * packages_per_w(offer) * QUARTER_S
     return 0.0
+
+
+def rents_usd_per_w(case: Case, offer: OfferCase) -> Floats:
+    """Market rent by quarter [USD per IT W and quarter]: what is signed in the quarter pays it for its term."""
+    falls = offer.offer.terms.rent_falls
+    level = compound(-falls.value * YEAR_S, case.quarters) if falls else np.ones(len(case.quarters))
+    return rent_usd_per_w(case, offer) * level
 
 
 def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
@@ -77,9 +106,9 @@ def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
     return capex_usd_per_w(case, offer) * case.costs.maintenance.value * QUARTER_S
 
 
-def hold_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """All that held capacity costs in a quarter beside its building and its work [USD per IT W]."""
-    return rent_usd_per_w(offer) + idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
+def hold_usd_per_w(case: Case, offer: OfferCase) -> Floats:
+    """All that held capacity costs in a quarter beside its building and its work (quarter) [USD per IT W]."""
+    return rents_usd_per_w(case, offer) + idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
 
 
 def facility_cost(case: Case) -> FacilityCost:
@@ -100,8 +129,35 @@ def site_capex(case: Case, site: SiteCase) -> float:
     return site.use.capex.value if site.use.capex else facility_cost(case).capex_usd_per_w
 
 
-def site_hold(case: Case, site: SiteCase) -> float:
-    """Upkeep or rent of buildings in use [USD per facility W and quarter]."""
+def site_hold(case: Case, site: SiteCase) -> Floats:
+    """Upkeep or rent of buildings in use, with a guarantor's fee (quarter) [USD per facility W and quarter]."""
+    return _level_hold(case, site) * rent_steps(site, len(case.quarters)) + guarantee_usd_per_w(case, site)
+
+
+def rent_steps(site: SiteCase, n: int) -> Floats:
+    """Rise of a building's rent since the horizon's first quarter, in yearly steps, over n quarters."""
+    lease = site.use.lease
+    yearly = lease.escalator.value * YEAR_S if lease and lease.escalator else 0.0
+    return np.asarray((1.0 + yearly) ** (np.arange(n) // 4))
+
+
+def guarantee_usd_per_w(case: Case, site: SiteCase) -> Floats:
+    """Fee of whoever guarantees the rent of a building (quarter) [USD per facility W and quarter]."""
+    lease = site.use.lease
+    fee = lease.guarantee.fee.value if lease and lease.guarantee else 0.0
+    return fee * _level_hold(case, site) * rent_steps(site, len(case.quarters))
+
+
+def deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
+    """Deposit paid with each facility W taken into use (quarter) [USD]."""
+    lease = site.use.lease
+    if lease is None or lease.deposit is None:
+        return np.zeros(len(case.quarters))
+    rents = _level_hold(case, site) * rent_steps(site, len(case.quarters))
+    return rents * lease.deposit.value / QUARTER_S
+
+
+def _level_hold(case: Case, site: SiteCase) -> float:
     cost = facility_cost(case)
     if site.use.tenure == "own":
         return site_capex(case, site) * cost.upkeep_per_quarter
@@ -118,12 +174,42 @@ def inflow_usd(case: Case) -> Floats:
 
 
 def revenue_usd(case: Case) -> Floats:
-    """Share of the buyer's revenue that pays for compute, by quarter [USD]."""
+    """Share of the buyer's revenue that pays for compute, once others have had theirs, by quarter [USD]."""
+    share = case.scenario.funding.compute_share
+    return (_whole_revenue_usd(case) - revenue_share_usd(case)) * (share.value if share else 1.0)
+
+
+def revenue_share_usd(case: Case) -> Floats:
+    """Revenue that goes to another party first, up to its cap and its last quarter, by quarter [USD]."""
+    terms, whole = case.scenario.funding.revenue_share, _whole_revenue_usd(case)
+    if terms is None:
+        return np.zeros_like(whole)
+    asked = np.where(np.asarray(case.quarters) <= terms.until.value, whole * terms.share.value, 0.0)
+    if terms.cap is None:
+        return asked
+    return np.diff(np.minimum(np.cumsum(asked), terms.cap.value), prepend=0.0)
+
+
+def _whole_revenue_usd(case: Case) -> Floats:
     funding = case.scenario.funding
     if not funding.revenue:
         return np.zeros(len(case.quarters))
-    share = funding.compute_share.value if funding.compute_share else 1.0
-    return series(dated(funding.revenue), case.quarters) / 4.0 * share
+    return series(dated(funding.revenue), case.quarters) / 4.0
+
+
+def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
+    """Damages received by (commitment, party that pays) for what an event has delayed, by quarter [USD]."""
+    found = {}
+    for row in case.scenario.commitments:
+        late = commitment_delay(case, row.id)
+        if row.damages is not None and late:
+            promised = dated(row.by)
+            behind = step_series(promised, case.quarters) - step_series(
+                [(q + late, value) for q, value in promised], case.quarters
+            )
+            payer = row.providers[0] if row.providers else row.vendor or ""
+            found[row.id, payer] = np.maximum(behind, 0.0) * row.damages.value * QUARTER_S
+    return found
 
 
 def rounds_usd(case: Case) -> Floats:

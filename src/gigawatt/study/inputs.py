@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.study.economics import (
     YEAR_S,
     capex_usd_per_w,
+    deposit_usd_per_w,
     discount_factors,
     discount_rate,
     hold_usd_per_w,
@@ -23,6 +23,7 @@ from gigawatt.study.economics import (
     packages_per_w,
     site_capex,
     site_hold,
+    term_quarters,
     work_energy_usd_per_w,
 )
 from gigawatt.study.lanes import Lane, day_load, lanes_of
@@ -31,12 +32,13 @@ from gigawatt.study.resolve import (
     Case,
     ClassCase,
     OfferCase,
+    commitment_delay,
     dated,
-    delay_quarters,
     users,
 )
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
+from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,22 +84,23 @@ def plan_inputs(case: Case) -> PlanInputs:
         offer_contract=by_offer([o.offer.contract for o in offers]),
         initial_mw=initial,
         add_max_mw=by_offer_quarter([_add_max(case, o) for o in offers]),
-        stock_min_mw=by_offer_quarter([_takes(case, o) for o in offers]),
-        term_quarters=by_offer([_term(case, o) for o in offers]),
+        stock_min_mw=by_offer_quarter([held_mw(case, o) for o in offers]),
+        term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
         capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
-        hold_musd_per_mw=by_offer_quarter([np.full(len(quarters), hold_usd_per_w(case, o)) for o in offers]),
+        hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * _remaining(case, case.costs.system_life.value) * discount[-1] for o in offers
+            capex_usd_per_w(case, o) * _resale(case, o) * discount[-1] for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([np.full(len(quarters), site_capex(case, s)) for s in sites]),
-        site_hold_musd_per_mw=by_site_quarter([np.full(len(quarters), site_hold(case, s)) for s in sites]),
+        energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
+        site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1] for s in sites
+            site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1]
+            + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
@@ -136,6 +139,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             dims="quarter", coords={"quarter": quarters},
         ),
         service=service_inputs(case, lanes, demand),
+        terms=contract_terms(case),
     )  # fmt: skip
 
 
@@ -143,6 +147,15 @@ def _remaining(case: Case, life_s: float) -> Floats:
     """Share of the economic life left at the end of the horizon, by quarter of acceptance, which counts as used."""
     age = len(case.quarters) - np.arange(0.0, len(case.quarters))
     return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
+
+
+def _resale(case: Case, offer: OfferCase) -> Floats:
+    """Share of its price that a system is worth at the end of the horizon, by quarter of acceptance."""
+    falls = offer.offer.terms.resale_falls
+    if falls is None:
+        return _remaining(case, case.costs.system_life.value)
+    years = (len(case.quarters) - np.arange(0.0, len(case.quarters))) / 4.0
+    return np.asarray((1.0 - falls.value * YEAR_S) ** years)
 
 
 def _initial_w(case: Case, offer: OfferCase) -> float:
@@ -155,28 +168,8 @@ def _add_max(case: Case, offer: OfferCase) -> Floats:
     most = offer.offer.most_per_quarter
     cap = most.value / 1e6 if most else np.inf
     quarters = np.asarray(case.quarters)
-    return np.where((quarters >= offer.first) & (quarters <= offer.last), cap, 0.0)
-
-
-def _takes(case: Case, offer: OfferCase) -> Floats:
-    floor = np.zeros(len(case.quarters))
-    quarters = np.asarray(case.quarters)
-    for take in offer.offer.minimum_take:
-        share = take.power.value / 1e6 / len(offer.offer.sites)
-        floor[(quarters >= take.start.value) & (quarters <= take.end.value)] = share
-    for row in case.scenario.initial:
-        if row.held_until and (row.offer, row.site) == (offer.offer.id, offer.site.id):
-            floor[quarters <= row.held_until.value] = np.maximum(floor, row.power.value / 1e6)[
-                quarters <= row.held_until.value
-            ]
-    return floor
-
-
-def _term(case: Case, offer: OfferCase) -> int:
-    """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
-    if offer.offer.term:
-        return max(1, math.ceil(offer.offer.term.value / QUARTER_S - 1e-9))
-    return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
+    open_to = (quarters >= offer.first) & (quarters <= offer.last) & ~failed(case, offer)
+    return np.where(open_to, cap, 0.0)
 
 
 def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
@@ -372,8 +365,8 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
     names = [row.id for row in rows]
     due, penalty = [], []
     for row in rows:
-        points = [(q + _commitment_delay(case, row.id), value) for q, value in dated(row.by)]
-        due.append(step_series(points, case.quarters) / 1e6)
+        points = [(q + commitment_delay(case, row.id), value) for q, value in dated(row.by)]
+        due.append(lapse(case, row, step_series(points, case.quarters) / 1e6))
         penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {
@@ -384,13 +377,6 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
         "commitment_penalty_musd": xr.DataArray(np.asarray(penalty, dtype=float), dims="commitment",
                                                 coords={"commitment": names}),
     }  # fmt: skip
-
-
-def _commitment_delay(case: Case, name: str) -> int:
-    return sum(
-        delay_quarters(event) for event in case.scenario.events
-        if event.id in case.events_on and name in event.delay_commitments
-    )  # fmt: skip
 
 
 def _rights(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
@@ -433,7 +419,7 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         for o in case.offers
     ]
     late = max(
-        (_commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal),
+        (commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal),
         default=0,
     )
     signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])

@@ -23,6 +23,7 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
 
 Floats = npt.NDArray[np.float64]
@@ -35,8 +36,8 @@ def offer_cost_usd_per_w(case: Case) -> Floats:
     facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
-        building = site_capex(case, offer.site) * facility + site_hold(case, offer.site)
-        running = capex_usd_per_w(case, offer) * systems + hold_usd_per_w(case, offer)
+        building = site_capex(case, offer.site) * facility + float(site_hold(case, offer.site).mean())
+        running = capex_usd_per_w(case, offer) * systems + float(hold_usd_per_w(case, offer).mean())
         rows.append(running + building * offer.site.facility_over_it)
     return np.array(rows)
 
@@ -122,9 +123,10 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         - operating.loc[(operating["quarter"] == q) & (operating["payer"] == buyer), "usd"].sum()
         for q in labels
     ])  # fmt: skip
-    worth = float(plan["residual_usd"])
+    stood = plan["initial_w"].values * overhead
+    worth, owed = float(plan["residual_usd"]), float(plan.get("owed_after_usd", 0.0))
     whole = net.copy()
-    whole[-1] += worth
+    whole[-1] += worth - owed
     tranches = np.round(plan["tranche_usd"].values, 2)
     needed = _facility_gw(case, plan, plan["needed_w"])
     return {
@@ -135,7 +137,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "gw_by_vendor": at_end,
         "n_packages": float(packages.sum()),
         "n_dies": float((packages * dies).sum()),
-        "initial_gw": float((plan["initial_w"].values * overhead).sum() / 1e9),
+        "initial_gw": float(stood.sum()) / 1e9,
         "stands_gw_by_quarter": _series(labels, stands_gw),
         "demand_driven_gw_by_quarter": _series(labels, np.minimum(needed, stands_gw)),
         "committed_idle_gw_by_quarter": _series(labels, np.maximum(stands_gw - needed, 0.0)),
@@ -145,6 +147,8 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "equity_sold_share": equity_sold(case, tranches),
         "gap_usd": float(plan["gap_usd"].sum()),
         "residual_usd": worth,
+        "owed_after_usd": owed,
+        "vested_usd": float(plan["vested_usd"].sum()) if "vested_usd" in plan else 0.0,
         "npv_usd": float(npv(discount_rate(case), whole)),
         "irr_per_year": _yearly(float(irr(whole))),
         "circularity": [
@@ -160,6 +164,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "shadow_prices": shadow_prices(plan),
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
+        "published": beside_published(case, _series(labels, stands_gw), float(stood.sum()) / 1e9),
     }
 
 

@@ -22,6 +22,7 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
+from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.lanes import check_served
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
@@ -130,6 +131,7 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
             catalog.deal(name)
         _check_names(scenario, catalog, [row.id for row in classes])
         check_served(scenario, classes, sites)
+        check_contracts(scenario, catalog)
         deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
     except CatalogError as error:
         raise ScenarioError(f"{scenario.name}: {error}") from error
@@ -158,6 +160,20 @@ def delay_quarters(event: Event) -> int:
     return math.ceil(event.delay.value / QUARTER_S - 1e-9) if event.delay else 0
 
 
+def commitment_delay(case: Case, name: str) -> int:
+    """Quarters by which the events that are on delay a commitment."""
+    return sum(
+        delay_quarters(event) for event in case.scenario.events
+        if event.id in case.events_on and name in event.delay_commitments
+    )  # fmt: skip
+
+
+def fails_from(events: Iterable[Event], provider: str) -> int | None:
+    """Quarter in which a provider has failed by one of these events; None where it stands."""
+    dates = [int(event.start.value) for event in events if provider in event.fails and event.start]
+    return min(dates, default=None)
+
+
 def _site(
     index: int, use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...], on: list[Event]
 ) -> SiteCase:
@@ -173,6 +189,7 @@ def _site(
     pue = _first(use.annual_pue, entry.annual_pue if entry else None, costs.annual_pue)
     price = _first(use.power_price, entry.power_price if entry else None, costs.power_price)
     late = sum(delay_quarters(event) for event in on if use.site in event.delay_sites)
+    step_in = use.lease.step_in if use.lease else None
     if use.connection:
         points = dated(use.connection)
     elif entry is not None and entry.energised:
@@ -188,6 +205,9 @@ def _site(
         )
     shifted = [(q + late if q > quarters[0] else q, value) for q, value in points]
     power = step_series(shifted, quarters) if points else np.full(len(quarters), np.inf)
+    if step_in is not None:
+        taken_over = fails_from(on, step_in)
+        power = np.where(np.asarray(quarters) >= (taken_over or np.inf), power, 0.0)
     return SiteCase(
         use=use, entry=entry, region=use.region or (entry.region if entry else "anywhere"),
         landlord=use.landlord or (entry.developer if entry and entry.developer else "landlord"),
@@ -220,7 +240,8 @@ def _offers(
         ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
         lead = math.ceil(offer.lead_time.value / QUARTER_S - 1e-9) if offer.lead_time else 0
-        first = max(int(asked), quarters[0] + lead)
+        lag = offer.terms.acceptance_lag
+        first = max(int(asked), quarters[0] + lead) + (math.ceil(lag.value / QUARTER_S - 1e-9) if lag else 0)
         last = int(offer.until.value) if offer.until else quarters[-1]
         if offer.until and offer.available and offer.until.value < offer.available.value:
             raise CatalogError(

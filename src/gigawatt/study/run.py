@@ -84,7 +84,12 @@ def run(
         figures["simulated"] = looped.to_dict()
     if case.scenario.commitments or any(offer.offer.minimum_take for offer in case.offers):
         say("planning once more without commitments, to tell demand from promises")
-        free = replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, stock_min_mw=inputs.stock_min_mw * 0.0)
+        free = replace(
+            inputs,
+            commitment_mw=inputs.commitment_mw * 0.0,
+            stock_min_mw=inputs.stock_min_mw * 0.0,
+            terms=inputs.terms.without_takes(),
+        )
         figures["gw_without_commitments"] = _built_gw(free)
     figures["mip_gap"] = live.mip_gap
     digest = input_hash(chosen, catalog, [*case.events_on, f"mip_gap={mip_gap!r}", *simulate])

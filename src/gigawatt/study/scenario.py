@@ -13,6 +13,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Take, Warrant, check_offer
 from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
 from gigawatt.study.written import (
     Block,
@@ -121,20 +122,6 @@ class Demand(Block):
     regions: tuple[UserRegion, ...] = ()
 
 
-class Take(Block):
-    """A minimum of capacity held from a quarter to a quarter (IT power)."""
-
-    start: Date
-    end: Date
-    power: Watts
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Take:
-        if self.end.value < self.start.value:
-            raise ValueError(f"ends in {self.end.text}, before it starts in {self.start.text}")
-        return self
-
-
 class Offer(Block):
     """What a provider offers: a system at sites under a contract.
 
@@ -157,13 +144,16 @@ class Offer(Block):
     term: Seconds | None = None
     minimum_take: tuple[Take, ...] = ()
     only: tuple[Name, ...] = ()
+    terms: OfferTerms = OfferTerms()
 
     @model_validator(mode="after")
     def _priced(self) -> Offer:
-        if self.contract == "own" and (self.rent or self.rent_per_package_hour):
+        rented = self.rent or self.rent_per_package_hour or self.terms.saving
+        if self.contract == "own" and rented:
             raise ValueError(f"'{self.id}' is owned: give a price, not a rent")
-        if self.contract != "own" and not (self.rent or self.rent_per_package_hour):
+        if self.contract != "own" and not rented:
             raise ValueError(f"'{self.id}' is a {self.contract}: give rent or rent_per_package_hour")
+        check_offer(self)
         for first, second in pairwise(self.minimum_take):
             if second.start.value <= first.end.value:
                 raise ValueError(
@@ -194,6 +184,7 @@ class SiteUse(Block):
     power_price: MoneyPerJoule | None = None
     rent: Rent | None = None
     capex: MoneyPerWatt | None = None
+    lease: Lease | None = None
 
 
 class Stock(Block):
@@ -216,6 +207,8 @@ class Commitment(Block):
     basis: Literal["facility", "it"] = "facility"
     firm: bool = True
     penalty: Rent | None = None
+    damages: Rent | None = None
+    cancel: Cancel | None = None
     by: tuple[DatedWatts, ...]
 
     @model_validator(mode="after")
@@ -280,7 +273,8 @@ class Policy(Block):
     """Rules of the planner.
 
     ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
-    many models, versions and regions reaches in inference; blank means all of it.
+    many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
+    run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged, all if blank.
     ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost.
     """
 
@@ -290,6 +284,7 @@ class Policy(Block):
     unmet_over_value: Number | None = None
     spares: Spares | None = None
     survive: Survive | None = None
+    rest_worth: Share | None = None
 
 
 class Round(Block):
@@ -320,6 +315,7 @@ class Funding(Block):
     revenue: tuple[DatedMoney, ...] = ()
     compute_share: Share | None = None
     rounds: tuple[Round, ...] = ()
+    revenue_share: RevenueShare | None = None
     credit: Credit | None = None
     milestones: Milestone | None = None
     gap_premium: RatePerS
@@ -333,6 +329,7 @@ class Event(Block):
     on: bool = False
     delay_commitments: tuple[Name, ...] = ()
     delay_sites: tuple[Name, ...] = ()
+    fails: tuple[Name, ...] = ()
     delay: Seconds | None = None
     scale_demand: dict[Name, Number] = Field(default_factory=dict)
     start: Date | None = None
@@ -362,6 +359,7 @@ class Scenario(Block):
     initial: tuple[Stock, ...] = ()
     commitments: tuple[Commitment, ...] = ()
     deals: tuple[Name, ...] = ()
+    warrants: tuple[Warrant, ...] = ()
     rights: tuple[Right, ...] = ()
     software: tuple[Name, ...] = ()
     funding: Funding
@@ -390,6 +388,7 @@ class Scenario(Block):
         _unique("commitments", [row.id for row in self.commitments])
         _unique("events", [row.id for row in self.events])
         _unique("rights", [row.id for row in self.rights])
+        _unique("warrants", [row.id for row in self.warrants])
         _unique("blocks", [row.name for row in self.blocks])
         _unique("demand.tiers", [row.tier for row in self.demand.tiers])
         _unique("software", list(self.software))
@@ -417,6 +416,8 @@ class Scenario(Block):
         for index, use in enumerate(self.sites):
             if use.tenure != "lease" and use.rent:
                 raise ValueError(f"sites[{index}].rent: '{use.site}' is not leased: drop rent or set tenure: lease")
+            if use.tenure != "lease" and use.lease:
+                raise ValueError(f"sites[{index}].lease: '{use.site}' is not leased: drop lease or set tenure: lease")
             if use.tenure != "own" and use.capex:
                 raise ValueError(f"sites[{index}].capex: '{use.site}' is not owned; set tenure: own")
         sites = {use.site for use in self.sites}

@@ -11,7 +11,7 @@ from gigawatt.core.units import pretty
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
 from gigawatt.plan.solve import open_plan, solve
-from gigawatt.study.economics import rent_usd_per_w, upkeep_usd_per_w
+from gigawatt.study.economics import rent_usd_per_w, rents_usd_per_w, upkeep_usd_per_w
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
@@ -83,7 +83,7 @@ def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]
                 f"of {pretty(price.value, 'USD')} ({-dear:.1%})"
             )
         else:
-            rent = rent_usd_per_w(offer) * 4
+            rent = rent_usd_per_w(case, offer) * 4
             yield (
                 f"  {offer.id}: would enter at ${rent * (1 - dear):,.2f} a watt and year instead of ${rent:,.2f} "
                 f"({-dear:.1%})"
@@ -104,7 +104,7 @@ def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
     priced = np.zeros(model.n_columns)
     for variable, per_mw in (
         ("add", d.capex_musd_per_mw.values[row] * discount),
-        ("stock", (rent_usd_per_w(offer) + upkeep_usd_per_w(case, offer)) * discount),
+        ("stock", (rents_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)) * discount),
         ("kept", -d.salvage_musd_per_mw.values[row]),
     ):
         columns = model.variables[variable].columns[row]

@@ -11,6 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
+from tests.unit.plan import test_contracts as contracts
 from tests.unit.plan import test_service
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
@@ -294,6 +295,9 @@ FAMILIES = {
     "salvage": test_salvage_is_paid_only_for_what_stands,
     "term": test_term_keeps_capacity,
     "minimum_take": test_minimum_take_is_held_without_need,
+    "early_exit": contracts.test_early_exit_costs_its_fee_and_ends_the_rent,
+    "option": contracts.test_an_option_opens_capacity_against_its_premium_and_with_notice,
+    "lease": contracts.test_rent_of_a_building_is_due_whether_it_is_used_or_not,
     "connection": test_connection_and_site_power_bound_capacity,
     "site_power": test_connection_and_site_power_bound_capacity,
     "supply": test_supply_bounds_packages,
@@ -307,6 +311,7 @@ FAMILIES = {
     "counted": test_renting_again_is_not_new_capacity,
     "commitment": test_commitment_is_a_minimum_of_what_is_accepted,
     "right": test_rights_give_the_holder_its_share,
+    "warrant": contracts.test_a_warrant_lowers_the_cost_and_is_no_cash,
     "milestone": test_whole_gigawatts_are_released_once_accepted_and_paid_later,
     "cash": test_cash_gap_is_what_is_missing,
 }

@@ -56,7 +56,7 @@ def test_capex_of_owned_and_rent_of_cloud(case: Case) -> None:
     cloud = next(offer for offer in case.offers if offer.offer.id == "azure-hopper")
     assert cloud.system.it_power
     # $1.30 an hour for each of 8 packages, 2,190 hours a quarter
-    assert rent_usd_per_w(cloud) == pytest.approx(1.30 * 8 * 2190 / cloud.system.it_power.value)
+    assert rent_usd_per_w(case, cloud) == pytest.approx(1.30 * 8 * 2190 / cloud.system.it_power.value)
 
 
 def test_discount_is_ten_percent_a_year(case: Case) -> None:

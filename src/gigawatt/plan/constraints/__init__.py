@@ -11,10 +11,13 @@ from gigawatt.plan.constraints.commitment import commitment
 from gigawatt.plan.constraints.connection import connection
 from gigawatt.plan.constraints.counted import counted
 from gigawatt.plan.constraints.demand import demand
+from gigawatt.plan.constraints.early_exit import early_exit
 from gigawatt.plan.constraints.gang import gang
 from gigawatt.plan.constraints.gating import gating
+from gigawatt.plan.constraints.lease import lease
 from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
+from gigawatt.plan.constraints.option import option
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.share import share
@@ -24,6 +27,7 @@ from gigawatt.plan.constraints.supply import supply
 from gigawatt.plan.constraints.survival import survival
 from gigawatt.plan.constraints.term import term
 from gigawatt.plan.constraints.volume import volume
+from gigawatt.plan.constraints.warrant import warrant
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.variables import Decisions
 
@@ -34,6 +38,9 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("salvage", salvage),
     ("term", term),
     ("minimum_take", minimum_take),
+    ("early_exit", early_exit),
+    ("option", option),
+    ("lease", lease),
     ("connection", connection),
     ("site_power", site_power),
     ("supply", supply),
@@ -47,6 +54,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("counted", counted),
     ("commitment", commitment),
     ("right", right),
+    ("warrant", warrant),
     ("milestone", milestone),
     ("cash", cash),
 )

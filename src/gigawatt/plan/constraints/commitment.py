@@ -8,13 +8,16 @@ from gigawatt.plan.variables import Decisions
 
 
 def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_o weight[c,o] counted[o,q] + late[c,q] >= committed[c,q]   [MW on the commitment's basis]
+    """sum_o weight[c,o] counted[o,q] + late[c,q] + sum_{u<=q} cancelled[c,u] >= committed[c,q]   [MW, on its own basis]
 
-    ``late`` exists only where the commitment is not firm.
+    ``late`` exists only where the commitment is not firm, ``cancelled`` where a fee releases from it. Commitments of
+    chips and of buildings are rows over the same MW: one MW counts in each, and the two are never added.
     """
     if d.commitment_mw.sizes["commitment"] == 0:
         return
     accepted = x.counted.dot(d.commitment_weight, "offer")
     if x.late is not None:
         accepted = accepted + x.late
+    if x.signed.cancelled is not None:
+        accepted = accepted + x.signed.cancelled.cumsum("quarter")
     m.add_rows("commitment", accepted, ">=", d.commitment_mw, mask=d.commitment_mw > 0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import delivered
 from gigawatt.plan.variables import Decisions
 
 
 def supply(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_o member[r,o] packages_per_mw[o] add[o,q] <= packages[r,q]   [packages]"""
+    """sum_o member[r,o] packages_per_mw[o] add[o,q+test] <= packages[r,q]   [packages]"""
     if d.supply_packages.sizes["supply"]:
-        m.add_rows("supply", (x.add * d.packages_per_mw).dot(d.supply_member, "offer"), "<=", d.supply_packages)
+        m.add_rows(
+            "supply", (delivered(d, x) * d.packages_per_mw).dot(d.supply_member, "offer"), "<=", d.supply_packages
+        )

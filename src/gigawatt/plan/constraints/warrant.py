@@ -1,0 +1,16 @@
+"""Shares vest with what is delivered, and stay vested."""
+
+from __future__ import annotations
+
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.variables import Decisions
+
+
+def warrant(m: Model, d: PlanInputs, x: Decisions) -> None:
+    """vested[k,q] <= sum_o weight[k,o] counted[o,q] and vested[k,q] >= vested[k,q-1]   [MW]"""
+    terms = d.terms.warrants
+    if terms is None or x.signed.vested is None:
+        return
+    m.add_rows("warrant_delivered", x.signed.vested - x.counted.dot(terms.weight, "offer"), "<=", 0.0)
+    m.add_rows("warrant_kept", x.signed.vested.change("quarter"), ">=", 0.0)

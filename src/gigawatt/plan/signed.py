@@ -1,0 +1,200 @@
+"""Decisions that contracts open, and the money they move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from gigawatt.plan.algebra import Axes, Expression, Floats, Model, axes_of
+
+if TYPE_CHECKING:
+    from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.variables import Decisions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """Variables as expressions; None where no contract has such a choice.
+
+    short: IT MW by take that do not stand and are paid; left: IT MW by offer, quarter of signing and quarter, given up
+    before the term ends; exercised: IT MW by option; vested: MW by warrant so far; cancelled: MW by commitment released
+    in the quarter; unused: facility MW by site paid for and not in use.
+    """
+
+    short: Expression | None = None
+    left: Expression | None = None
+    exercised: Expression | None = None
+    vested: Expression | None = None
+    cancelled: Expression | None = None
+    unused: Expression | None = None
+
+
+NO_CHOICE = Signed()
+
+
+def add_signed(m: Model, d: PlanInputs) -> None:
+    """Variables of contracts; where a fee is inf there is no column."""
+    terms = d.terms
+    quarter: Axes = {"quarter": d.quarters}
+    if terms.takes is not None and bool((terms.takes.short_musd_per_mw < np.inf).any()):
+        fees = terms.takes.short_musd_per_mw
+        m.add_variable("short", axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
+    if terms.exit_musd_per_mw is not None:
+        m.add_variable("left", axes_of(terms.exit_musd_per_mw), mask=terms.exit_musd_per_mw < np.inf)
+    if terms.options is not None:
+        fees = terms.options.premium_musd_per_mw
+        m.add_variable("exercised", axes_of(fees), mask=fees < np.inf)
+    if terms.warrants is not None:
+        most = terms.warrants.most_mw.expand_dims(quarter=list(d.quarters))
+        m.add_variable("vested", axes_of(terms.warrants.musd_per_mw), upper=most)
+    if terms.cancel_musd_per_mw is not None:
+        m.add_variable("cancelled", axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
+    if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
+        m.add_variable("unused", {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
+
+
+def signed(m: Model) -> Signed:
+    """The variables of contracts as expressions."""
+    names = [name for name in Signed.__dataclass_fields__ if name in m.variables]
+    return Signed(**{name: m.expression(name) for name in names})
+
+
+def finite(fees: xr.DataArray) -> xr.DataArray:
+    """Fees with 0 where there is no right: nothing can be decided there."""
+    return fees.where(fees < np.inf, 0.0)
+
+
+def kept_until(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW by offer and quarter of signing that has not been left by each quarter (offer, signed, quarter)."""
+    by_signing = replace(x.add, axes={"offer": x.add.axes["offer"], "signed": d.quarters})
+    held = by_signing.along("quarter", d.quarters, 2)
+    if x.signed.left is None:
+        return held
+    return held - _all_offers(d, x.signed.left.cumsum("quarter"))
+
+
+def freed(d: PlanInputs, x: Decisions) -> Expression | None:
+    """IT MW by offer and quarter that may go though their term still runs, for a fee; None where nobody may."""
+    if x.signed.left is None or d.terms.exit_musd_per_mw is None:
+        return None
+    running = (d.terms.exit_musd_per_mw < np.inf).astype(float)
+    return _all_offers(d, (x.signed.left.cumsum("quarter") * running).sum("signed"))
+
+
+def _all_offers(d: PlanInputs, some: Expression) -> Expression:
+    """An expression over some offers on all of them."""
+    ids = list(some.axes["offer"])
+    every = [str(name) for name in d.offer_site["offer"].values]
+    return some.group(xr.DataArray(ids, dims="offer", coords={"offer": ids}), "offer", every)
+
+
+def effective(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW that still work: stock less what has failed with age (offer, quarter).
+
+        stock[q] - sum_{u<=q} (1 - y[q-u]) add[u] + sum_{u<=q} (1 - y[min(T, u) + q - u]) retire[u] - initial's loss
+
+    What is retired is taken to be as young as its term allows, so that never more is counted than works; what stood at
+    the start is of age zero then.
+    """
+    table = d.terms.yield_frac
+    if table is None:
+        return x.stock
+    n = len(d.quarters)
+    lost, term = 1.0 - table.transpose("offer", "age").values, d.term_quarters.values
+    begun, now = np.arange(n)[:, None], np.arange(n)[None, :]
+    later = (now >= begun)[None]
+    young = np.minimum(term[:, None, None], begun[None])
+    of_add = np.where(later, lost[:, np.maximum(now - begun, 0)], 0.0)
+    age = np.minimum(np.where(later, young + now - begun, 0), n)
+    of_retired = np.where(later, np.take_along_axis(lost[:, None, :], age.reshape(len(term), 1, -1), axis=2)
+                          .reshape(age.shape), 0.0)  # fmt: skip
+    labels = {"offer": d.offer_site["offer"].values, "signed": list(d.quarters), "quarter": list(d.quarters)}
+
+    def spread_out(weight: Floats, part: Expression) -> Expression:
+        renamed = replace(part, axes={"offer": part.axes["offer"], "signed": d.quarters})
+        table = xr.DataArray(weight, dims=("offer", "signed", "quarter"), coords=labels)
+        return (renamed.along("quarter", d.quarters, 2) * table).sum("signed")
+
+    stood = xr.DataArray(d.initial_mw.values[:, None] * lost[:, 1 : n + 1], dims=("offer", "quarter"),
+                         coords={"offer": labels["offer"], "quarter": labels["quarter"]})  # fmt: skip
+    return x.stock - spread_out(of_add, x.add) + spread_out(of_retired, x.retire) - stood
+
+
+def delivered(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW delivered by offer and quarter: what is accepted once its tests are over."""
+    if d.terms.testing_quarters is None:
+        return x.add
+    return _ahead(d, x, lambda steps: np.eye(len(d.quarters), k=steps))
+
+
+def in_test(d: PlanInputs, x: Decisions) -> Expression | None:
+    """IT MW by offer and quarter that draw power in their tests; None where there are none."""
+    if d.terms.testing_quarters is None:
+        return None
+    n = len(d.quarters)
+    return _ahead(d, x, lambda steps: np.triu(np.ones((n, n)), 1) - np.triu(np.ones((n, n)), steps + 1))
+
+
+def _ahead(d: PlanInputs, x: Decisions, weight: Callable[[int], Floats]) -> Expression:
+    tests, quarters = d.terms.testing_quarters, list(d.quarters)
+    assert tests is not None
+    whole: Expression | None = None
+    for steps in sorted({int(value) for value in tests.values}):
+        table = xr.DataArray(weight(steps), dims=("_now", "quarter"), coords={"_now": quarters, "quarter": quarters})
+        part = (x.add * (tests == steps).astype(float)).dot(table, "quarter")
+        part = replace(part, axes=dict(x.add.axes))
+        whole = part if whole is None else whole + part
+    assert whole is not None
+    return whole
+
+
+def spending(d: PlanInputs, x: Decisions) -> Expression | None:
+    """What contracts cost in each quarter beyond rents of stock and buildings in use (quarter) [MUSD]."""
+    terms, parts = d.terms, []
+    if terms.rents is not None:
+        over = terms.rents.over_musd_per_mw
+        parts.append((kept_until(d, x) * over).sum("offer", "signed") + terms.rents.fixed_musd)
+    if x.signed.short is not None and terms.takes is not None:
+        parts.append((x.signed.short * finite(terms.takes.short_musd_per_mw)).sum("take"))
+    if x.signed.left is not None and terms.exit_musd_per_mw is not None:
+        parts.append((x.signed.left * finite(terms.exit_musd_per_mw)).sum("offer", "signed"))
+    if x.signed.exercised is not None and terms.options is not None:
+        parts.append((x.signed.exercised * finite(terms.options.premium_musd_per_mw)).sum("option"))
+    if x.signed.cancelled is not None and terms.cancel_musd_per_mw is not None:
+        parts.append((x.signed.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
+    if x.signed.unused is not None:
+        parts.append((x.signed.unused * d.site_hold_musd_per_mw).sum("site"))
+    return _sum(parts)
+
+
+def owed_after(d: PlanInputs, x: Decisions) -> Expression | None:
+    """Rents owed after the horizon, discounted to the start, without axes [MUSD]."""
+    last, parts = d.quarters[-1], []
+    if d.terms.rents is not None:
+        held = kept_until(d, x).at("quarter", last)
+        parts.append((held * d.terms.rents.owed_musd_per_mw).sum("offer", "signed"))
+    if d.terms.leases is not None:
+        held = x.in_use.at("quarter", last) + d.energised_initial_mw
+        if x.signed.unused is not None:
+            held = held + x.signed.unused.at("quarter", last)
+        parts.append((held * d.terms.leases.owed_musd_per_mw).sum("site"))
+    return _sum(parts)
+
+
+def vested_worth(d: PlanInputs, x: Decisions) -> Expression | None:
+    """Worth of the shares that vest, discounted to the start, without axes [MUSD]."""
+    if x.signed.vested is None or d.terms.warrants is None:
+        return None
+    worth = d.terms.warrants.musd_per_mw * d.discount
+    return (x.signed.vested.change("quarter") * worth.transpose("warrant", "quarter")).sum("warrant", "quarter")
+
+
+def _sum(parts: list[Expression]) -> Expression | None:
+    whole: Expression | None = None
+    for part in parts:
+        whole = part if whole is None else whole + part
+    return whole

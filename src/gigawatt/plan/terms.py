@@ -1,0 +1,102 @@
+"""Contracts as they are signed, as arrays: what a plan owes and may do beside renting, buying and retiring.
+
+Each block stands alone and is None where the scenario signs no such contract. Units are those of ``PlanInputs``; an
+axis ``signed`` is the quarter in which capacity was accepted. A fee of inf says that the right does not exist then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import xarray as xr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rents:
+    """Rents that follow the quarter of signing, and what is owed after the horizon.
+
+    ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
+    ``owed_musd_per_mw`` (offer, signed) is charged, discounted to the start, for its term after the horizon;
+    ``fixed_musd`` (quarter) is due whatever is planned, less what is received.
+    """
+
+    over_musd_per_mw: xr.DataArray
+    owed_musd_per_mw: xr.DataArray
+    fixed_musd: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """Minimum takes over the sites of an offer: ``member`` (take, offer) 1 or 0, ``mw`` (take, quarter).
+
+    ``short_musd_per_mw`` (take, quarter) is the rent of what does not stand; inf where it has to stand.
+    """
+
+    member: xr.DataArray
+    mw: xr.DataArray
+    short_musd_per_mw: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Capacity beyond ``firm_mw`` (option) that stands only where exercised, ``notice`` (option) quarters before.
+
+    ``member`` (option, offer) 1 or 0; ``most_mw`` (option) in all; ``premium_musd_per_mw`` (option, quarter) is paid in
+    the quarter of exercise, inf once the option has lapsed.
+    """
+
+    member: xr.DataArray
+    firm_mw: xr.DataArray
+    most_mw: xr.DataArray
+    notice: xr.DataArray
+    premium_musd_per_mw: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leases:
+    """Buildings: ``due_mw`` (site, quarter) facility MW paid for whether used or not; ``owed_musd_per_mw`` (site) is
+    charged, discounted to the start, for each facility MW held at the end and the rest of its term.
+    """
+
+    due_mw: xr.DataArray
+    owed_musd_per_mw: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warrants:
+    """Shares that vest with deliveries: ``weight`` (warrant, offer) counted MW per IT MW, ``most_mw`` (warrant).
+
+    ``musd_per_mw`` (warrant, quarter) is the worth of what vests with a MW; it lowers the cost and is never cash.
+    """
+
+    weight: xr.DataArray
+    most_mw: xr.DataArray
+    musd_per_mw: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What has been signed beyond price, rent and term."""
+
+    rents: Rents | None = None
+    takes: Takes | None = None
+    exit_musd_per_mw: xr.DataArray | None = None
+    """(offer, signed, quarter) fee for giving up a MW before its term ends; offers that may, only."""
+    options: Options | None = None
+    leases: Leases | None = None
+    warrants: Warrants | None = None
+    cancel_musd_per_mw: xr.DataArray | None = None
+    """(commitment, quarter) fee for being released from a committed MW."""
+    testing_quarters: xr.DataArray | None = None
+    """(offer) quarters of acceptance tests: delivered and powered, not yet accepted."""
+    yield_frac: xr.DataArray | None = None
+    """(offer, age) share of a MW that still works so many quarters after acceptance; age 0 to the horizon's length."""
+    failed: xr.DataArray | None = None
+    """(offer, quarter) True from the quarter in which the provider has failed: nothing stands."""
+
+    def without_takes(self) -> Terms:
+        """The same without minimum takes."""
+        return replace(self, takes=None)
+
+
+NONE = Terms()

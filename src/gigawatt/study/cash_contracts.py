@@ -1,0 +1,100 @@
+"""Flows that contracts add to a plan's: rents by signing, what is paid for nothing, fees, premiums, damages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.finance.ledger import Flow
+from gigawatt.study.economics import (
+    damages_usd,
+    deposit_usd_per_w,
+    guarantee_usd_per_w,
+    rents_usd_per_w,
+    site_hold,
+)
+from gigawatt.study.resolve import Case, OfferCase
+from gigawatt.study.terms import exit_usd_per_w, held_over_usd, over_usd_per_w
+
+Floats = npt.NDArray[np.float64]
+
+
+def each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
+    """A flow in each quarter in which there is one."""
+    if payer == payee:
+        return  # what a party does for itself is no flow between parties
+    for label, usd in zip(case.labels, values, strict=True):
+        if usd > 1e-2:
+            yield Flow(quarter=label, payer=payer, payee=payee, kind=kind, usd=float(usd), memo=memo)
+
+
+def rent_usd(case: Case, offer: OfferCase, plan: xr.Dataset) -> Floats:
+    """Rent paid under an offer by quarter [USD]: the market's for all that stands, and for what is within its term the
+    difference to the rent of its quarter of signing.
+    """
+    stock, add = plan["stock_w"].sel(offer=offer.id).values, plan["add_w"].sel(offer=offer.id).values
+    within = np.broadcast_to(add[:, None], (len(add), len(add))) - _left(plan, offer).cumsum(axis=1)
+    over = (within * over_usd_per_w(case, offer)).sum(axis=0)
+    return np.asarray(stock * rents_usd_per_w(case, offer) + over + held_over_usd(case, offer))
+
+
+def _left(plan: xr.Dataset, offer: OfferCase) -> Floats:
+    """W given up before their term ends (signed, quarter)."""
+    n = plan.sizes["quarter"]
+    if "left_w" not in plan or not offer.offer.terms.exit:
+        return np.zeros((n, n))
+    return np.asarray(plan["left_w"].sel(offer=offer.id).transpose("signed", "quarter").values)
+
+
+def contract_flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    """Flows of contracts beside rents of what stands and buildings in use."""
+    yield from _offers(case, plan)
+    yield from _sites(case, plan)
+    yield from _commitments(case, plan)
+
+
+def _offers(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer = case.scenario.buyer
+    for offer in case.offers:
+        if offer.offer.terms.exit:
+            fees = exit_usd_per_w(case, offer)
+            paid = (_left(plan, offer) * np.where(np.isfinite(fees), fees, 0.0)).sum(axis=0)
+            yield from each(case, paid, buyer, offer.offer.provider, "exit-fee", offer.id)
+    for offer in {row.offer.id: row for row in case.offers}.values():
+        name, provider = offer.offer.id, offer.offer.provider
+        if offer.offer.minimum_take and "short_w" in plan:
+            paid = plan["short_w"].sel(take=name).values * rents_usd_per_w(case, offer)
+            yield from each(case, paid, buyer, provider, "take-or-pay", name)
+        if (option := offer.offer.terms.option) and "exercised_w" in plan:
+            paid = plan["exercised_w"].sel(option=name).values * option.premium.value
+            yield from each(case, paid, buyer, provider, "option-premium", name)
+
+
+def _sites(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer = case.scenario.buyer
+    for site in case.sites:
+        if (lease := site.use.lease) is None:
+            continue
+        rents = site_hold(case, site) - guarantee_usd_per_w(case, site)
+        unused = plan["unused_w"].sel(site=site.id).values if "unused_w" in plan else np.zeros(len(rents))
+        yield from each(case, unused * rents, buyer, site.landlord, "take-or-pay", site.id)
+        deposits = plan["energise_w"].sel(site=site.id).values * deposit_usd_per_w(case, site)
+        yield from each(case, deposits, buyer, site.landlord, "deposit", site.id)
+        if lease.guarantee:
+            held = plan["in_use_facility_w"].sel(site=site.id).values + unused
+            fees = held * guarantee_usd_per_w(case, site)
+            yield from each(case, fees, buyer, lease.guarantee.by, "guarantee-fee", site.id)
+
+
+def _commitments(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    buyer = case.scenario.buyer
+    for row in case.scenario.commitments:
+        if row.cancel and "cancelled_w" in plan:
+            paid = plan["cancelled_w"].sel(commitment=row.id).values * row.cancel.fee.value
+            payee = row.providers[0] if row.providers else row.vendor or ""
+            yield from each(case, paid, buyer, payee, "cancellation", row.id)
+    for (name, payer), received in damages_usd(case).items():
+        yield from each(case, received, payer, buyer, "delay-damages", name)

@@ -1,0 +1,171 @@
+"""Contracts as a scenario writes them: leases of buildings, takes, exits, options, warrants, shares of revenue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from gigawatt.study.written import (
+    Block,
+    Date,
+    Money,
+    MoneyPerWatt,
+    Name,
+    Number,
+    RatePerS,
+    Seconds,
+    Share,
+    Watts,
+)
+
+if TYPE_CHECKING:
+    from gigawatt.study.scenario import Offer
+
+
+class Take(Block):
+    """A minimum of capacity held from a quarter to a quarter (IT power), in sum over the sites of its offer.
+
+    ``ramp`` is the time in which it grows to its power in even steps, one a quarter. With ``take_or_pay`` the rent of
+    what does not stand is paid all the same; without it the capacity has to stand.
+    """
+
+    start: Date
+    end: Date
+    power: Watts
+    ramp: Seconds | None = None
+    take_or_pay: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Take:
+        if self.end.value < self.start.value:
+            raise ValueError(f"ends in {self.end.text}, before it starts in {self.start.text}")
+        return self
+
+
+class Exit(Block):
+    """Giving up capacity before its term ends, for ``fee``: a share of the rent that remains.
+
+    ``after`` is the time that capacity is held at least.
+    """
+
+    fee: Share
+    after: Seconds | None = None
+
+
+class Option(Block):
+    """Capacity beyond ``firm`` (IT power standing under the offer) that opens against a premium.
+
+    Up to ``power`` more is exercised until a quarter and stands ``notice`` later.
+    """
+
+    firm: Watts
+    power: Watts
+    premium: MoneyPerWatt
+    until: Date
+    notice: Seconds | None = None
+
+
+class OfferTerms(Block):
+    """What a contract says beyond price, rent and term.
+
+    ``rent_falls``: yearly fall of the market rent from the horizon's first quarter; capacity pays the rent of its
+    quarter of signing for its term and the market's afterwards. ``saving``: rent of a chip lease that costs so much
+    less than buying. ``resale_falls``: yearly fall of what owned systems are worth, in place of a straight line
+    over their life. ``ageing``: share of capacity that fails in a year and is not repaired. ``acceptance_lag``:
+    tests between delivery and acceptance.
+    """
+
+    rent_falls: RatePerS | None = None
+    saving: Share | None = None
+    resale_falls: RatePerS | None = None
+    exit: Exit | None = None
+    option: Option | None = None
+    acceptance_lag: Seconds | None = None
+    ageing: RatePerS | None = None
+
+
+class Guarantee(Block):
+    """A guarantor of the rent and its fee, a share of the rent."""
+
+    by: Name
+    fee: Share
+
+
+class Lease(Block):
+    """Terms of a leased building; each step of its connection is leased for ``term`` from its quarter on.
+
+    ``escalator``: yearly rise of the rent, in steps from the horizon's first quarter. ``take_or_pay``: share of the
+    connection whose rent is due whether it is used or not. ``deposit``: months of rent paid with each watt taken
+    into use and returned at the end of its term. ``step_in``: a provider whose lease this is until it fails by an
+    event.
+    """
+
+    term: Seconds
+    escalator: RatePerS | None = None
+    take_or_pay: Share | None = None
+    deposit: Seconds | None = None
+    guarantee: Guarantee | None = None
+    step_in: Name | None = None
+
+
+class Cancel(Block):
+    """Release from a commitment for a fee per watt, in any quarter up to one."""
+
+    fee: MoneyPerWatt
+    until: Date | None = None
+
+
+class RevenueShare(Block):
+    """A share of the buyer's revenue that goes to a party first, up to a cap in all, until a quarter."""
+
+    to: Name
+    share: Share
+    until: Date
+    cap: Money | None = None
+
+
+class Warrant(Block):
+    """Shares of a vendor that vest with its deliveries: an equal number with each watt up to ``over``.
+
+    Worth shares x (price - strike) x ``vests``, where ``price`` is assumed and ``vests`` is the share expected
+    to meet the other conditions. Never cash.
+    """
+
+    id: Name
+    vendor: Name
+    shares: Number
+    price: Money
+    over: Watts
+    strike: Money | None = None
+    vests: Share | None = None
+    basis: Literal["facility", "it"] = "facility"
+    deal: Name | None = None
+
+    @model_validator(mode="after")
+    def _meant(self) -> Warrant:
+        if self.over.value <= 0:
+            raise ValueError(f"'{self.id}' vests over {self.over.text}; give the power at which all of it has vested")
+        if self.strike and self.strike.value > self.price.value:
+            raise ValueError(f"'{self.id}' has a strike above the assumed price: it is worth nothing, drop it")
+        return self
+
+
+def check_offer(offer: Offer) -> None:
+    """Raises ValueError with a sentence where an offer's terms do not fit its contract."""
+    terms, name = offer.terms, offer.id
+    if terms.saving:
+        if offer.contract != "lease" or offer.rent or offer.rent_per_package_hour:
+            raise ValueError(f"'{name}' has a saving: that is the rent of a lease of chips, drop rent or terms.saving")
+        if offer.term is None:
+            raise ValueError(f"'{name}' has a saving over buying: give the term of its lease, for example 5 yr")
+    if offer.contract == "own":
+        wrong = [key for key in ("rent_falls", "exit", "option") if getattr(terms, key) is not None]
+        if wrong:
+            raise ValueError(f"'{name}' is owned and pays no rent: drop terms.{wrong[0]}")
+    elif terms.resale_falls:
+        raise ValueError(f"'{name}' is not owned and cannot be sold: drop terms.resale_falls")
+    if terms.exit and offer.term is None:
+        raise ValueError(f"'{name}' may be left early: give the term that it is left before, for example 5 yr")
+    if any(take.take_or_pay for take in offer.minimum_take) and offer.contract == "own":
+        raise ValueError(f"'{name}' is owned and pays no rent: drop take_or_pay")

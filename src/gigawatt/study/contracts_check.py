@@ -1,0 +1,79 @@
+"""Contracts against the rest of the scenario and the catalogue: parties that exist, terms that can be kept."""
+
+from __future__ import annotations
+
+import difflib
+
+from gigawatt.catalog.load import Catalog
+from gigawatt.catalog.schema import Provider
+from gigawatt.core.errors import CatalogError
+from gigawatt.core.source import Fact
+from gigawatt.study.scenario import Scenario
+
+YEAR_S = 8760 * 3600.0
+
+
+def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
+    """Raises CatalogError naming the key, what is wrong and what would be right."""
+    _offers(scenario, catalog)
+    providers = {offer.provider for offer in scenario.offers}
+    parties = {entry.id for entry in catalog.all(Provider)} | providers
+    vendors = {catalog.system(offer.system).vendor for offer in scenario.offers}
+    for i, use in enumerate(scenario.sites):
+        if use.lease and use.lease.guarantee:
+            _party(f"sites[{i}].lease.guarantee.by", use.lease.guarantee.by, parties, scenario.buyer, "guarantor")
+        if use.lease and use.lease.step_in:
+            _among(f"sites[{i}].lease.step_in", use.lease.step_in, providers, "a provider")
+        if use.lease and use.lease.escalator:
+            _yearly(f"sites[{i}].lease.escalator", use.lease.escalator)
+    for i, row in enumerate(scenario.commitments):
+        if row.damages and not (row.vendor or len(row.providers) == 1):
+            raise CatalogError(f"commitments[{i}].damages: '{row.id}' needs a vendor or one provider that pays them")
+        if row.cancel and not (row.vendor or len(row.providers) == 1):
+            raise CatalogError(f"commitments[{i}].cancel: '{row.id}' needs a vendor or one provider that is paid")
+    for i, warrant in enumerate(scenario.warrants):
+        _among(f"warrants[{i}].vendor", warrant.vendor, vendors, "a vendor of the offers")
+        if warrant.deal:
+            catalog.deal(warrant.deal)
+    if share := scenario.funding.revenue_share:
+        _party("funding.revenue_share.to", share.to, parties, scenario.buyer, "partner")
+        if not scenario.funding.revenue:
+            raise CatalogError("funding.revenue_share: there is no revenue to share; give funding.revenue")
+    for i, event in enumerate(scenario.events):
+        for name in event.fails:
+            _among(f"events[{i}].fails", name, providers, "a provider")
+        if event.fails and event.start is None:
+            raise CatalogError(f"events[{i}]: '{event.id}' lets a provider fail: say from when, start: 2028Q1")
+
+
+def _offers(scenario: Scenario, catalog: Catalog) -> None:
+    for i, offer in enumerate(scenario.offers):
+        terms, where = offer.terms, f"offers[{i}].terms"
+        for key in ("rent_falls", "resale_falls", "ageing"):
+            if fact := getattr(terms, key):
+                _yearly(f"{where}.{key}", fact)
+        if terms.saving and offer.price is None and catalog.system(offer.system).price is None:
+            raise CatalogError(f"{where}.saving: the price of {offer.system} is not public; give one under price")
+        if terms.option and terms.option.until.value < scenario.horizon.start.value:
+            raise CatalogError(
+                f"{where}.option.until: {terms.option.until.text} lies before the horizon; drop the option"
+            )
+
+
+def _yearly(where: str, fact: Fact) -> None:
+    if fact.value * YEAR_S >= 1.0:
+        raise CatalogError(f"{where}: {fact.text} is all of it within a year; write less than 100 %/yr")
+
+
+def _among(where: str, name: str, known: set[str], what: str) -> None:
+    if name not in known:
+        raise CatalogError(f"{where}: '{name}' is not {what} of this scenario ({', '.join(sorted(known)) or 'none'})")
+
+
+def _party(where: str, name: str, parties: set[str], buyer: str, role: str) -> None:
+    if name == buyer:
+        raise CatalogError(f"{where}: {name} is the buyer and cannot be its own {role}")
+    if name not in parties:
+        near = difflib.get_close_matches(name, sorted(parties), n=1)
+        hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
+        raise CatalogError(f"{where}: no party is called '{name}'; {hint}")

@@ -1,0 +1,297 @@
+"""Contracts of a case as arrays of the planner: MW, and MUSD of the quarter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.study.economics import (
+    YEAR_S,
+    damages_usd,
+    deposit_usd_per_w,
+    discount_rate,
+    quarters_of,
+    rent_steps,
+    rents_usd_per_w,
+    site_hold,
+    term_quarters,
+)
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, fails_from
+from gigawatt.study.scenario import Commitment, Offer
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def contract_terms(case: Case) -> Terms:
+    """What has been signed beyond price, rent and term."""
+    ids = [offer.id for offer in case.offers]
+    gone = np.array([failed(case, offer) for offer in case.offers])
+    lags = [offer.offer.terms.acceptance_lag for offer in case.offers]
+    tests = [quarters_of(lag.value) if lag else 0 for lag in lags]
+    return Terms(
+        rents=_rents(case),
+        takes=_takes(case),
+        exit_musd_per_mw=_exits(case),
+        options=_options(case),
+        leases=_leases(case),
+        warrants=_warrants(case),
+        cancel_musd_per_mw=_cancels(case),
+        testing_quarters=_array(tests, offer=ids) if any(tests) else None,
+        yield_frac=_yields(case),
+        failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
+    )
+
+
+def _array(values: Any, **axes: Any) -> xr.DataArray:
+    """A labelled array; the axes in their order."""
+    shape = tuple(len(labels) for labels in axes.values())
+    return xr.DataArray(
+        np.reshape(values, shape), dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()}
+    )
+
+
+# --- failing providers
+
+
+def _on(case: Case) -> list[Any]:
+    return [event for event in case.scenario.events if event.id in case.events_on]
+
+
+def failed(case: Case, offer: OfferCase) -> Bools:
+    """Quarters in which the offer's provider has failed."""
+    start = fails_from(_on(case), offer.offer.provider)
+    return np.asarray(case.quarters) >= (np.inf if start is None else start)
+
+
+def lapse(case: Case, row: Commitment, due: Floats) -> Floats:
+    """What is still due of a commitment: nothing once all its providers have failed."""
+    starts = [fails_from(_on(case), name) for name in row.providers]
+    dates = [start for start in starts if start is not None]
+    if not dates or len(dates) < len(starts):
+        return due
+    return np.where(np.asarray(case.quarters) >= max(dates), 0.0, due)
+
+
+# --- rents
+
+
+def held_mw(case: Case, offer: OfferCase) -> Floats:
+    """IT MW that stood at the start and are held until a quarter (quarter)."""
+    floor = np.zeros(len(case.quarters))
+    for row in case.scenario.initial:
+        if row.held_until and (row.offer, row.site) == (offer.offer.id, offer.site.id):
+            until = np.asarray(case.quarters) <= row.held_until.value
+            floor[until] = np.maximum(floor, row.power.value / 1e6)[until]
+    return np.where(failed(case, offer), 0.0, floor)
+
+
+def over_usd_per_w(case: Case, offer: OfferCase) -> Floats:
+    """What a W signed in a quarter pays over the market's rent, while its term runs (signed, quarter) [USD]."""
+    market = rents_usd_per_w(case, offer)
+    begun, now = np.arange(len(market))[:, None], np.arange(len(market))[None, :]
+    running = (now >= begun) & (now < begun + term_quarters(case, offer)) & ~failed(case, offer)[None, :]
+    return np.where(running, market[:, None] - market[None, :], 0.0)
+
+
+def held_over_usd(case: Case, offer: OfferCase) -> Floats:
+    """What held stock of the start pays over the market's rent: it keeps the first quarter's (quarter) [USD]."""
+    market = rents_usd_per_w(case, offer)
+    return np.asarray(held_mw(case, offer) * 1e6 * (market[0] - market))
+
+
+def _rest(case: Case) -> float:
+    """Share of the rent owed after the horizon that is charged."""
+    worth = case.scenario.policy.rest_worth
+    return 1.0 - (worth.value if worth else 0.0)
+
+
+def _after(case: Case, rents: Floats) -> float:
+    """Rents of the quarters that follow the horizon, discounted to the start."""
+    n = len(case.quarters)
+    return float((rents * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + len(rents))).sum())
+
+
+def _owed(case: Case, offer: OfferCase) -> Floats:
+    """Rent owed after the horizon by quarter of signing, discounted to the start (signed) [USD per IT W]."""
+    market, term, n = rents_usd_per_w(case, offer), term_quarters(case, offer), len(case.quarters)
+    if offer.offer.contract == "own" or failed(case, offer)[-1]:
+        return np.zeros(n)
+    return np.array([_rest(case) * _after(case, np.full(max(0, u + term - n), market[u])) for u in range(n)])
+
+
+def _rents(case: Case) -> Rents | None:
+    over = np.array([over_usd_per_w(case, offer) for offer in case.offers])
+    owed = np.array([_owed(case, offer) for offer in case.offers])
+    fixed = sum((held_over_usd(case, offer) for offer in case.offers), np.zeros(len(case.quarters)))
+    fixed = (fixed - sum(damages_usd(case).values(), np.zeros(len(case.quarters)))) / 1e6
+    if not (over.any() or owed.any() or fixed.any()):
+        return None
+    ids = [offer.id for offer in case.offers]
+    return Rents(
+        over_musd_per_mw=_array(over, offer=ids, signed=case.labels, quarter=case.labels),
+        owed_musd_per_mw=_array(owed, offer=ids, signed=case.labels),
+        fixed_musd=_array(fixed, quarter=case.labels),
+    )
+
+
+# --- takes, exits, options
+
+
+def _member(case: Case, offers: list[Offer]) -> list[list[float]]:
+    return [[float(row.offer.id == offer.id) for row in case.offers] for offer in offers]
+
+
+def _one_of(case: Case, offer: Offer) -> OfferCase:
+    return next(row for row in case.offers if row.offer.id == offer.id)
+
+
+def _takes(case: Case) -> Takes | None:
+    offers = [offer for offer in case.scenario.offers if offer.minimum_take]
+    if not offers:
+        return None
+    due, short = [], []
+    for offer in offers:
+        one = _one_of(case, offer)
+        floor, fee = np.zeros(len(case.quarters)), np.full(len(case.quarters), np.inf)
+        for take in offer.minimum_take:
+            age = np.asarray(case.quarters) - take.start.value
+            within = (age >= 0) & (np.asarray(case.quarters) <= take.end.value)
+            ramp = quarters_of(take.ramp.value) if take.ramp else 1
+            floor[within] = (take.power.value / 1e6 * np.minimum(1.0, (age + 1) / max(ramp, 1)))[within]
+            if take.take_or_pay:
+                fee[within] = rents_usd_per_w(case, one)[within]
+        due.append(np.where(failed(case, one), 0.0, floor))
+        short.append(fee)
+    names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
+    return Takes(
+        member=_array(_member(case, offers), take=names, offer=ids),
+        mw=_array(due, take=names, quarter=case.labels),
+        short_musd_per_mw=_array(short, take=names, quarter=case.labels),
+    )
+
+
+def exit_usd_per_w(case: Case, offer: OfferCase) -> Floats:
+    """Fee for leaving a W before its term ends, inf where that cannot be (signed, quarter) [USD]."""
+    rule, term, market = offer.offer.terms.exit, term_quarters(case, offer), rents_usd_per_w(case, offer)
+    assert rule is not None
+    begun, now = np.arange(len(market))[:, None], np.arange(len(market))[None, :]
+    least = max(1, quarters_of(rule.after.value)) if rule.after else 1
+    may = (now >= begun + least) & (now < begun + term)
+    return np.where(may, rule.fee.value * market[:, None] * (begun + term - now), np.inf)
+
+
+def _exits(case: Case) -> xr.DataArray | None:
+    offers = [offer for offer in case.offers if offer.offer.terms.exit]
+    if not offers:
+        return None
+    fees = [exit_usd_per_w(case, offer) for offer in offers]
+    return _array(fees, offer=[offer.id for offer in offers], signed=case.labels, quarter=case.labels)
+
+
+def _options(case: Case) -> Options | None:
+    offers = [offer for offer in case.scenario.offers if offer.terms.option]
+    if not offers:
+        return None
+    rules = [offer.terms.option for offer in offers if offer.terms.option]
+    names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
+    open_to = [np.asarray(case.quarters) <= rule.until.value for rule in rules]
+    premium = [np.where(when, rule.premium.value, np.inf) for when, rule in zip(open_to, rules, strict=True)]
+    return Options(
+        member=_array(_member(case, offers), option=names, offer=ids),
+        firm_mw=_array([rule.firm.value / 1e6 for rule in rules], option=names),
+        most_mw=_array([rule.power.value / 1e6 for rule in rules], option=names),
+        notice=_array([quarters_of(rule.notice.value) if rule.notice else 0 for rule in rules], option=names),
+        premium_musd_per_mw=_array(premium, option=names, quarter=case.labels),
+    )
+
+
+# --- buildings
+
+
+def _leases(case: Case) -> Leases | None:
+    if not any(site.use.lease for site in case.sites):
+        return None
+    due = []
+    for site in case.sites:
+        lease = site.use.lease
+        paid = lease.take_or_pay.value if lease and lease.take_or_pay else 0.0
+        due.append(paid * site.connection_w / 1e6 if paid else np.zeros(len(case.quarters)))
+    names = [site.id for site in case.sites]
+    return Leases(
+        due_mw=_array(due, site=names, quarter=case.labels),
+        owed_musd_per_mw=_array([_site_owed(case, site) for site in case.sites], site=names),
+    )
+
+
+def _site_owed(case: Case, site: SiteCase) -> float:
+    """Rent owed after the horizon for a facility W held at its end, mean over the steps of the connection [USD].
+
+    What was energised before the horizon counts as leased from its first quarter.
+    """
+    lease, n = site.use.lease, len(case.quarters)
+    if lease is None:
+        return 0.0
+    term, steps = quarters_of(lease.term.value), np.diff(site.connection_w, prepend=0.0)
+    last = site_hold(case, site)[-1] / rent_steps(site, n)[-1]
+    rents = last * rent_steps(site, n + term)[n:]
+    owed = [_after(case, rents[: max(0, begun + term - n)]) for begun in range(n)]
+    whole = float(steps.sum())
+    return _rest(case) * float(np.dot(steps, owed)) / whole if whole > 0 else 0.0
+
+
+def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
+    """Deposits that come back when their lease has ended, after the horizon, discounted to the start (quarter)."""
+    lease, n = site.use.lease, len(case.quarters)
+    if lease is None:
+        return np.zeros(n)
+    ends = np.maximum(np.arange(n) + quarters_of(lease.term.value), n)
+    return np.asarray(deposit_usd_per_w(case, site) * (1.0 + discount_rate(case)) ** -(ends + 1.0))
+
+
+# --- warrants, cancellations, ageing
+
+
+def _warrants(case: Case) -> Warrants | None:
+    rows = case.scenario.warrants
+    if not rows:
+        return None
+    names, ids = [row.id for row in rows], [offer.id for offer in case.offers]
+    weight, worth = [], []
+    for row in rows:
+        mine = [float(offer.system.vendor == row.vendor) for offer in case.offers]
+        basis = [offer.site.facility_over_it if row.basis == "facility" else 1.0 for offer in case.offers]
+        weight.append([a * b for a, b in zip(mine, basis, strict=True)])
+        gain = row.price.value - (row.strike.value if row.strike else 0.0)
+        vests = row.vests.value if row.vests else 1.0
+        worth.append(np.full(len(case.quarters), row.shares.value * gain * vests / row.over.value))
+    return Warrants(
+        weight=_array(weight, warrant=names, offer=ids),
+        most_mw=_array([row.over.value / 1e6 for row in rows], warrant=names),
+        musd_per_mw=_array(worth, warrant=names, quarter=case.labels),
+    )
+
+
+def _cancels(case: Case) -> xr.DataArray | None:
+    rows = case.scenario.commitments
+    if not any(row.cancel for row in rows):
+        return None
+    fees = np.full((len(rows), len(case.quarters)), np.inf)
+    for index, row in enumerate(rows):
+        if row.cancel is not None:
+            until = row.cancel.until.value if row.cancel.until else case.quarters[-1]
+            fees[index, np.asarray(case.quarters) <= until] = row.cancel.fee.value
+    return _array(fees, commitment=[row.id for row in rows], quarter=case.labels)
+
+
+def _yields(case: Case) -> xr.DataArray | None:
+    rates = [offer.offer.terms.ageing for offer in case.offers]
+    if not any(rates):
+        return None
+    ages = np.arange(len(case.quarters) + 1)
+    rows = [(1.0 - (rate.value * YEAR_S if rate else 0.0)) ** (ages / 4.0) for rate in rates]
+    return _array(rows, offer=[offer.id for offer in case.offers], age=ages)
