@@ -12,12 +12,38 @@ import xarray as xr
 from gigawatt.plan.algebra import lp_text
 from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.live import build
+from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
+from tests.unit.plan.test_contracts import cube
 from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
 from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
 
 Golden = Callable[[str, str], None]
+
+
+def every_contract() -> Terms:
+    """One contract of each kind over the offer "a" and the site "hall"."""
+
+    def of_a(row: str, value: float) -> xr.DataArray:
+        return xr.DataArray([[value]], dims=(row, "offer"), coords={row: [row[0]], "offer": ["a"]})
+
+    owed = xr.DataArray([[0.0, 0.5]], dims=("offer", "signed"), coords={"offer": ["a"], "signed": list(QUARTERS)})
+    return Terms(
+        rents=Rents(over_musd_per_mw=cube([[0.0, 0.3], [0.0, 0.0]]), owed_musd_per_mw=owed,
+                    fixed_musd=by("quarter", list(QUARTERS), [0.0, 0.1])),
+        takes=Takes(member=of_a("take", 1.0), mw=grid("take", ["t"], 2.0),
+                    short_musd_per_mw=grid("take", ["t"], [[np.inf, 1.0]])),
+        exit_musd_per_mw=cube([[np.inf, 0.4], [np.inf, np.inf]]),
+        options=Options(member=of_a("option", 1.0), firm_mw=by("option", ["o"], [4.0]),
+                        most_mw=by("option", ["o"], [3.0]), notice=by("option", ["o"], [1]).astype(int),
+                        premium_musd_per_mw=grid("option", ["o"], [[5.0, np.inf]])),
+        leases=Leases(due_mw=grid("site", ["hall"], 6.0), owed_musd_per_mw=by("site", ["hall"], [0.2])),
+        warrants=Warrants(weight=of_a("warrant", 1.25), most_mw=by("warrant", ["w"], [5.0]),
+                          musd_per_mw=grid("warrant", ["w"], 0.7)),
+        cancel_musd_per_mw=grid("commitment", ["c"], [[0.6, np.inf]]),
+        testing_quarters=by("offer", ["a"], [1]).astype(int), survival_frac=by("offer", ["a"], [0.9]),
+    )  # fmt: skip
 
 
 def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
@@ -34,6 +60,7 @@ def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
         gang_mw=grid("gang", ["job"], [[0.0, 7.0]]), commitment_weight=weight, rights=(right,), milestones=terms,
         commitment_mw=grid("commitment", ["c"], [[0.0, 5.0]]), commitment_penalty_musd=by("commitment", ["c"], [1.0]),
         credit_limit_musd=8.0, credit_rate=0.05, credit_spread=0.02, patience=by("workload", ["work"], [2]).astype(int),
+        terms=every_contract(),
     )  # fmt: skip
     golden("every_family.lp", lp_text(build(inputs)[0]))
 

@@ -133,6 +133,7 @@ SIGNED = (
     ("vested", "power delivered against which a warrant has vested, on its own basis"),
     ("cancelled", "committed power released against a fee in the quarter, on its own basis"),
     ("unused", "facility power paid for and not in use"),
+    ("works", "IT power of offers that age which has not failed"),
 )
 
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Signed:
     """Variables as expressions; None where no contract has such a choice.
 
-    short: IT MW by take that do not stand and are paid; left: IT MW by offer, quarter of signing and quarter, given up
-    before the term ends; exercised: IT MW by option; vested: MW by warrant so far; cancelled: MW by commitment released
-    in the quarter; unused: facility MW by site paid for and not in use.
+    short: IT MW by take that do not stand and are paid; left: IT MW by offer, quarter of signing and quarter, given
+    up before the term ends; exercised: IT MW by option; vested: MW by warrant so far; cancelled: MW by commitment
+    released in the quarter; unused: facility MW by site paid for and not in use; works: IT MW by offer that ages
+    and have not failed.
     """
 
     short: Expression | None = None
@@ -31,6 +32,7 @@ class Signed:
     vested: Expression | None = None
     cancelled: Expression | None = None
     unused: Expression | None = None
+    works: Expression | None = None
 
 
 NO_CHOICE = Signed()
@@ -55,6 +57,8 @@ def add_signed(m: Model, d: PlanInputs) -> None:
         m.add_variable("cancelled", axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
         m.add_variable("unused", {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
+    if terms.survival_frac is not None:
+        m.add_variable("works", {**axes_of(terms.survival_frac), **quarter})
 
 
 def signed(m: Model) -> Signed:
@@ -92,36 +96,13 @@ def _all_offers(d: PlanInputs, some: Expression) -> Expression:
     return some.group(xr.DataArray(ids, dims="offer", coords={"offer": ids}), "offer", every)
 
 
-def effective(d: PlanInputs, x: Decisions) -> Expression:
-    """IT MW that still work: stock less what has failed with age (offer, quarter).
-
-        stock[q] - sum_{u<=q} (1 - y[q-u]) add[u] + sum_{u<=q} (1 - y[min(T, u) + q - u]) retire[u] - initial's loss
-
-    What is retired is taken to be as young as its term allows, so that never more is counted than works; what stood at
-    the start is of age zero then.
-    """
-    table = d.terms.yield_frac
-    if table is None:
+def working(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW that work (offer, quarter): stock, or what of it has not failed where an offer ages."""
+    if x.signed.works is None:
         return x.stock
-    n = len(d.quarters)
-    lost, term = 1.0 - table.transpose("offer", "age").values, d.term_quarters.values
-    begun, now = np.arange(n)[:, None], np.arange(n)[None, :]
-    later = (now >= begun)[None]
-    young = np.minimum(term[:, None, None], begun[None])
-    of_add = np.where(later, lost[:, np.maximum(now - begun, 0)], 0.0)
-    age = np.minimum(np.where(later, young + now - begun, 0), n)
-    of_retired = np.where(later, np.take_along_axis(lost[:, None, :], age.reshape(len(term), 1, -1), axis=2)
-                          .reshape(age.shape), 0.0)  # fmt: skip
-    labels = {"offer": d.offer_site["offer"].values, "signed": list(d.quarters), "quarter": list(d.quarters)}
-
-    def spread_out(weight: Floats, part: Expression) -> Expression:
-        renamed = replace(part, axes={"offer": part.axes["offer"], "signed": d.quarters})
-        table = xr.DataArray(weight, dims=("offer", "signed", "quarter"), coords=labels)
-        return (renamed.along("quarter", d.quarters, 2) * table).sum("signed")
-
-    stood = xr.DataArray(d.initial_mw.values[:, None] * lost[:, 1 : n + 1], dims=("offer", "quarter"),
-                         coords={"offer": labels["offer"], "quarter": labels["quarter"]})  # fmt: skip
-    return x.stock - spread_out(of_add, x.add) + spread_out(of_retired, x.retire) - stood
+    ids = x.signed.works.axes["offer"]
+    young = xr.DataArray(~d.offer_site["offer"].isin(list(ids)))
+    return x.stock * young.astype(float) + _all_offers(d, x.signed.works)
 
 
 def delivered(d: PlanInputs, x: Decisions) -> Expression:

@@ -89,8 +89,8 @@ class Terms:
     """(commitment, quarter) fee for being released from a committed MW."""
     testing_quarters: xr.DataArray | None = None
     """(offer) quarters of acceptance tests: delivered and powered, not yet accepted."""
-    yield_frac: xr.DataArray | None = None
-    """(offer, age) share of a MW that still works so many quarters after acceptance; age 0 to the horizon's length."""
+    survival_frac: xr.DataArray | None = None
+    """(offer) share of what works that still works a quarter later; offers that age, only."""
     failed: xr.DataArray | None = None
     """(offer, quarter) True from the quarter in which the provider has failed: nothing stands."""
 

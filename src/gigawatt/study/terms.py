@@ -42,7 +42,7 @@ def contract_terms(case: Case) -> Terms:
         warrants=_warrants(case),
         cancel_musd_per_mw=_cancels(case),
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
-        yield_frac=_yields(case),
+        survival_frac=_survival(case),
         failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
     )
 
@@ -288,10 +288,7 @@ def _cancels(case: Case) -> xr.DataArray | None:
     return _array(fees, commitment=[row.id for row in rows], quarter=case.labels)
 
 
-def _yields(case: Case) -> xr.DataArray | None:
-    rates = [offer.offer.terms.ageing for offer in case.offers]
-    if not any(rates):
-        return None
-    ages = np.arange(len(case.quarters) + 1)
-    rows = [(1.0 - (rate.value * YEAR_S if rate else 0.0)) ** (ages / 4.0) for rate in rates]
-    return _array(rows, offer=[offer.id for offer in case.offers], age=ages)
+def _survival(case: Case) -> xr.DataArray | None:
+    rates = {offer.id: offer.offer.terms.ageing for offer in case.offers}
+    aged = {name: (1.0 - rate.value * YEAR_S) ** 0.25 for name, rate in rates.items() if rate}
+    return _array(list(aged.values()), offer=list(aged)) if aged else None

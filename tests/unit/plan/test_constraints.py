@@ -301,6 +301,7 @@ FAMILIES = {
     "connection": test_connection_and_site_power_bound_capacity,
     "site_power": test_connection_and_site_power_bound_capacity,
     "supply": test_supply_bounds_packages,
+    "ageing": contracts.test_capacity_that_fails_with_age_is_replaced,
     "capacity": test_capacity_keeps_the_reserve,
     "demand": test_demand_is_unmet_where_buying_costs_more,
     "gating": test_gating_closes_up_to_the_closed_tiers,

@@ -212,21 +212,29 @@ def test_acceptance_tests_take_supply_and_power_before_they_take_work() -> None:
 
 
 def test_capacity_that_fails_with_age_is_replaced() -> None:
-    # a tenth has failed after one quarter: 10 MW bought at 2, 1 MW more in the second quarter: 22;
-    # of 10 MW that stood at the start 9 work in the first quarter and 8 in the second: 1 and then 1.1 are bought (0.9 of
-    # the first still works): 4.2
-    ages = xr.DataArray([[1.0, 0.9, 0.8]], dims=("offer", "age"), coords={"offer": ["a"], "age": [0, 1, 2]})
-    assert solved(tiny(terms=Terms(yield_frac=ages))).objective_musd == near(22.0)
-    stood = tiny(initial_mw=by("offer", ["a"], [10.0]), terms=Terms(yield_frac=ages))
-    assert solved(stood).objective_musd == near(2.0 + 2.2)
+    # a tenth fails in a quarter: 10 MW bought at 2, 1 MW more in the second quarter: 22
+    tenth = Terms(survival_frac=by("offer", ["a"], [0.9]))
+    assert solved(tiny(terms=tenth)).objective_musd == near(22.0)
+    # of 10 MW that stood at the start 9 work in the first quarter: 1 is bought, and of the 10 that work then 9 are left
+    stood = tiny(initial_mw=by("offer", ["a"], [10.0]), terms=tenth)
+    assert solved(stood).objective_musd == near(2.0 + 2.0)
 
 
-def test_what_is_retired_takes_its_failures_with_it() -> None:
-    # term of one quarter, rent 1: 10 MW, of which 1 has failed in the second quarter; giving all back and renting anew
-    # costs 10, keeping them and renting 1 more costs 11
-    ages = xr.DataArray([[1.0, 0.9, 0.8]], dims=("offer", "age"), coords={"offer": ["a"], "age": [0, 1, 2]})
-    plan = solved(rented(terms=Terms(yield_frac=ages)))
-    assert plan.objective_musd == near(20.0)
+def test_what_has_failed_goes_first() -> None:
+    # rented at 1 for one quarter at least: 10 MW, of which 1 has failed in the second quarter, is given back and rented
+    # anew: 10 + 10. Where nothing can be given back for two quarters, 11 MW are paid in the second: 21
+    tenth = Terms(survival_frac=by("offer", ["a"], [0.9]))
+    assert solved(rented(terms=tenth)).objective_musd == near(20.0)
+    lasting = by("offer", ["a"], [2]).astype(int)
+    assert solved(rented(terms=tenth, term_quarters=lasting)).objective_musd == near(21.0)
+
+
+def test_pools_mix_what_ages_and_what_does_not() -> None:
+    # a ages and costs 1, b does not and costs 5: 10 MW of a serve the first quarter; 1 MW more of a, at 1, the second
+    offers = ["a", "b"]
+    price = grid("offer", offers, [[1.0, 1.0], [5.0, 5.0]])
+    plan = solved(tiny(offers=offers, capex_musd_per_mw=price, terms=Terms(survival_frac=by("offer", ["a"], [0.9]))))
+    assert plan.objective_musd == near(11.0)
 
 
 def test_nothing_of_a_failed_provider_stands() -> None:

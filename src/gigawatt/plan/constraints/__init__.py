@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.constraints.ageing import ageing
 from gigawatt.plan.constraints.capacity import capacity
 from gigawatt.plan.constraints.cash import cash
 from gigawatt.plan.constraints.commitment import commitment
@@ -44,6 +45,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("connection", connection),
     ("site_power", site_power),
     ("supply", supply),
+    ("ageing", ageing),
     ("capacity", capacity),
     ("demand", demand),
     ("gating", gating),

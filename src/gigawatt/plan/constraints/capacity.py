@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.signed import effective
+from gigawatt.plan.signed import working
 from gigawatt.plan.variables import Decisions
 
 
@@ -20,5 +20,5 @@ def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     used = x.assign.group(d.lane_pool, "pool", pools)
     m.add_rows("capacity_block", used - x.busy.along("block", blocks, 1), "<=", 0.0)
     serves = d.offer_pool.isin(pools)
-    stands = (effective(d, x) * serves.astype(float)).group(d.offer_pool.where(serves, pools[0]), "pool", pools)
+    stands = (working(d, x) * serves.astype(float)).group(d.offer_pool.where(serves, pools[0]), "pool", pools)
     m.add_rows("capacity", x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)
