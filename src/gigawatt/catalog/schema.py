@@ -230,6 +230,7 @@ class Site(Entry):
     tenant: Slug | None = None
     basis: Literal["it", "facility"] = "facility"
     capacity: Watts | None = None
+    hall: Watts | None = None
     energised: tuple[Energisation, ...] = ()
     facility_over_it: Number | None = None
     annual_pue: Number | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
@@ -64,6 +66,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "1",
         "packages accepted since the start",
     )
+    _put_lumps(plan, put)
     put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
     put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
@@ -113,10 +116,24 @@ def extract(plan: LivePlan) -> xr.Dataset:
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
         "mip_gap": plan.mip_gap,
+        "bound_usd": plan.bound_musd * 1e6,
         "n_variables": plan.model.n_columns,
         "n_constraints": plan.model.n_rows,
     }
     return out
+
+
+def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
+    """Halls and openings, whole or relaxed, and where gangs stand."""
+    words = {
+        "halls": "halls taken into use in the quarter",
+        "opened": "share of the site that is open",
+        "gang_at": "share of the gang that stands at the place",
+    }
+    for name, what in words.items():
+        if name in plan.model.variables:
+            values = plan.value(name)
+            put(name, values.rename(site={"halls": "hall_site", "opened": "opened_site"}[name]) if "site" in values.dims else values, "1", what)
 
 
 def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:

@@ -20,6 +20,7 @@ WORDS = {
     "right": ("rights", "MW of IT"),
     "milestone": ("milestones", "GW"),
     "cash": ("cash", "MUSD"),
+    "halls": ("whole halls", "halls"),
 }
 """Families a user can relax, with the unit of their right-hand side. Stock and demand are bookkeeping."""
 

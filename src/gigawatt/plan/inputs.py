@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from gigawatt.plan.lumps import Lumps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestones:
@@ -146,3 +148,6 @@ class PlanInputs:
     """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
+
+    lumps: Lumps | None = None
+    """halls, openings and places of gangs; None where everything is divisible"""

@@ -35,6 +35,7 @@ Value = xr.DataArray | float
 
 FIRST_STAGE = ("add", "retire", "energise")
 """Decisions that are orders: what is signed stays signed."""
+_FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,9 @@ class PlanSession:
             bounds=(now.lower, now.upper), say=say,
         )  # fmt: skip
         model = self.live.model
+        room = self.live.objective_musd - self.live.bound_musd
         self.live.objective_musd = float((now.cost - model.tie_break) @ self.live.primal) + model.constant
+        self.live.bound_musd = self.live.objective_musd - room
         return self.live
 
     # --- changes
@@ -146,7 +149,7 @@ class PlanSession:
         """Changes within are undone at its end, rows added within go, and the basis comes back."""
         kept, live = self._numbers, self.live
         basis, n_rows = live.highs.getBasis(), live.highs.getNumRow()
-        found = (live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s)
+        found = {name: getattr(live, name) for name in _FOUND}
         try:
             yield self
         finally:
@@ -159,7 +162,8 @@ class PlanSession:
                 live.highs.deleteRows(extra.size, extra)
             if basis.valid:
                 live.highs.setBasis(basis)
-            live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s = found
+            for name, value in found.items():
+                setattr(live, name, value)
 
     @property
     def numbers(self) -> Numbers:

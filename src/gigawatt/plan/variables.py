@@ -9,6 +9,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Decisions:
     """facility MW taken into use since the start (site, quarter)"""
     served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
+    lumps: LumpDecisions | None = None
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -83,6 +85,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     m.add_variable("gap", quarter)
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
+    add_lumps(m, d)
     return _expressions(m, d)
 
 
@@ -102,6 +105,7 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
         in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads),
+        lumps=lump_decisions(m) if d.lumps else None,
     )  # fmt: skip
 
 

@@ -83,6 +83,9 @@ def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         for part, usd_per_w in parts.items():
             usd = taken * whole * usd_per_w / cost.capex_usd_per_w
             yield from _each(case, usd, buyer, BUILDERS, part, site.id)
+        if "opened" in plan and site.id in plan["opened_site"].values and site.use.opening:
+            opened = np.diff(plan["opened"].sel(opened_site=site.id).values, prepend=0.0)
+            yield from _each(case, opened * site.use.opening.value, buyer, BUILDERS, "site-opening", site.id)
         owned = site.use.tenure == "own"
         payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
         yield from _each(case, in_use * site_hold(case, site), buyer, payee, kind, site.id)

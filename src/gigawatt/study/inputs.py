@@ -25,6 +25,7 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.lumps import with_lumps
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
@@ -70,7 +71,7 @@ def plan_inputs(case: Case) -> PlanInputs:
 
     initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
     stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
-    return PlanInputs(
+    inputs = PlanInputs(
         quarters=tuple(quarters),
         discount=xr.DataArray(discount, dims="quarter", coords={"quarter": quarters}),
         offer_site=by_offer([o.site.id for o in offers]),
@@ -132,6 +133,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             dims="quarter", coords={"quarter": quarters},
         ),
     )  # fmt: skip
+    return with_lumps(case, inputs)
 
 
 def _remaining(case: Case, life_s: float) -> Floats:
@@ -256,7 +258,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     rows = []
     for item in case.classes:
         if isinstance(item.row, Trained):
-            mean = _training_rate(case, item.row) / 1e18
+            mean = training_rate(case, item.row) / 1e18
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6
@@ -284,7 +286,8 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
 
 
-def _training_rate(case: Case, row: Trained) -> Floats:
+def training_rate(case: Case, row: Trained) -> Floats:
+    """FLOP/s that a training class asks for (quarter)."""
     if row.rate:
         return series(dated(row.rate), case.quarters)
     assert row.amount and row.start and row.deadline
@@ -349,7 +352,7 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     for job in jobs:
         assert isinstance(job.row, Trained) and job.row.gang
         size = job.row.gang.value / 1e6
-        running = _training_rate(case, job.row) > 0
+        running = training_rate(case, job.row) > 0
         need.append(np.where(running, size, 0.0))
         able.append([
             float(o.site.connection_w[running].max(initial=0.0) / 1e6 >= size * o.site.facility_over_it

@@ -13,6 +13,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.written import (
     Block,
     Date,
@@ -177,7 +178,10 @@ class Supply(Block):
 
 
 class SiteUse(Block):
-    """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power."""
+    """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power.
+
+    ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised.
+    """
 
     site: Name
     region: Name | None = None
@@ -189,6 +193,8 @@ class SiteUse(Block):
     power_price: MoneyPerJoule | None = None
     rent: Rent | None = None
     capex: MoneyPerWatt | None = None
+    hall: Watts | None = None
+    opening: Money | None = None
 
 
 class Stock(Block):
@@ -275,13 +281,15 @@ class Policy(Block):
     """Rules of the planner.
 
     ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
-    many models, versions and regions reaches in inference; blank means all of it.
+    many models, versions and regions reaches in inference; blank means all of it. ``lumps`` says whether halls,
+    openings and the place of a gang are whole.
     """
 
     gating: tuple[Gate, ...] = ()
     reserve: Share | None = None
     fleet_use: Share | None = None
     unmet_over_value: Number | None = None
+    lumps: Literal["relaxed", "whole"] = "relaxed"
 
 
 class Round(Block):
@@ -358,6 +366,7 @@ class Scenario(Block):
     software: tuple[Name, ...] = ()
     funding: Funding
     policy: Policy = Policy()
+    fibre: tuple[Fibre, ...] = ()
     events: tuple[Event, ...] = ()
 
     @field_validator("blocks")
@@ -377,6 +386,7 @@ class Scenario(Block):
     def _whole(self) -> Scenario:
         _no_negative(self, "")
         _in_order(self)
+        check_lumps(self)
         _unique("offers", [offer.id for offer in self.offers])
         _unique("sites", [site.site for site in self.sites])
         _unique("commitments", [row.id for row in self.commitments])

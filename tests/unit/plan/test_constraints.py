@@ -11,6 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
+from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
@@ -297,6 +298,8 @@ FAMILIES = {
     "right": test_rights_give_the_holder_its_share,
     "milestone": test_whole_gigawatts_are_released_once_accepted_and_paid_later,
     "cash": test_cash_gap_is_what_is_missing,
+    "halls": test_halls_come_whole,
+    "opening": test_a_site_is_opened_or_not,
 }
 
 

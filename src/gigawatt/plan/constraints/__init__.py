@@ -13,8 +13,10 @@ from gigawatt.plan.constraints.counted import counted
 from gigawatt.plan.constraints.demand import demand
 from gigawatt.plan.constraints.gang import gang
 from gigawatt.plan.constraints.gating import gating
+from gigawatt.plan.constraints.halls import halls
 from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
+from gigawatt.plan.constraints.opening import opening
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.site_power import site_power
@@ -43,4 +45,6 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("right", right),
     ("milestone", milestone),
     ("cash", cash),
+    ("halls", halls),
+    ("opening", opening),
 )
