@@ -291,6 +291,7 @@ class Costs(Entry):
     system_life: Seconds
     facility_life: Seconds
     discount: RatePerS
+    lead_times: dict[Slug, Seconds] = {}
 
 
 class Efficiency(Entry):

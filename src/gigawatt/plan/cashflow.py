@@ -6,19 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.hosting import hosting_cost
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import opening_cost
+from gigawatt.plan.resale import proceeds
 from gigawatt.plan.variables import Decisions
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, openings, rents, upkeep and energy (quarter) [MUSD]."""
+    """Spending of each quarter: systems, buildings, rents, upkeep and energy, less what is sold (quarter) [MUSD]."""
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
     spent = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
-    opening = opening_cost(d, x.lumps) if x.lumps else None
-    return spent if opening is None else spent + opening
+    if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:
+        spent = spent + opening
+    if x.hosting is not None:
+        spent = spent + hosting_cost(d, x.hosting)
+    return spent if x.sold is None else spent - proceeds(d, x.sold)
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:

@@ -21,6 +21,7 @@ WORDS = {
     "milestone": ("milestones", "GW"),
     "cash": ("cash", "MUSD"),
     "halls": ("whole halls", "halls"),
+    "hosting": ("classes of halls", "MW of facility power"),
 }
 """Families a user can relax, with the unit of their right-hand side. Stock and demand are bookkeeping."""
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from gigawatt.plan.hosting import Hosting
 from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.resale import Resale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +153,7 @@ class PlanInputs:
 
     lumps: Lumps | None = None
     """halls, openings and places of gangs; None where everything is divisible"""
+    hosting: Hosting | None = None
+    """classes of halls; None where every hall holds every system"""
+    resale: Resale | None = None
+    """what retired systems are sold for; None where they bring nothing"""

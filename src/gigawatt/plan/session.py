@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 
-FIRST_STAGE = ("add", "retire", "energise")
+FIRST_STAGE = ("add", "retire", "energise", "fit", "retrofit", "sold")
 """Decisions that are orders: what is signed stays signed."""
 _FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 

@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
+from gigawatt.plan.hosting import HostingDecisions, add_hosting, hosting_decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
+from gigawatt.plan.resale import add_resale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,9 @@ class Decisions:
     served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
     lumps: LumpDecisions | None = None
+    hosting: HostingDecisions | None = None
+    sold: Expression | None = None
+    """IT MW sold (offer, bought, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -86,6 +91,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
     add_lumps(m, d)
+    add_hosting(m, d)
+    add_resale(m, d)
     return _expressions(m, d)
 
 
@@ -106,6 +113,7 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads),
         lumps=lump_decisions(m) if d.lumps else None,
+        hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
     )  # fmt: skip
 
 

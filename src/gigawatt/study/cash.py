@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.economics import (
     facility_cost,
@@ -21,6 +20,7 @@ from gigawatt.study.economics import (
     upkeep_usd_per_w,
     work_energy_usd_per_w,
 )
+from gigawatt.study.money import building_escalation, escalation, rate
 from gigawatt.study.resolve import QUARTER_S, Case
 from gigawatt.study.scenario import Demanded
 
@@ -28,12 +28,14 @@ Floats = npt.NDArray[np.float64]
 
 NETWORK_VENDORS, BUILDERS, SERVICES = "network-vendors", "builders", "service-companies"
 UTILITIES, CUSTOMERS, MARKETS = "utilities", "customers", "capital-markets"
+SECONDARY = "secondary-market"
 
 
 def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     """Every flow of the programme, quarter by quarter."""
     yield from _capacity(case, plan)
     yield from _buildings(case, plan)
+    yield from _fit_out(case, plan)
     yield from _income(case, plan)
     yield from _funding(case, plan)
 
@@ -55,22 +57,24 @@ def _each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: s
 
 
 def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer = case.scenario.buyer
+    buyer, rise = case.scenario.buyer, escalation(case)
     for index, offer in enumerate(case.offers):
         add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
         systems = add * system_usd_per_w(offer)
         yield from _each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
         network = systems * case.costs.network_over_system.value
         yield from _each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
-        yield from _each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
-        yield from _each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
+        yield from _each(case, stock * upkeep_usd_per_w(case, offer) * rise, buyer, SERVICES, "maintenance", offer.id)
+        yield from _each(case, stock * idle_energy_usd_per_w(case, offer) * rise, buyer, UTILITIES, "energy", offer.id)
+        if "resale_usd" in plan:
+            yield from _each(case, plan["resale_usd"].values[index], SECONDARY, buyer, "resale", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
         yield from _each(case, stock * rent_usd_per_w(offer), buyer, offer.offer.provider, kind, offer.id)
     if not plan.sizes["lane"]:
         return
     at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
     for pool in at_work["lane_pool"].values:
-        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool))
+        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool)) * rise
         yield from _each(case, usd, buyer, UTILITIES, "energy", str(pool))
 
 
@@ -88,7 +92,21 @@ def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
             yield from _each(case, opened * site.use.opening.value, buyer, BUILDERS, "site-opening", site.id)
         owned = site.use.tenure == "own"
         payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
-        yield from _each(case, in_use * site_hold(case, site), buyer, payee, kind, site.id)
+        yield from _each(
+            case, in_use * site_hold(case, site) * building_escalation(case, site), buyer, payee, kind, site.id
+        )
+
+
+def _fit_out(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    rules = case.scenario.hosting
+    if rules is None:
+        return
+    price = {row.id: row.fit.value if row.fit else 0.0 for row in rules.classes}
+    price |= {f"{row.start}>{row.end}": row.cost.value for row in rules.retrofits}
+    for name, dim in (("fit_w", "hosting"), ("retrofit_w", "retrofit")):
+        for label in plan[dim].values if name in plan else ():
+            watts = plan[name].sel({dim: label}).sum("hosting_site").values
+            yield from _each(case, watts * price[str(label)], case.scenario.buyer, BUILDERS, "fit-out", str(label))
 
 
 def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -120,4 +138,4 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         lender = funding.credit.lender
         yield from _each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
         yield from _each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
-        yield from _each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")
+        yield from _each(case, owed * rate(case, funding.credit.rate.value), buyer, lender, "interest", "credit line")

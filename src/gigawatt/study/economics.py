@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gigawatt.core.money import per_quarter
 from gigawatt.demand.growth import series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
+from gigawatt.study.money import rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated
 
 Floats = npt.NDArray[np.float64]
@@ -15,9 +15,9 @@ YEAR_S = 4 * QUARTER_S
 
 
 def discount_rate(case: Case) -> float:
-    """Discount rate per quarter."""
+    """Discount rate per quarter, in the terms of the scenario's money."""
     fact = case.scenario.discount or case.costs.discount
-    return per_quarter(fact.value)
+    return rate(case, fact.value)
 
 
 def discount_factors(case: Case) -> Floats:

@@ -21,11 +21,14 @@ from gigawatt.study.economics import (
     hold_usd_per_w,
     inflow_usd,
     packages_per_w,
+    rent_usd_per_w,
     site_capex,
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.hosting import with_hosting
 from gigawatt.study.lumps import with_lumps
+from gigawatt.study.money import building_escalation, escalation, rate
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
@@ -86,7 +89,9 @@ def plan_inputs(case: Case) -> PlanInputs:
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
         capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
-        hold_musd_per_mw=by_offer_quarter([np.full(len(quarters), hold_usd_per_w(case, o)) for o in offers]),
+        hold_musd_per_mw=by_offer_quarter([
+            rent_usd_per_w(o) + (hold_usd_per_w(case, o) - rent_usd_per_w(o)) * escalation(case) for o in offers
+        ]),
         salvage_musd_per_mw=by_offer_quarter([
             capex_usd_per_w(case, o) * _remaining(case, case.costs.system_life.value) * discount[-1] for o in offers
         ]),
@@ -94,7 +99,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
         energise_musd_per_mw=by_site_quarter([np.full(len(quarters), site_capex(case, s)) for s in sites]),
-        site_hold_musd_per_mw=by_site_quarter([np.full(len(quarters), site_hold(case, s)) for s in sites]),
+        site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) * building_escalation(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
             site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1] for s in sites
         ]),
@@ -102,7 +107,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_pool=_lane_label([pool for pool, _ in lanes], lanes),
         lane_workload=_lane_label([row.id for _, row in lanes], lanes),
         rate=_rates(case, lanes, quarters),
-        run_musd_per_mw=_lane_label([work_energy_usd_per_w(case, pool) for pool, _ in lanes], lanes),
+        run_musd_per_mw=_run(case, lanes),
         reserve_frac=reserve.value if reserve else 0.0,
         hours_frac=xr.DataArray(
             [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
@@ -124,16 +129,16 @@ def plan_inputs(case: Case) -> PlanInputs:
         opening_cash_musd=funding.opening_cash.value / 1e6,
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
-        credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
+        credit_rate=rate(case, funding.credit.rate.value) if funding.credit else 0.0,
         credit_spread=(
-            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
+            max(0.0, rate(case, funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
         ),
     )  # fmt: skip
-    return with_lumps(case, inputs)
+    return with_hosting(case, with_lumps(case, inputs))
 
 
 def _remaining(case: Case, life_s: float) -> Floats:
@@ -215,6 +220,15 @@ def _lanes(case: Case) -> list[tuple[str, ClassCase]]:
 def _lane_label(values: list[Any], lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
     names = [f"{pool}>{row.id}" for pool, row in lanes]
     return xr.DataArray(values, dims="lane", coords={"lane": names})
+
+
+def _run(case: Case, lanes: list[tuple[str, ClassCase]]) -> xr.DataArray:
+    """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
+    today = _lane_label([work_energy_usd_per_w(case, pool) for pool, _ in lanes], lanes)
+    steps = escalation(case)
+    if (steps == 1.0).all():
+        return today
+    return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
 
 
 def work_per_j(case: Case, system: str, workload: str) -> float:

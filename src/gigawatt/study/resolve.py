@@ -22,6 +22,8 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
+from gigawatt.study.hosting import check_classes
+from gigawatt.study.orders import check_needs
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -127,6 +129,8 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         software = tuple(catalog.software(name) for name in scenario.software)
         for name in scenario.deals:
             catalog.deal(name)
+        check_needs(scenario, costs)
+        check_classes(scenario, catalog)
         _check_names(scenario, catalog, [row.id for row in classes])
         deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
     except CatalogError as error:

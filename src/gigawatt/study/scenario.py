@@ -13,7 +13,9 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
+from gigawatt.study.money import check_money
 from gigawatt.study.written import (
     Block,
     Date,
@@ -153,6 +155,7 @@ class Offer(Block):
     term: Seconds | None = None
     minimum_take: tuple[Take, ...] = ()
     only: tuple[Name, ...] = ()
+    resale: tuple[AgedShare, ...] = ()
 
     @model_validator(mode="after")
     def _priced(self) -> Offer:
@@ -180,7 +183,8 @@ class Supply(Block):
 class SiteUse(Block):
     """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power.
 
-    ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised.
+    ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised;
+    ``needs`` are the items whose lead times its phases wait for.
     """
 
     site: Name
@@ -194,6 +198,7 @@ class SiteUse(Block):
     rent: Rent | None = None
     capex: MoneyPerWatt | None = None
     hall: Watts | None = None
+    needs: tuple[Name, ...] | None = None
     opening: Money | None = None
 
 
@@ -355,6 +360,8 @@ class Scenario(Block):
     costs: str = "us-2026"
     efficiency: str = "efficiency-2026"
     discount: RatePerS | None = None
+    money: Literal["nominal", "real"] = "nominal"
+    inflation: RatePerS | None = None
     demand: Demand
     sites: tuple[SiteUse, ...]
     offers: tuple[Offer, ...]
@@ -367,6 +374,7 @@ class Scenario(Block):
     funding: Funding
     policy: Policy = Policy()
     fibre: tuple[Fibre, ...] = ()
+    hosting: HostingRules | None = None
     events: tuple[Event, ...] = ()
 
     @field_validator("blocks")
@@ -387,6 +395,8 @@ class Scenario(Block):
         _no_negative(self, "")
         _in_order(self)
         check_lumps(self)
+        check_money(self)
+        check_hosting(self)
         _unique("offers", [offer.id for offer in self.offers])
         _unique("sites", [site.site for site in self.sites])
         _unique("commitments", [row.id for row in self.commitments])

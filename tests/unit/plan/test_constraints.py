@@ -11,6 +11,10 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
+from tests.unit.plan.test_hosting import (
+    test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
+    test_what_is_retired_is_sold_for_what_its_age_leaves,
+)
 from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, tiny
 
@@ -300,6 +304,8 @@ FAMILIES = {
     "cash": test_cash_gap_is_what_is_missing,
     "halls": test_halls_come_whole,
     "opening": test_a_site_is_opened_or_not,
+    "hosting": test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
+    "resale": test_what_is_retired_is_sold_for_what_its_age_leaves,
 }
 
 

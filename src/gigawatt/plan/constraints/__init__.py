@@ -14,9 +14,11 @@ from gigawatt.plan.constraints.demand import demand
 from gigawatt.plan.constraints.gang import gang
 from gigawatt.plan.constraints.gating import gating
 from gigawatt.plan.constraints.halls import halls
+from gigawatt.plan.constraints.hosting import hosting
 from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
 from gigawatt.plan.constraints.opening import opening
+from gigawatt.plan.constraints.resale import resale
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.site_power import site_power
@@ -47,4 +49,6 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("cash", cash),
     ("halls", halls),
     ("opening", opening),
+    ("hosting", hosting),
+    ("resale", resale),
 )
