@@ -90,4 +90,4 @@ def hall_room(d: PlanInputs) -> xr.DataArray:
     assert d.lumps is not None
     sites = list(d.lumps.halls_at)
     room = d.connection_mw.sel(site=sites) - d.energised_initial_mw.sel(site=sites)
-    return np.floor(room / d.lumps.hall_mw.sel(site=sites) + 1e-6)
+    return xr.DataArray(np.floor(room / d.lumps.hall_mw.sel(site=sites) + 1e-6))

@@ -28,8 +28,8 @@ def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     if not _is_whole(plan):
         return found
     if "halls" in plan.model.variables:
-        stands = np.ceil(plan.values_of("halls", primal).cumsum("quarter") - EDGE)
-        stands = np.minimum(stands, hall_room(plan.inputs))
+        relaxed = plan.values_of("halls", primal).cumsum("quarter")
+        stands = xr.DataArray(np.minimum(np.ceil(relaxed - EDGE), hall_room(plan.inputs)))
         found["halls"] = stands - stands.shift(quarter=1, fill_value=0.0)
     if "opened" in plan.model.variables:
         found["opened"] = (plan.values_of("opened", primal) > EDGE).astype(float)
