@@ -127,7 +127,13 @@ class PlanSession:
         for name in names:
             if name not in self.live.model.variables:
                 continue
-            values = plan.value(name) if isinstance(plan, LivePlan) else plan[f"{name}_w"] / 1e6
+            if isinstance(plan, LivePlan):
+                values = plan.value(name)
+            elif f"{name}_w" in plan:
+                values = plan[f"{name}_w"] / 1e6
+                values = values.rename({"hosting_site": "site"}) if "hosting_site" in values.dims else values
+            else:
+                continue  # what is sold follows from what is retired
             cells = self._columns(name, {}).sel(quarter=past)
             pinned = values.sel(quarter=past).transpose(*cells.dims)
             self._set("lower", cells, pinned)
