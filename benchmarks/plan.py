@@ -8,6 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gigawatt.study.scenario import Scenario
 
 REPEATS = 5
 
@@ -25,6 +29,11 @@ def fresh_s(code: str) -> float:
     """Wall time of a fresh interpreter, less that of an empty one."""
     empty = median_s(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
     return median_s(lambda: subprocess.run([sys.executable, "-c", code], check=True)) - empty
+
+
+def whole(scenario: Scenario) -> Scenario:
+    """The scenario with its lumps whole."""
+    return scenario.model_copy(update={"policy": scenario.policy.model_copy(update={"lumps": "whole"})})
 
 
 def main() -> None:
@@ -46,6 +55,11 @@ def main() -> None:
         whole = median_s(lambda name=name: run(name), 3)  # type: ignore[misc]
         print(f"{name:16s} build + hand-off {build:6.2f} s (target 1.0)   solve {took:6.2f} s (target 5)   "
               f"run {whole:5.1f} s   {size}")  # fmt: skip
+    for name in bundled():
+        inputs = plan_inputs(resolve(whole(load_scenario(name)), load_catalog()))
+        plan = solve(open_plan(inputs))
+        print(f"{name:16s} whole lumps        solve {plan.solve_s:6.2f} s   {plan.model.n_columns:,} variables, "
+              f"gap {plan.mip_gap:.2%}")  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process    {peak:7.0f} MB (target 2,000)")
 

@@ -160,6 +160,13 @@ BROKEN = {
         "retrofits: [{from: air, to: liquid, cost: 4 USD/W, downtime: 3 months}]}\npolicy:",
         "my.yaml: hosting.retrofits[0]: 'liquid' is not among the classes (air)",
     ),
+    "retrofit-misspelt": (
+        "policy:",
+        "hosting: {classes: [{id: air, systems: [hgx-b200, hgx-h200]}], "
+        "retrofits: [{from: air, into: air, cost: 4 USD/W, downtime: 3 months}]}\npolicy:",
+        "my.yaml: hosting.retrofits[0].to: Field required\n"
+        "my.yaml: hosting.retrofits[0].into: is not a key that exists here; did you mean 'to'?",
+    ),
     "system-of-no-class": (
         "policy:", "hosting: {classes: [{id: air, systems: [hgx-h200]}]}\npolicy:",
         "starter: offers[0].system: no class of hosting.classes holds hgx-b200; add it to one",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.algebra import Ints
-from gigawatt.plan.infeasible import explain_infeasible
+from gigawatt.plan.infeasible import explain_infeasible, explain_whole
 from gigawatt.plan.live import LivePlan, integer_columns, open_plan, set_integer
 from gigawatt.plan.rounding import STEPS, onto
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     import highspy
 
 __all__ = ["LivePlan", "open_plan", "solve"]
-
-WHOLE_INFEASIBLE = (
-    "no plan with whole lumps meets this scenario, while one with relaxed lumps does: smaller halls, another place for "
-    "a gang or a later commitment would let one exist; 'policy.lumps: relaxed' shows by how much each lump is off"
-)
 
 Floats = npt.NDArray[np.float64]
 Say = Callable[[str], None]
@@ -87,7 +82,9 @@ def _run(plan: LivePlan, time_limit_s: float, explain: bool, *, whole: bool = Fa
     status = highs.getModelStatus()
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
         if whole:
-            raise InfeasibleError(WHOLE_INFEASIBLE)
+            raise InfeasibleError(
+                explain_whole(plan.model) if explain else "no plan with whole lumps meets these limits"
+            )
         raise InfeasibleError(explain_infeasible(plan) if explain else "no plan meets these limits")
     has_plan = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     if status != highspy.HighsModelStatus.kOptimal and not (whole and has_plan):

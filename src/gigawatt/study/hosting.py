@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import xarray as xr
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.units import pretty
@@ -37,8 +37,6 @@ class HostingClass(Block):
 
 class Conversion(Block):
     """Halls of one class made another at a cost per facility watt; they hold nothing for ``downtime``."""
-
-    model_config = ConfigDict(populate_by_name=True)
 
     start: Name = Field(alias="from")
     end: Name = Field(alias="to")

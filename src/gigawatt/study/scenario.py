@@ -567,7 +567,7 @@ def _keys_at(parents: tuple[str, ...]) -> list[str]:
         if not models:
             return []
         here = models[0]
-    return list(here.model_fields)
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def scenario_schema() -> dict[str, Any]:

@@ -126,7 +126,11 @@ def test_fibre_makes_one_place_of_two() -> None:
 def test_no_whole_plan_is_said() -> None:
     # 5 MW each side: no single place holds 6, though two halves of the gang would
     none = ganged([[1.0, 0.0], [0.0, 1.0]], SITES, connection_mw=grid("site", SITES, 5.0))
-    with pytest.raises(InfeasibleError, match="no plan with whole lumps meets this scenario"):
+    says = (
+        "no plan with whole lumps meets this scenario, while one with relaxed lumps does: a gang at one place cannot be "
+        "had. What would help: fibre to another site, or a smaller gang; 'policy.lumps: relaxed' shows"
+    )
+    with pytest.raises(InfeasibleError, match=says):
         solved(none)
 
 
@@ -190,6 +194,18 @@ def test_whole_never_costs_less_and_room_never_hurts(hall: float, opening: float
     whole, relaxed = cost(0.0, whole=True), cost(0.0, whole=False)
     assert whole >= relaxed - 1e-4 * max(1.0, relaxed)
     assert cost(5.0, whole=True) <= whole + 1e-4 * max(1.0, whole)
+
+
+def test_doubling_all_money_doubles_the_objective() -> None:
+    inputs = two_sites(
+        capex_musd_per_mw=grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]]), lumps=lumps(SITES, [4.0, 3.0], [8.0, 3.0])
+    )
+    assert inputs.lumps is not None
+    twice = replace(
+        inputs, capex_musd_per_mw=inputs.capex_musd_per_mw * 2, unmet_musd=inputs.unmet_musd * 2,
+        lumps=replace(inputs.lumps, opening_musd=inputs.lumps.opening_musd * 2),
+    )  # fmt: skip
+    assert solved(twice).objective_musd == near(2 * solved(inputs).objective_musd)
 
 
 def knapsack(n: int = 14) -> PlanInputs:
