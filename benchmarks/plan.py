@@ -9,6 +9,10 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gigawatt.study.scenario import Scenario
 
 import numpy as np
 
@@ -58,6 +62,11 @@ def session_s(inputs: PlanInputs) -> tuple[float, float]:
     return statistics.median(times), median_s(lambda: replay(plan, late), 3)
 
 
+def whole(scenario: Scenario) -> Scenario:
+    """The scenario with its lumps whole."""
+    return scenario.model_copy(update={"policy": scenario.policy.model_copy(update={"lumps": "whole"})})
+
+
 def main() -> None:
     from gigawatt.catalog.load import load_catalog
     from gigawatt.plan.solve import open_plan, solve
@@ -79,6 +88,11 @@ def main() -> None:
               f"run {whole:5.1f} s   {size}")  # fmt: skip
         warm, played = session_s(inputs)
         print(f"{'':16s} warm re-solve {warm:10.3f} s (target 0.5)   replay of 10,000 draws {played:5.2f} s (target 5)")
+    for name in bundled():
+        inputs = plan_inputs(resolve(whole(load_scenario(name)), load_catalog()))
+        plan = solve(open_plan(inputs))
+        print(f"{name:16s} whole lumps        solve {plan.solve_s:6.2f} s   {plan.model.n_columns:,} variables, "
+              f"gap {plan.mip_gap:.2%}")  # fmt: skip
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory of this process    {peak:7.0f} MB (target 2,000)")
 

@@ -31,7 +31,8 @@ LEAD = "    lead_time: 6 months"
 B200 = "    system: hgx-b200\n"
 KEYS = (
     "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
-    "demand, sites, offers, supply, initial, commitments, deals, warrants, rights, software, funding, policy, events"
+    "money, inflation, demand, sites, offers, supply, initial, commitments, deals, warrants, rights, software, funding, "
+    "policy, fibre, hosting, events"
 )
 
 # name: (what stands in the starter, what the user wrote, the whole message)
@@ -124,6 +125,73 @@ BROKEN = {
         "demand:\n  training:\n"
         "    - {name: run, workload: training-frontier, amount: 1e24 FLOP, start: 2028Q1, deadline: 2027Q1}\n",
         "my.yaml: demand.training[0]: 'run' has its deadline 2027Q1 before its start 2028Q1",
+    ),
+    # lumps, classes of halls, resale, leads, money
+    "lumps-of-nothing": (
+        "  reserve:", "  lumps: half\n  reserve:",
+        "my.yaml: policy.lumps: Input should be 'relaxed' or 'whole'",
+    ),
+    "hall-of-the-provider": (
+        "  - site: hall #", "  - {site: barn, region: us-south, tenure: provider, hall: 5 MW}\n  - site: hall #",
+        "my.yaml: sites[0].hall: 'barn' is the provider's own; halls and openings are of sites that the buyer builds "
+        "or leases",
+    ),
+    "hall-of-nothing": (
+        "  - site: hall #", "  - {site: barn, region: us-south, connection: [{quarter: 2027Q1, value: 1 MW}], "
+        "hall: 0 MW}\n  - site: hall #",
+        "my.yaml: sites[0].hall: a hall of 0 MW holds nothing; write for example 100 MW",
+    ),
+    "fibre-to-nowhere": (
+        "policy:", "fibre: [{sites: [hall, barn]}]\npolicy:",
+        "my.yaml: fibre[0].sites: 'barn' is not among this scenario's sites: add it there",
+    ),
+    "fibre-to-itself": (
+        "policy:", "fibre: [{sites: [hall, hall]}]\npolicy:",
+        "my.yaml: fibre[0].sites: 'hall' stands twice; fibre links two sites",
+    ),
+    "real-without-inflation": (
+        "demand:\n", "money: real\ndemand:\n",
+        "my.yaml: money: real money needs the inflation that turns nominal rates into real ones; "
+        "write for example inflation: 2.5 %/yr",
+    ),
+    "retrofit-to-no-class": (
+        "policy:",
+        "hosting: {classes: [{id: air, systems: [hgx-b200, hgx-h200]}], "
+        "retrofits: [{from: air, to: liquid, cost: 4 USD/W, downtime: 3 months}]}\npolicy:",
+        "my.yaml: hosting.retrofits[0]: 'liquid' is not among the classes (air)",
+    ),
+    "retrofit-misspelt": (
+        "policy:",
+        "hosting: {classes: [{id: air, systems: [hgx-b200, hgx-h200]}], "
+        "retrofits: [{from: air, into: air, cost: 4 USD/W, downtime: 3 months}]}\npolicy:",
+        "my.yaml: hosting.retrofits[0].to: Field required\n"
+        "my.yaml: hosting.retrofits[0].into: is not a key that exists here; did you mean 'to'?",
+    ),
+    "system-of-no-class": (
+        "policy:", "hosting: {classes: [{id: air, systems: [hgx-h200]}]}\npolicy:",
+        "starter: offers[0].system: no class of hosting.classes holds hgx-b200; add it to one",
+    ),
+    "rack-too-hot": (
+        "policy:",
+        "hosting: {classes: [{id: air, rack: 40 kW, systems: [hgx-b200, hgx-h200, gb200-nvl72]}]}\npolicy:",
+        "starter: hosting.classes[0].systems: a rack of gb200-nvl72 draws 132 kW, more than the 40 kW of 'air'",
+    ),
+    "resale-of-rented": (
+        TERM, f"    resale: [{{age: 1 yr, share: 50 %}}]\n{TERM}",
+        "my.yaml: offers[1].resale: 'rent-h200' is a lease: only what is owned can be sold",
+    ),
+    "resale-without-term": (
+        LEAD, f"    resale: [{{age: 1 yr, share: 50 %}}]\n{LEAD}",
+        "my.yaml: offers[0].resale: say how long 'buy-b200' is held at least, for example term: 1 yr",
+    ),
+    "resale-rises": (
+        LEAD, f"    term: 1 yr\n    resale: [{{age: 1 yr, share: 50 %}}, {{age: 2 yr, share: 60 %}}]\n{LEAD}",
+        "my.yaml: offers[0].resale: 60 % at 2 yr after 50 % at 1 yr; ages run up and shares fall",
+    ),
+    "waits-for-nothing-known": (
+        "    connection: # what", "    needs: [unobtainium]\n    connection: # what",
+        "starter: sites[0].needs: no lead time is known for 'unobtainium'; us-2026 has interconnection, "
+        "substation-transformer, switchgear, gas-turbine, gas-engine",
     ),
     # sums
     "day-of-14-hours": (

@@ -59,6 +59,7 @@ BOUNDS: dict[str, list[tuple[str, str, float, float]]] = {
         ("*.power", "W", 1e5, 2e10),
         ("*.quarter", "quarter", 4 * 2020, 4 * 2050),
         ("capacity", "W", 1e5, 2e10),
+        ("hall", "W", 1e6, 1e9),
         ("facility_over_it", "", 1, 2),
         ("annual_pue", "", 1, 2),
         ("power_price", "USD/J", 0.01 / 3.6e6, 0.5 / 3.6e6),
@@ -93,6 +94,7 @@ BOUNDS: dict[str, list[tuple[str, str, float, float]]] = {
         ("system_life", "s", 1 * 8760 * 3600, 15 * 8760 * 3600),
         ("facility_life", "s", 5 * 8760 * 3600, 50 * 8760 * 3600),
         ("discount", "1/s", 0, 0.5 / (8760 * 3600)),
+        ("lead_times.*", "s", 0.25 * 8760 * 3600, 10 * 8760 * 3600),
     ],
     "efficiency": [
         ("draft_tokens", "", 0, 16),

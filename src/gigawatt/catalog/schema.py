@@ -230,6 +230,7 @@ class Site(Entry):
     tenant: Slug | None = None
     basis: Literal["it", "facility"] = "facility"
     capacity: Watts | None = None
+    hall: Watts | None = None
     energised: tuple[Energisation, ...] = ()
     facility_over_it: Number | None = None
     annual_pue: Number | None = None
@@ -290,6 +291,7 @@ class Costs(Entry):
     system_life: Seconds
     facility_life: Seconds
     discount: RatePerS
+    lead_times: dict[Slug, Seconds] = {}
 
 
 class Efficiency(Entry):

@@ -110,8 +110,17 @@ def run(
     ] = None,
     event: Events = None,
     mip_gap: Annotated[
-        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")
+        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole numbers count as placed.")
     ] = 0.01,
+    lumps: Annotated[
+        bool, typer.Option("--lumps", help="Halls, openings and places of gangs whole, whatever the scenario says.")
+    ] = False,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1.0, help="Seconds for one run of the solver; the best plan stays.")
+    ] = 120.0,
+    look_ahead: Annotated[
+        int | None, typer.Option("--look-ahead", min=2, help="Order window by window, seeing so many quarters ahead.")
+    ] = None,
     simulate_in: Annotated[
         str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")
     ] = "",
@@ -130,7 +139,10 @@ def run(
         catalog.system(why)
     with _progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
-        results = study_run(scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, simulate=quarters, say=say)
+        results = study_run(
+            scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, time_limit_s=time_limit,
+            lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=quarters, say=say,
+        )  # fmt: skip
         say("writing the run")
         folder = save(results, out)
         say("checking the claims")

@@ -13,6 +13,9 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
     "shell": ("assets", "revenue"),
     "power": ("assets", "revenue"),
     "cooling": ("assets", "revenue"),
+    "site-opening": ("assets", "revenue"),
+    "fit-out": ("assets", "revenue"),
+    "resale": ("assets", "revenue"),
     "maintenance": ("expense", "revenue"),
     "facility-upkeep": ("expense", "revenue"),
     "energy": ("expense", "revenue"),
@@ -37,7 +40,7 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
 }
 """Kind of flow to (account of the payer, account of the payee) that stands against cash."""
 
-CAPEX_KINDS = ("systems", "network", "shell", "power", "cooling")
+CAPEX_KINDS = ("systems", "network", "shell", "power", "cooling", "site-opening", "fit-out")
 FUNDING_KINDS = ("milestone-equity", "equity", "gap-financing", "debt-draw", "debt-repayment", "interest")
 
 

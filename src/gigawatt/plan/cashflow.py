@@ -6,20 +6,28 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.hosting import hosting_cost
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lumps import opening_cost
+from gigawatt.plan.resale import proceeds
 from gigawatt.plan.signed import spending
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, upkeep, energy and contracts (quarter) [MUSD]."""
+    """Spending of each quarter: systems, buildings, rents, energy, contracts, less what is sold (quarter) [MUSD]."""
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
-    whole = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
-    contracts = spending(d, x)
-    return whole if contracts is None else whole + contracts
+    spent = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
+    if (contracts := spending(d, x)) is not None:
+        spent = spent + contracts
+    if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:
+        spent = spent + opening
+    if x.hosting is not None:
+        spent = spent + hosting_cost(d, x.hosting)
+    return spent if x.sold is None else spent - proceeds(d, x.sold)
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from gigawatt.plan.resale import resale_price
 from gigawatt.plan.solve import LivePlan
 from gigawatt.plan.worth import extra_income, priced_out
 
@@ -71,6 +72,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "1",
         "packages accepted since the start",
     )
+    _put_lumps(plan, put)
+    _put_hosting(plan, put)
     put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
     put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
@@ -120,6 +123,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
         "mip_gap": plan.mip_gap,
+        "bound_usd": plan.bound_musd * 1e6,
         "n_variables": plan.model.n_columns,
         "n_constraints": plan.model.n_rows,
     }
@@ -158,6 +162,39 @@ def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) 
             "USD",
             "worth of the shares that vest in the quarter",
         )
+
+
+def _put_hosting(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
+    """Classes of halls, retrofits, and what was sold on."""
+    if "fit" in plan.model.variables:
+        put("fit_w", plan.value("fit").rename(site="hosting_site") * 1e6, "W", "facility power fitted out in a class")
+    if "retrofit" in plan.model.variables:
+        moved = plan.value("retrofit").rename(site="hosting_site")
+        put("retrofit_w", moved * 1e6, "W", "facility power that leaves a class")
+    if "sold" in plan.model.variables:
+        usd = (plan.value("sold") * resale_price(plan.inputs)).sum("bought") * 1e6
+        usd = usd.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
+        put("resale_usd", usd, "USD", "paid for systems that are sold on")
+
+
+def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
+    """Halls and openings, whole or relaxed, and where gangs stand."""
+    words = {
+        "halls": "halls taken into use in the quarter",
+        "opened": "share of the site that is open",
+        "gang_at": "share of the gang that stands at the place",
+    }
+    for name, what in words.items():
+        if name in plan.model.variables:
+            values = plan.value(name)
+            put(
+                name,
+                values.rename(site={"halls": "hall_site", "opened": "opened_site"}[name])
+                if "site" in values.dims
+                else values,
+                "1",
+                what,
+            )
 
 
 def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.plan.algebra import Model
+from gigawatt.plan.algebra import Ints, Model
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
 
 WORDS = {
@@ -23,6 +23,8 @@ WORDS = {
     "right": ("rights", "MW of IT"),
     "milestone": ("milestones", "GW"),
     "cash": ("cash", "MUSD"),
+    "halls": ("whole halls", "halls"),
+    "hosting": ("classes of halls", "MW of facility power"),
 }
 """Families a user can relax, with the unit of their right-hand side. Stock and demand are bookkeeping."""
 
@@ -124,6 +126,47 @@ def _possible(model: Model, families: list[str]) -> bool:
                 highs.changeRowBounds(row, -highspy.kHighsInf, highspy.kHighsInf)
     highs.run()
     return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+
+
+LUMPS = {
+    "halls": ("whole halls", "smaller halls or a later date"),
+    "opened": ("sites opened whole", "a larger connection"),
+    "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
+    "z": ("whole gigawatts", "linear release"),
+}
+"""What may come whole, and what would help where it cannot."""
+
+
+def explain_whole(model: Model, time_limit_s: float = 20.0) -> str:
+    """Sentence for a plan that exists with relaxed lumps only: which of them cannot be whole.
+
+    One kind of lump after another is relaxed, without an objective, to see whether the others can be whole then.
+    """
+    import highspy
+
+    guilty = []
+    present = [name for name, variable in model.variables.items() if _is_integer(model, variable.columns)]
+    for name in present:
+        highs = hand_off(model)
+        highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
+        columns = model.variables[name].columns.ravel()
+        set_integer(highs, columns[columns >= 0], whole=False)
+        highs.setOptionValue("time_limit", time_limit_s)
+        highs.run()
+        if highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+            guilty.append(name)
+    named = guilty or present
+    words = " and ".join(LUMPS[name][0] if name in LUMPS else name for name in named)
+    hope = "; ".join(LUMPS[name][1] for name in named if name in LUMPS)
+    return (
+        f"no plan with whole lumps meets this scenario, while one with relaxed lumps does: {words} cannot be had. "
+        f"What would help: {hope}; 'policy.lumps: relaxed' shows by how much each lump is off"
+    )
+
+
+def _is_integer(model: Model, columns: Ints) -> bool:
+    live = columns[columns >= 0]
+    return bool(live.size and np.concatenate(model.integer)[live].all())
 
 
 def _both(families: list[str]) -> str:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from gigawatt.plan.hosting import Hosting
+from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.resale import Resale
 from gigawatt.plan.service import Service
 from gigawatt.plan.terms import NONE, Terms
 
@@ -153,3 +156,9 @@ class PlanInputs:
     service: Service | None = None
     terms: Terms = NONE
     """contracts beyond price, rent and term"""
+    lumps: Lumps | None = None
+    """halls, openings and places of gangs; None where everything is divisible"""
+    hosting: Hosting | None = None
+    """classes of halls; None where every hall holds every system"""
+    resale: Resale | None = None
+    """what retired systems are sold for; None where they bring nothing"""

@@ -40,6 +40,8 @@ class LivePlan:
     hand_off_s: float
     solve_s: float = 0.0
     mip_gap: float = 0.0
+    bound_musd: float = float("nan")
+    """no plan costs less; the objective itself where nothing comes whole"""
     objective_musd: float = float("nan")
     primal: Floats = field(default_factory=lambda: np.empty(0))
     row_dual: Floats = field(default_factory=lambda: np.empty(0))
@@ -47,8 +49,12 @@ class LivePlan:
 
     def value(self, name: str) -> xr.DataArray:
         """Optimal value of a variable; 0 where it is masked."""
+        return self.values_of(name, self.primal)
+
+    def values_of(self, name: str, primal: Floats) -> xr.DataArray:
+        """Value of a variable in some solution (columns,); 0 where it is masked."""
         variable = self.model.variables[name]
-        return _array(variable.axes, variable.columns, self.primal)
+        return _array(variable.axes, variable.columns, primal)
 
     def reduced(self, name: str) -> xr.DataArray:
         """Reduced cost of a variable [MUSD per its unit]; 0 where it is masked."""

@@ -34,8 +34,9 @@ Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 Label = str | int | list[str]
 
-FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled")
+FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled", "fit", "retrofit", "sold")
 """Decisions that are orders: what is signed stays signed."""
+_FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,9 @@ class PlanSession:
             bounds=(now.lower, now.upper), say=say,
         )  # fmt: skip
         model = self.live.model
+        room = self.live.objective_musd - self.live.bound_musd
         self.live.objective_musd = float((now.cost - model.tie_break) @ self.live.primal) + model.constant
+        self.live.bound_musd = self.live.objective_musd - room
         return self.live
 
     # --- changes
@@ -131,7 +134,13 @@ class PlanSession:
         for name in names:
             if name not in self.live.model.variables:
                 continue
-            values = plan.value(name) if isinstance(plan, LivePlan) else plan[f"{name}_w"] / 1e6
+            if isinstance(plan, LivePlan):
+                values = plan.value(name)
+            elif f"{name}_w" in plan:
+                values = plan[f"{name}_w"] / 1e6
+                values = values.rename({"hosting_site": "site"}) if "hosting_site" in values.dims else values
+            else:
+                continue  # what is sold follows from what is retired
             cells = self._columns(name, {}).sel(quarter=past)
             pinned = values.sel(quarter=past).transpose(*cells.dims)
             self._set("lower", cells, pinned)
@@ -153,7 +162,7 @@ class PlanSession:
         """Changes within are undone at its end, rows added within go, and the basis comes back."""
         kept, live = self._numbers, self.live
         basis, n_rows = live.highs.getBasis(), live.highs.getNumRow()
-        found = (live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s)
+        found = {name: getattr(live, name) for name in _FOUND}
         try:
             yield self
         finally:
@@ -166,7 +175,8 @@ class PlanSession:
                 live.highs.deleteRows(extra.size, extra)
             if basis.valid:
                 live.highs.setBasis(basis)
-            live.primal, live.row_dual, live.reduced_cost, live.objective_musd, live.mip_gap, live.solve_s = found
+            for name, value in found.items():
+                setattr(live, name, value)
 
     @property
     def numbers(self) -> Numbers:

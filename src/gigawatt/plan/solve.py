@@ -1,4 +1,4 @@
-"""Solve: the relaxation, the whole gigawatts, and the duals with the integers fixed."""
+"""Solve: the relaxation, the whole numbers, and the duals with the integers fixed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.algebra import Ints
-from gigawatt.plan.infeasible import explain_infeasible
+from gigawatt.plan.infeasible import explain_infeasible, explain_whole
 from gigawatt.plan.live import LivePlan, integer_columns, open_plan, set_integer
+from gigawatt.plan.rounding import STEPS, onto
 
 if TYPE_CHECKING:
     import highspy
@@ -42,86 +43,121 @@ def solve(
         bounds: (columns,) lower and upper; those of the model if None. Only those of whole numbers are read.
         say: called with a sentence at each step.
 
-    With whole gigawatts: the LP relaxation gives a bound; its accepted gigawatts, rounded down, give a plan. If the
-    two are within ``mip_gap`` that plan stands, else branch and bound starts from it. Duals come from the LP with the
-    integers fixed. A solver that stops early leaves its best plan, and the gap says how far it may be off.
+    With whole numbers: the LP relaxation gives a bound; its halls and openings rounded up, its gangs in one place and
+    its released gigawatts rounded down give a plan. If the two are within ``mip_gap`` that plan stands, else branch
+    and bound starts from it. Duals come from the LP with the integers fixed. A solver that stops early leaves its
+    best plan, and gap and bound say how far it may be off.
 
     Raises InfeasibleError naming the families in conflict, SolverError where HiGHS ends without an answer.
     """
     start = time.perf_counter()
-    plan.highs.setOptionValue("time_limit", plan.highs.getRunTime() + time_limit_s)  # its clock counts all runs
     whole = integer_columns(plan.model)
     if whole.size:
         lower, upper = bounds or (np.concatenate(plan.model.lower), np.concatenate(plan.model.upper))
-        _place_integers(plan, whole, (lower[whole], upper[whole]), mip_gap, explain, say)
+        room = _place_integers(plan, whole, (lower[whole], upper[whole]), (mip_gap, time_limit_s), explain, say)
     else:
-        _run(plan, start, explain)
+        _run(plan, time_limit_s, explain)
+        room, plan.mip_gap = 0.0, 0.0
     solution = plan.highs.getSolution()
     primal = np.asarray(solution.col_value)
     plan.primal = np.where(np.abs(primal) < 1e-9, 0.0, primal)
     plan.row_dual = np.asarray(solution.row_dual)
     plan.reduced_cost = np.asarray(solution.col_dual)
     plan.objective_musd = float(plan.model.cost @ plan.primal) + plan.model.constant
+    plan.bound_musd = plan.objective_musd - room
     plan.solve_s = time.perf_counter() - start
     return plan
 
 
-def _run(plan: LivePlan, start: float, explain: bool) -> float:
-    """Objective after a run [MUSD, without the constant]. Raises InfeasibleError or SolverError."""
+def _run(plan: LivePlan, time_limit_s: float, explain: bool, *, whole: bool = False) -> float:
+    """Objective after a run [MUSD, without the constant]. Raises InfeasibleError or SolverError.
+
+    Of whole numbers the best plan within the time will do; an LP has to reach its end.
+    """
     import highspy
 
-    plan.highs.run()
-    status = plan.highs.getModelStatus()
+    highs = plan.highs  # the clock of its LPs runs from the first one on, that of branch and bound starts anew
+    highs.setOptionValue("time_limit", time_limit_s + (0.0 if whole else highs.getRunTime()))
+    highs.run()
+    status = highs.getModelStatus()
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+        if whole:
+            raise InfeasibleError(
+                explain_whole(plan.model) if explain else "no plan with whole lumps meets these limits"
+            )
         raise InfeasibleError(explain_infeasible(plan) if explain else "no plan meets these limits")
-    has_plan = plan.highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if status != highspy.HighsModelStatus.kOptimal and not has_plan:
+    has_plan = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    if status != highspy.HighsModelStatus.kOptimal and not (whole and has_plan):
         raise SolverError(
-            f"HiGHS ended with '{plan.highs.modelStatusToString(status)}' after {time.perf_counter() - start:.0f} s; "
+            f"HiGHS ended with '{highs.modelStatusToString(status)}' and no plan after {time_limit_s:.0f} s; "
             "raise the time limit or the MIP gap, or shorten the horizon"
         )
-    return float(plan.highs.getInfo().objective_function_value)
+    return float(highs.getInfo().objective_function_value)
 
 
 def _place_integers(
-    plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], mip_gap: float, explain: bool, say: Say | None
-) -> None:
-    highs, start, index = plan.highs, time.perf_counter(), whole.astype(np.int32)
+    plan: LivePlan,
+    whole: Ints,
+    bounds: tuple[Floats, Floats],
+    limits: tuple[float, float],
+    explain: bool,
+    say: Say | None,
+) -> float:
+    """Whole numbers fixed at the best plan found, solved as an LP; (objective - bound) of the solver [MUSD]."""
+    highs, index, (mip_gap, time_limit_s) = plan.highs, whole.astype(np.int32), limits
     set_integer(highs, whole, whole=False)
     highs.changeColsBounds(index.size, index, *bounds)
-    bound = _run(plan, start, explain)
-    rounded = np.clip(_rounded_release(plan), *bounds)
-    _fix(highs, whole, rounded)
-    found = _run(plan, start, explain)
-    plan.mip_gap = abs(found - bound) / max(1.0, abs(found))
-    if plan.mip_gap > mip_gap:
+    bound = _run(plan, time_limit_s, explain)
+    found = _round(plan, whole, bounds, time_limit_s)
+    if _gap(found, bound) > mip_gap:
         if say:
-            say(f"rounding leaves a gap of {plan.mip_gap:.2%}; branching on whole gigawatts")
-        first = highs.getSolution()
+            say(f"rounding leaves a gap of {_gap(found, bound):.2%}; branching" if np.isfinite(found)
+                else "rounding finds no plan; branching")  # fmt: skip
+        first = highs.getSolution() if np.isfinite(found) else None
         set_integer(highs, whole, whole=True)
         highs.changeColsBounds(index.size, index, *bounds)
         highs.setOptionValue("mip_rel_gap", mip_gap)
-        highs.setSolution(first)
-        _run(plan, start, explain)
-        plan.mip_gap = max(0.0, float(highs.getInfo().mip_gap))
+        if first is not None:
+            highs.setSolution(first)
+        _run(plan, time_limit_s, explain, whole=True)
+        bound = max(bound, float(highs.getInfo().mip_dual_bound))
         values = np.round(np.asarray(highs.getSolution().col_value)[whole])
         set_integer(highs, whole, whole=False)
         _fix(highs, whole, values)
-        _run(plan, start, explain)
+        found = _run(plan, time_limit_s, explain)
+    plan.mip_gap = _gap(found, bound)
     if say:
-        say(f"whole gigawatts placed to a gap of {plan.mip_gap:.3%}")
+        say(f"whole numbers placed to a gap of {plan.mip_gap:.3%}")
+    return max(0.0, found - bound)
 
 
-def _rounded_release(plan: LivePlan) -> Floats:
-    """Released gigawatts that the accepted capacity of the relaxed plan allows, as values of z's columns."""
-    assert plan.counted is not None and plan.inputs.milestones is not None
-    solution = np.asarray(plan.highs.getSolution().col_value)
-    counted = plan.counted.matrix @ solution + plan.counted.const
-    level = np.minimum(np.floor(counted + 1e-6), plan.inputs.milestones.n_max)
-    tranche = np.array(plan.model.variables["z"].axes["tranche"])[:, None]
-    order = plan.model.variables["z"].columns.ravel()
-    values = (tranche <= level[None, :]).astype(np.float64).ravel()
-    return np.asarray(values[np.argsort(order)])
+def _gap(found: float, bound: float) -> float:
+    """Relative gap, as the solver counts it; inf without a plan."""
+    return max(0.0, found - bound) / max(1.0, abs(found)) if np.isfinite(found) else np.inf
+
+
+def _round(plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], time_limit_s: float) -> float:
+    """Objective of the plan that rounding finds, left in the solver with its whole numbers fixed; inf if none."""
+    found = np.inf
+    lower, upper = (np.zeros(plan.model.n_columns) for _ in range(2))
+    lower[whole], upper[whole] = bounds
+    try:
+        for step in STEPS:
+            primal = np.asarray(plan.highs.getSolution().col_value)
+            values = step(plan, primal)
+            if values:
+                columns = _columns(plan, list(values))
+                fixed = np.clip(np.round(onto(plan, values, primal)[columns]), lower[columns], upper[columns])
+                _fix(plan.highs, columns, fixed)
+                found = _run(plan, time_limit_s, explain=False)
+    except (InfeasibleError, SolverError):
+        return np.inf
+    return found
+
+
+def _columns(plan: LivePlan, names: list[str]) -> Ints:
+    columns = np.concatenate([plan.model.variables[name].columns.ravel() for name in names])
+    return np.asarray(columns[columns >= 0])
 
 
 def _fix(highs: highspy.Highs, columns: Ints, values: Floats) -> None:

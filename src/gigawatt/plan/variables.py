@@ -8,7 +8,10 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
+from gigawatt.plan.hosting import HostingDecisions, add_hosting, hosting_decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
+from gigawatt.plan.resale import add_resale
 from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
 
 
@@ -51,6 +54,10 @@ class Decisions:
     """unmet work of the lower steps of a demand curve (step, block, quarter) [Mwork/s]"""
     signed: Signed = NO_CHOICE
     """choices that contracts open"""
+    lumps: LumpDecisions | None = None
+    hosting: HostingDecisions | None = None
+    sold: Expression | None = None
+    """IT MW sold (offer, bought, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -95,6 +102,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     if d.credit_limit_musd > 0:
         m.add_variable("debt", quarter, upper=d.credit_limit_musd)
     add_signed(m, d)
+    add_lumps(m, d)
+    add_hosting(m, d)
+    add_resale(m, d)
     return _expressions(m, d)
 
 
@@ -133,7 +143,8 @@ def _expressions(m: Model, d: PlanInputs) -> Decisions:
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
         in_use=energise.cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
-        moved=maybe("moved"), spared=maybe("spared"),
+        moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
+        hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
     )  # fmt: skip
 
 

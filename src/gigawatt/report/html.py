@@ -17,6 +17,7 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
+from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.report.names import party_name
 from gigawatt.report.style import heading
 from gigawatt.report.tables import claim_text, quarter_rows, verdict_parts, verdict_tone, worth_rows
@@ -99,7 +100,7 @@ def _header(results: Results) -> str:
         "Run": results.folder_name,
         "Buyer": party_name(case, scenario.buyer),
         "Horizon": f"{case.labels[0]} to {case.labels[-1]}",
-        "Money": "nominal",
+        "Money": scenario.money,
     }
     if case.events_on:
         meta["Events"] = ", ".join(case.events_on)
@@ -171,7 +172,21 @@ def _power(results: Results) -> Section:
         anchors.remove("gw-by-site")
     if results.case.scenario.commitments:
         anchors.append("commitments")
-    return "power", "Gigawatts and power", _drawn(results, *anchors) + _quarters(results) + _figure(results, "packages")
+    drawn = _drawn(results, *anchors) + _quarters(results) + _figure(results, "packages")
+    return "power", "Gigawatts and power", drawn + _orders(results)
+
+
+def _orders(results: Results) -> str:
+    """Orders due in the first four quarters, and in words what was due before, the lumps and a short view."""
+    heads = [("Order in", False), ("What", False), ("At", False), ("Waits for", False), ("Comes", False), ("", True)]
+    keys = ("quarter", "what", "site", "item", "accepted")
+    rows = [
+        f"<tr>{''.join(f'<td>{_text(row[key])}</td>' for key in keys)}<td class=num>{_text(row['text'])}</td></tr>"
+        for row in order_rows(results)
+    ]
+    lead = "Acceptances moved back by their lead times: what has to be ordered in the first four quarters."
+    table = f'<h3>Orders</h3><p class="sub">{lead}</p>{_table(heads, rows)}' if rows else ""
+    return table + "".join(f'<p class="says">{escape(text, quote=False)}</p>' for text in plan_sentences(results))
 
 
 def _quarters(results: Results) -> str:

@@ -54,6 +54,8 @@ _PURPOSE = {
     "shell": "buildings",
     "power": "buildings",
     "cooling": "buildings",
+    "site-opening": "buildings",
+    "fit-out": "buildings",
     "cloud-rent": "rented",
     "chip-rent": "rented",
     "maintenance": "upkeep",
@@ -65,6 +67,8 @@ _PARTS = {
     "power": "Power plant",
     "shell": "Shell",
     "cooling": "Cooling",
+    "site-opening": "Opening of sites",
+    "fit-out": "Fit-out of halls",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gigawatt.core.units import pretty
 from gigawatt.report.compare import compare_rows, compare_table
 from gigawatt.report.headlines import circle_sentences, headlines
+from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.report.names import class_name, site_name
 from gigawatt.report.show import (
     deal_rows,
@@ -106,6 +107,13 @@ def summary_table(results: Results) -> RenderableType:
         parts += [Text(""), table]
     if rows := results.summary.get("published"):
         parts += [Text(""), published_table(rows)]
+    if soon := order_rows(results):
+        table = table_of([("order in", "left", 0), ("what", "left", 0), ("at", "left", 0), ("waits for", "left", 0),
+                          ("comes", "left", 0), ("power", "right", 0)])  # fmt: skip
+        for row in soon:
+            add_row(table, (row["quarter"], row["what"], row["site"], row["item"], row["accepted"], row["text"]))
+        parts += [Text(""), table]
+    parts += [Text(f"\n{sentence}") for sentence in plan_sentences(results)]
     parts += [Text(f"\n{sentence}") for sentence in circle_sentences(results)]
     return Group(*parts)
 

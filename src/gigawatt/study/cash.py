@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.cash_contracts import contract_flows, each, rent_usd
 from gigawatt.study.economics import (
@@ -23,6 +22,7 @@ from gigawatt.study.economics import (
     upkeep_usd_per_w,
     work_energy_usd_per_w,
 )
+from gigawatt.study.money import escalation, rate
 from gigawatt.study.resolve import QUARTER_S, Case
 from gigawatt.study.service import price_usd_per_token
 
@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 NETWORK_VENDORS, BUILDERS, SERVICES = "network-vendors", "builders", "service-companies"
 UTILITIES, CUSTOMERS, MARKETS = "utilities", "customers", "capital-markets"
+SECONDARY = "secondary-market"
 
 
 def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -37,6 +38,7 @@ def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     yield from _capacity(case, plan)
     yield from _buildings(case, plan)
     yield from contract_flows(case, plan)
+    yield from _fit_out(case, plan)
     yield from _income(case, plan)
     yield from _funding(case, plan)
 
@@ -50,15 +52,17 @@ def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
 
 
 def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer = case.scenario.buyer
+    buyer, rise = case.scenario.buyer, escalation(case)
     for index, offer in enumerate(case.offers):
         add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
         systems = add * system_usd_per_w(offer)
         yield from each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
         network = systems * case.costs.network_over_system.value
         yield from each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
-        yield from each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
-        yield from each(case, stock * idle_energy_usd_per_w(case, offer), buyer, UTILITIES, "energy", offer.id)
+        yield from each(case, stock * upkeep_usd_per_w(case, offer) * rise, buyer, SERVICES, "maintenance", offer.id)
+        yield from each(case, stock * idle_energy_usd_per_w(case, offer) * rise, buyer, UTILITIES, "energy", offer.id)
+        if "resale_usd" in plan:
+            yield from each(case, plan["resale_usd"].values[index], SECONDARY, buyer, "resale", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
         rent = rent_usd(case, offer, plan)
         yield from each(case, rent, buyer, offer.offer.provider, kind, offer.id)
@@ -66,7 +70,7 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         return
     at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
     for pool in at_work["lane_pool"].values:
-        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool))
+        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool)) * rise
         yield from each(case, usd, buyer, UTILITIES, "energy", str(pool))
 
 
@@ -79,10 +83,25 @@ def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         for part, usd_per_w in parts.items():
             usd = taken * whole * usd_per_w / cost.capex_usd_per_w
             yield from each(case, usd, buyer, BUILDERS, part, site.id)
+        if "opened" in plan and site.id in plan["opened_site"].values and site.use.opening:
+            opened = np.diff(plan["opened"].sel(opened_site=site.id).values, prepend=0.0)
+            yield from each(case, opened * site.use.opening.value, buyer, BUILDERS, "site-opening", site.id)
         owned = site.use.tenure == "own"
         payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
         rents = site_hold(case, site) - guarantee_usd_per_w(case, site)
         yield from each(case, in_use * rents, buyer, payee, kind, site.id)
+
+
+def _fit_out(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
+    rules = case.scenario.hosting
+    if rules is None:
+        return
+    price = {row.id: row.fit.value if row.fit else 0.0 for row in rules.classes}
+    price |= {f"{row.start}>{row.end}": row.cost.value for row in rules.retrofits}
+    for name, dim in (("fit_w", "hosting"), ("retrofit_w", "retrofit")):
+        for label in plan[dim].values if name in plan else ():
+            watts = plan[name].sel({dim: label}).sum("hosting_site").values
+            yield from each(case, watts * price[str(label)], case.scenario.buyer, BUILDERS, "fit-out", str(label))
 
 
 def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -121,4 +140,4 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         lender = funding.credit.lender
         yield from each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
         yield from each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
-        yield from each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")
+        yield from each(case, owed * rate(case, funding.credit.rate.value), buyer, lender, "interest", "credit line")

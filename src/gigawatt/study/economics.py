@@ -7,9 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gigawatt.core.money import annuity_frac, per_quarter
+from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
+from gigawatt.study.money import building_escalation, escalation, rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated
 
 Floats = npt.NDArray[np.float64]
@@ -17,9 +18,9 @@ YEAR_S = 4 * QUARTER_S
 
 
 def discount_rate(case: Case) -> float:
-    """Discount rate per quarter."""
+    """Discount rate per quarter, in the terms of the scenario's money."""
     fact = case.scenario.discount or case.costs.discount
-    return per_quarter(fact.value)
+    return rate(case, fact.value)
 
 
 def discount_factors(case: Case) -> Floats:
@@ -108,7 +109,8 @@ def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
 
 def hold_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """All that held capacity costs in a quarter beside its building and its work (quarter) [USD per IT W]."""
-    return rents_usd_per_w(case, offer) + idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
+    own = idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
+    return rents_usd_per_w(case, offer) + own * escalation(case)
 
 
 def facility_cost(case: Case) -> FacilityCost:
@@ -131,7 +133,8 @@ def site_capex(case: Case, site: SiteCase) -> float:
 
 def site_hold(case: Case, site: SiteCase) -> Floats:
     """Upkeep or rent of buildings in use, with a guarantor's fee (quarter) [USD per facility W and quarter]."""
-    return _level_hold(case, site) * rent_steps(site, len(case.quarters)) + guarantee_usd_per_w(case, site)
+    level = _level_hold(case, site) * rent_steps(site, len(case.quarters)) * building_escalation(case, site)
+    return level + guarantee_usd_per_w(case, site)
 
 
 def rent_steps(site: SiteCase, n: int) -> Floats:

@@ -26,7 +26,10 @@ from gigawatt.study.economics import (
     term_quarters,
     work_energy_usd_per_w,
 )
+from gigawatt.study.hosting import with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
+from gigawatt.study.lumps import with_lumps
+from gigawatt.study.money import escalation, rate
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
@@ -74,7 +77,7 @@ def plan_inputs(case: Case) -> PlanInputs:
 
     initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
     stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
-    return PlanInputs(
+    inputs = PlanInputs(
         quarters=tuple(quarters),
         discount=xr.DataArray(discount, dims="quarter", coords={"quarter": quarters}),
         offer_site=by_offer([o.site.id for o in offers]),
@@ -106,7 +109,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
-        run_musd_per_mw=_lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes),
+        run_musd_per_mw=_run(case, lanes),
         reserve_frac=reserve.value if reserve else spares.share if spares else 0.0,
         hours_frac=xr.DataArray(
             [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
@@ -130,9 +133,9 @@ def plan_inputs(case: Case) -> PlanInputs:
         opening_cash_musd=funding.opening_cash.value / 1e6,
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
-        credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
+        credit_rate=rate(case, funding.credit.rate.value) if funding.credit else 0.0,
         credit_spread=(
-            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
+            max(0.0, rate(case, funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
@@ -141,6 +144,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         service=service_inputs(case, lanes, demand),
         terms=contract_terms(case),
     )  # fmt: skip
+    return with_hosting(case, with_lumps(case, inputs))
 
 
 def _remaining(case: Case, life_s: float) -> Floats:
@@ -197,6 +201,15 @@ def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
     return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
 
 
+def _run(case: Case, lanes: list[Lane]) -> xr.DataArray:
+    """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
+    today = _lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes)
+    steps = escalation(case)
+    if (steps == 1.0).all():
+        return today
+    return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
+
+
 def work_per_j(case: Case, system: str, workload: str) -> float:
     """Work done per joule of IT energy at work: tokens for inference, at the fleet's use, FLOP for training."""
     key = (system, workload)
@@ -241,7 +254,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     rows = []
     for item in case.classes:
         if isinstance(item.row, Trained):
-            mean = _training_rate(case, item.row) / 1e18
+            mean = training_rate(case, item.row) / 1e18
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
@@ -269,7 +282,8 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
 
 
-def _training_rate(case: Case, row: Trained) -> Floats:
+def training_rate(case: Case, row: Trained) -> Floats:
+    """FLOP/s that a training class asks for (quarter)."""
     if row.rate:
         return series(dated(row.rate), case.quarters)
     assert row.amount and row.start and row.deadline
@@ -330,7 +344,7 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     for job in jobs:
         assert isinstance(job.row, Trained) and job.row.gang
         size = job.row.gang.value / 1e6
-        running = _training_rate(case, job.row) > 0
+        running = training_rate(case, job.row) > 0
         need.append(np.where(running, size, 0.0))
         able.append([
             float(o.site.connection_w[running].max(initial=0.0) / 1e6 >= size * o.site.facility_over_it

@@ -23,7 +23,9 @@ from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
 from gigawatt.study.contracts_check import check_contracts
+from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
+from gigawatt.study.orders import check_needs
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -129,6 +131,8 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         software = tuple(catalog.software(name) for name in scenario.software)
         for name in scenario.deals:
             catalog.deal(name)
+        check_needs(scenario, costs)
+        check_classes(scenario, catalog)
         _check_names(scenario, catalog, [row.id for row in classes])
         check_served(scenario, classes, sites)
         check_contracts(scenario, catalog)

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from gigawatt.catalog.load import Catalog, load_catalog
+from gigawatt.core.errors import ScenarioError
 from gigawatt.study.results import Results
 from gigawatt.study.scenario import Scenario, load_scenario
 
@@ -30,6 +31,9 @@ def run(
     catalog: Catalog | None = None,
     events: Sequence[str] = (),
     mip_gap: float = 1e-2,
+    time_limit_s: float = 120.0,
+    lumps: Literal["relaxed", "whole"] | None = None,
+    look_ahead: int | None = None,
     simulate: Sequence[str] = (),
     say: Say = _quiet,
 ) -> Results:
@@ -39,7 +43,10 @@ def run(
         scenario: a Scenario, a shipped name or a file.
         catalog: another catalogue than the shipped one.
         events: names of the scenario's events to switch on.
-        mip_gap: relative gap at which whole gigawatts count as placed.
+        mip_gap: relative gap at which whole numbers count as placed.
+        time_limit_s: of one run of the solver; what stops early leaves its best plan and the bound.
+        lumps: whether halls, openings and places of gangs are whole, instead of what the scenario says.
+        look_ahead: quarters that a planner sees who orders window by window; None sees the whole horizon.
         simulate: quarters whose fleets are simulated; classes that miss their objective are derated and planned again.
         say: called with a sentence at each step.
 
@@ -50,21 +57,33 @@ def run(
     from gigawatt.plan.solve import open_plan, solve
     from gigawatt.study.cash import flows
     from gigawatt.study.inputs import plan_inputs
+    from gigawatt.study.lumps import lump_rows
     from gigawatt.study.measure import summary
+    from gigawatt.study.orders import orders
     from gigawatt.study.resolve import resolve
     from gigawatt.study.results import input_hash
+    from gigawatt.study.rolling import regret, roll
 
     start = time.perf_counter()
     say("reading scenario and catalogue")
     catalog = catalog or load_catalog()
     chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     say("looking up systems, sites and classes")
+    if look_ahead is not None and simulate:
+        raise ScenarioError("--look-ahead and --simulate are two studies: run them one after the other")
+    if lumps is not None:
+        chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": lumps})})
     case = resolve(chosen, catalog, events)
     inputs = plan_inputs(case)
     say("building the plan")
     live = open_plan(inputs)
     say(f"solving {live.model.n_columns:,} decisions under {live.model.n_rows:,} constraints")
-    solve(live, mip_gap=mip_gap, say=say)
+    solve(live, mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
+    rolled: dict[str, Any] | None = None
+    if look_ahead is not None:
+        full = live
+        live, ends = roll(case, look_ahead, mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
+        rolled = regret(live, full, look_ahead, ends)
     plan = extract(live)
     looped = None
     if simulate:
@@ -73,7 +92,7 @@ def run(
         def again(derated: Case) -> xr.Dataset:
             nonlocal live, inputs
             inputs = plan_inputs(derated)
-            live = solve(open_plan(inputs), mip_gap=mip_gap, say=say)
+            live = solve(open_plan(inputs), mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
             return extract(live)
 
         case, plan, looped = close_loop(case, plan, again, simulate, say=say)
@@ -90,9 +109,13 @@ def run(
             stock_min_mw=inputs.stock_min_mw * 0.0,
             terms=inputs.terms.without_takes(),
         )
-        figures["gw_without_commitments"] = _built_gw(free)
-    figures["mip_gap"] = live.mip_gap
-    digest = input_hash(chosen, catalog, [*case.events_on, f"mip_gap={mip_gap!r}", *simulate])
+        figures["gw_without_commitments"] = _built_gw(free, mip_gap, time_limit_s)
+    figures |= {"mip_gap": live.mip_gap, "bound_usd": live.bound_musd * 1e6, "lumps": lump_rows(case, plan)}
+    figures["orders"] = orders(case, plan)
+    if rolled is not None:
+        figures["rolling"] = rolled
+    asked = [f"mip_gap={mip_gap!r}", *([f"look_ahead={look_ahead}"] if look_ahead is not None else [])]
+    digest = input_hash(chosen, catalog, [*case.events_on, *asked, *simulate])
     figures["solve_s"] = round(live.solve_s, 3)
     figures["build_s"] = round(live.build_s + live.hand_off_s, 3)
     figures["wall_s"] = round(time.perf_counter() - start, 3)
@@ -105,11 +128,11 @@ def run(
     )
 
 
-def _built_gw(inputs: object) -> float:
+def _built_gw(inputs: object, mip_gap: float, time_limit_s: float) -> float:
     """Facility GW accepted by the end of the horizon in a plan of these inputs."""
     from gigawatt.plan.inputs import PlanInputs
     from gigawatt.plan.solve import open_plan, solve
 
     assert isinstance(inputs, PlanInputs)
-    live = solve(open_plan(inputs))
+    live = solve(open_plan(inputs), mip_gap=mip_gap, time_limit_s=time_limit_s)
     return float((live.value("add") * inputs.facility_over_it).sum()) / 1000.0

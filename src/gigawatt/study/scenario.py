@@ -14,6 +14,9 @@ from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
 from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Take, Warrant, check_offer
+from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
+from gigawatt.study.lumps import Fibre, check_lumps
+from gigawatt.study.money import check_money
 from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
 from gigawatt.study.written import (
     Block,
@@ -145,6 +148,7 @@ class Offer(Block):
     minimum_take: tuple[Take, ...] = ()
     only: tuple[Name, ...] = ()
     terms: OfferTerms = OfferTerms()
+    resale: tuple[AgedShare, ...] = ()
 
     @model_validator(mode="after")
     def _priced(self) -> Offer:
@@ -172,7 +176,11 @@ class Supply(Block):
 
 
 class SiteUse(Block):
-    """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power."""
+    """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power.
+
+    ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised;
+    ``needs`` are the items whose lead times its phases wait for.
+    """
 
     site: Name
     region: Name | None = None
@@ -185,6 +193,9 @@ class SiteUse(Block):
     rent: Rent | None = None
     capex: MoneyPerWatt | None = None
     lease: Lease | None = None
+    hall: Watts | None = None
+    needs: tuple[Name, ...] | None = None
+    opening: Money | None = None
 
 
 class Stock(Block):
@@ -275,7 +286,8 @@ class Policy(Block):
     ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
     many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
     run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged, all if blank.
-    ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost.
+    ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
+    whether halls, openings and the place of a gang are whole.
     """
 
     gating: tuple[Gate, ...] = ()
@@ -285,6 +297,7 @@ class Policy(Block):
     spares: Spares | None = None
     survive: Survive | None = None
     rest_worth: Share | None = None
+    lumps: Literal["relaxed", "whole"] = "relaxed"
 
 
 class Round(Block):
@@ -352,6 +365,8 @@ class Scenario(Block):
     costs: str = "us-2026"
     efficiency: str = "efficiency-2026"
     discount: RatePerS | None = None
+    money: Literal["nominal", "real"] = "nominal"
+    inflation: RatePerS | None = None
     demand: Demand
     sites: tuple[SiteUse, ...]
     offers: tuple[Offer, ...]
@@ -364,6 +379,8 @@ class Scenario(Block):
     software: tuple[Name, ...] = ()
     funding: Funding
     policy: Policy = Policy()
+    fibre: tuple[Fibre, ...] = ()
+    hosting: HostingRules | None = None
     events: tuple[Event, ...] = ()
 
     @field_validator("blocks")
@@ -383,6 +400,9 @@ class Scenario(Block):
     def _whole(self) -> Scenario:
         _no_negative(self, "")
         _in_order(self)
+        check_lumps(self)
+        check_money(self)
+        check_hosting(self)
         _unique("offers", [offer.id for offer in self.offers])
         _unique("sites", [site.site for site in self.sites])
         _unique("commitments", [row.id for row in self.commitments])
@@ -560,7 +580,7 @@ def _keys_at(parents: tuple[str, ...]) -> list[str]:
         if not models:
             return []
         here = models[0]
-    return list(here.model_fields)
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def scenario_schema() -> dict[str, Any]:

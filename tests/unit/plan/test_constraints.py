@@ -13,6 +13,11 @@ from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
 from tests.unit.plan import test_contracts as contracts
 from tests.unit.plan import test_service
+from tests.unit.plan.test_hosting import (
+    test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
+    test_what_is_retired_is_sold_for_what_its_age_leaves,
+)
+from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
@@ -315,6 +320,10 @@ FAMILIES = {
     "warrant": contracts.test_a_warrant_lowers_the_cost_and_is_no_cash,
     "milestone": test_whole_gigawatts_are_released_once_accepted_and_paid_later,
     "cash": test_cash_gap_is_what_is_missing,
+    "halls": test_halls_come_whole,
+    "opening": test_a_site_is_opened_or_not,
+    "hosting": test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
+    "resale": test_what_is_retired_is_sold_for_what_its_age_leaves,
 }
 
 

@@ -15,10 +15,14 @@ from gigawatt.plan.constraints.demand import demand
 from gigawatt.plan.constraints.early_exit import early_exit
 from gigawatt.plan.constraints.gang import gang
 from gigawatt.plan.constraints.gating import gating
+from gigawatt.plan.constraints.halls import halls
+from gigawatt.plan.constraints.hosting import hosting
 from gigawatt.plan.constraints.lease import lease
 from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
+from gigawatt.plan.constraints.opening import opening
 from gigawatt.plan.constraints.option import option
+from gigawatt.plan.constraints.resale import resale
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
 from gigawatt.plan.constraints.share import share
@@ -59,4 +63,8 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("warrant", warrant),
     ("milestone", milestone),
     ("cash", cash),
+    ("halls", halls),
+    ("opening", opening),
+    ("hosting", hosting),
+    ("resale", resale),
 )

@@ -1,0 +1,84 @@
+"""Halls of different cooling and density: what each may hold, and turning one kind into another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from gigawatt.plan.algebra import Axes, Expression, Model
+
+if TYPE_CHECKING:
+    from gigawatt.plan.inputs import PlanInputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrofit:
+    """Facility MW of one class made another: cost, and quarters in which they hold nothing."""
+
+    start: str
+    end: str
+    musd_per_mw: float
+    downtime: int
+
+    @property
+    def id(self) -> str:
+        """Label of the axis ``retrofit``."""
+        return f"{self.start}>{self.end}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """Hosting classes of halls; every system is hosted in one of them."""
+
+    sites: tuple[str, ...]
+    """sites whose halls have a class: all but the providers'"""
+    classes: tuple[str, ...]
+    offer_class: xr.DataArray
+    """(offer)"""
+    initial_mw: xr.DataArray
+    """(site, hosting) facility MW that stand at the start"""
+    fit_musd_per_mw: xr.DataArray
+    """(hosting) cost of building in the class, beside the building itself"""
+    retrofits: tuple[Retrofit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostingDecisions:
+    """fit: facility MW taken into use in a class (site, hosting, quarter).
+
+    retrofit: facility MW that leave a class in the quarter (retrofit, site, quarter); None without retrofits.
+    """
+
+    fit: Expression
+    retrofit: Expression | None
+
+
+def add_hosting(m: Model, d: PlanInputs) -> None:
+    """Variables of hosting classes; all variables of the plan come before the first row."""
+    if d.hosting is None:
+        return
+    h, quarter = d.hosting, {"quarter": d.quarters}
+    fit: Axes = {"site": h.sites, "hosting": h.classes, **quarter}
+    m.add_variable("fit", fit)
+    if h.retrofits:
+        m.add_variable("retrofit", {"retrofit": tuple(r.id for r in h.retrofits), "site": h.sites, **quarter})
+
+
+def hosting_decisions(m: Model) -> HostingDecisions:
+    """The variables as expressions."""
+    return HostingDecisions(
+        fit=m.expression("fit"), retrofit=m.expression("retrofit") if "retrofit" in m.variables else None
+    )
+
+
+def hosting_cost(d: PlanInputs, x: HostingDecisions) -> Expression:
+    """Money spent on fitting halls out and on retrofits (quarter) [MUSD]."""
+    assert d.hosting is not None
+    spent = (x.fit * d.hosting.fit_musd_per_mw).sum("site", "hosting")
+    if x.retrofit is None:
+        return spent
+    moves = d.hosting.retrofits
+    price = xr.DataArray([r.musd_per_mw for r in moves], dims="retrofit", coords={"retrofit": [r.id for r in moves]})
+    return spent + (x.retrofit * price).sum("retrofit", "site")

@@ -1,0 +1,51 @@
+"""Orders, lumps and myopia of a run, as rows and in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigawatt.core.units import pretty
+from gigawatt.report.names import site_name
+from gigawatt.study.lumps import lump_sentences
+from gigawatt.study.orders import due
+from gigawatt.study.results import Results
+
+
+def order_rows(results: Results) -> list[dict[str, Any]]:
+    """Orders to be placed in the first four quarters, in words."""
+    return [
+        {**row, "site": site_name(results.case, row["site"]), "text": _power(row),
+         "what": row["what"] if row["kind"] == "systems" else "energisation"}
+        for row in due(results.summary.get("orders", []), results.case)
+    ]  # fmt: skip
+
+
+def _power(row: dict[str, Any]) -> str:
+    return pretty(row["power_w"], "W") + (" of IT" if row["kind"] == "systems" else " of building")
+
+
+def plan_sentences(results: Results) -> list[str]:
+    """What had to be ordered before the horizon, the lumps, and what a short view costs."""
+    summary, case = results.summary, results.case
+    words = []
+    early = [
+        f"{site_name(case, row['site'])} {pretty(row['power_w'], 'W')} for {row['accepted']} by {row['quarter']} "
+        f"({row['item']})"
+        for row in summary.get("orders", []) if row["before_start"]
+    ]  # fmt: skip
+    if early:
+        words.append(f"Had to be ordered before the horizon: {'; '.join(early)}.")
+    lumps = lump_sentences(summary.get("lumps", []), whole=case.scenario.policy.lumps == "whole")
+    if lumps:
+        words.append("Lumps " + "; ".join([lumps[0], *(line.partition(": ")[2] for line in lumps[1:])]) + ".")
+    if rolling := summary.get("rolling"):
+        words.append(
+            f"Seeing {rolling['look_ahead_quarters']} quarters ahead costs {pretty(rolling['cost_usd'], 'USD')}, "
+            f"{pretty(rolling['regret_usd'], 'USD')} ({100 * rolling['regret_share']:.2f} %) more than seeing all."
+        )
+    elif summary.get("mip_gap", 0.0) > 0.0:
+        words.append(
+            f"Whole numbers: no plan costs less than {pretty(summary['bound_usd'], 'USD')}, "
+            f"{100 * summary['mip_gap']:.2f} % below this one."
+        )
+    return words

@@ -1,0 +1,82 @@
+"""A plan made window by window, seeing only so far ahead; and what that costs against seeing everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gigawatt.core.calendar import str_quarter
+from gigawatt.core.errors import InfeasibleError, ScenarioError
+from gigawatt.plan.live import LivePlan
+from gigawatt.plan.session import PlanSession
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import Case, resolve
+
+if TYPE_CHECKING:
+    from gigawatt.plan.inputs import PlanInputs
+
+STEP = 4
+
+
+def window(case: Case, n_quarters: int) -> PlanInputs:
+    """Inputs of the case with its horizon cut after ``n_quarters``; what comes later is not seen."""
+    scenario = case.scenario
+    cut = scenario.model_copy(update={"horizon": scenario.horizon.model_copy(update={"quarters": n_quarters})})
+    return plan_inputs(resolve(cut, case.catalog, case.events_on))
+
+
+def roll(
+    case: Case, look_ahead: int, *, step: int = STEP, mip_gap: float = 1e-2, time_limit_s: float = 120.0,
+    say: Callable[[str], None] | None = None,
+) -> tuple[LivePlan, list[str]]:  # fmt: skip
+    """(plan over the whole horizon, last quarter of every window) of a planner who sees ``look_ahead`` quarters.
+
+    Each window starts where the one before it was fixed: what was added, retired and energised in the ``step``
+    quarters that have passed stays. How capacity is used and money is raised follows from what stands and is planned
+    anew. The last window sees the end of the horizon.
+
+    Raises ScenarioError where the look-ahead is shorter than a step, InfeasibleError where what was ordered leaves no
+    plan for what comes into sight.
+    """
+    n = len(case.quarters)
+    if look_ahead < step:
+        raise ScenarioError(
+            f"--look-ahead {look_ahead}: a planner who moves {step} quarters at a time has to see at least {step} ahead"
+        )
+    session: PlanSession | None = None
+    ends: list[str] = []
+    done = 0
+    while True:
+        seen = min(n, done + look_ahead)
+        inputs = window(case, seen) if seen < n else plan_inputs(case)
+        if session is None:
+            session = PlanSession(inputs, mip_gap=mip_gap, time_limit_s=time_limit_s)
+        else:
+            before = session.live
+            session.change(inputs)
+            session.fix(before, case.labels[done - 1])
+        ends.append(str_quarter(case.quarters[seen - 1]))
+        if say:
+            say(
+                f"planning to {ends[-1]}" + (f", with all before {case.labels[done]} as it was ordered" if done else "")
+            )
+        try:
+            live = session.solve()
+        except InfeasibleError as error:
+            raise InfeasibleError(
+                f"--look-ahead {look_ahead}: once {ends[-1]} is in sight, what was ordered before {case.labels[done]} "
+                f"leaves no plan; look further ahead. {error}"
+            ) from error
+        if seen == n:
+            return live, ends
+        done += step
+
+
+def regret(live: LivePlan, full: LivePlan, look_ahead: int, ends: list[str]) -> dict[str, Any]:
+    """Cost of seeing only so far: the plan made window by window against the one that saw everything [USD]."""
+    cost, best = live.objective_musd * 1e6, full.objective_musd * 1e6
+    return {
+        "look_ahead_quarters": look_ahead, "windows_end": ends, "cost_usd": cost, "full_foresight_usd": best,
+        "full_foresight_bound_usd": full.bound_musd * 1e6, "regret_usd": cost - best,
+        "regret_share": (cost - best) / abs(best) if best else 0.0,
+    }  # fmt: skip

@@ -1,0 +1,108 @@
+"""Classes of halls, retrofits and resale by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gigawatt.plan.hosting import Hosting, Retrofit
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.resale import Resale
+from tests.unit.plan.tiny import by, grid, solved, text, tiny
+
+OLD_NEW, CLASSES, THREE = ["old", "new"], ["air", "liquid"], ("2027Q1", "2027Q2", "2027Q3")
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, abs=2e-3, rel=1e-6)
+
+
+def hosted(*, downtime: int = 1, cost: float = 1.0, fit: float = 0.0, room: float = 10.0) -> PlanInputs:
+    """10 MW of old systems stand in air-cooled halls and may go; new ones do twice the work and need liquid.
+
+    Old ones are free to hold, new ones cost 2 MUSD/MW; 20 Mwork/s are asked for; unmet work costs 100.
+    """
+    base = tiny(
+        offers=OLD_NEW, quarters=THREE, demand=20.0, facility_over_it=by("offer", OLD_NEW, [1.0, 1.0]),
+        initial_mw=by("offer", OLD_NEW, [10.0, 0.0]), energised_initial_mw=by("site", ["hall"], [10.0]),
+        add_max_mw=grid("offer", OLD_NEW, [[0.0] * 3, [np.inf] * 3], THREE),
+        connection_mw=grid("site", ["hall"], room, THREE),
+        rate=grid("lane", ["pool-old>work", "pool-new>work"], [[1.0] * 3, [2.0] * 3], THREE),
+    )  # fmt: skip
+    rules = Hosting(
+        sites=("hall",), classes=tuple(CLASSES), offer_class=text("offer", OLD_NEW, CLASSES),
+        initial_mw=xr.DataArray([[10.0, 0.0]], dims=("site", "hosting"), coords={"site": ["hall"], "hosting": CLASSES}),
+        fit_musd_per_mw=by("hosting", CLASSES, [0.0, fit]),
+        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=cost, downtime=downtime),),
+    )  # fmt: skip
+    return replace(base, hosting=rules)
+
+
+def test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness() -> None:
+    # without classes: 10 old go at once, 10 new come: 20 Mwork/s for 20 MUSD
+    assert solved(replace(hosted(), hosting=None)).objective_musd == near(20.0)
+    # classes without retrofit: the old ones stay, 10 unmet in three quarters at 100
+    rules = hosted().hosting
+    assert rules is not None
+    assert solved(replace(hosted(), hosting=replace(rules, retrofits=()))).objective_musd == near(3000.0)
+    # retrofit of all 10 MW at once: dark in the first quarter, 20 unmet (2,000), 10 at 1 and 10 new at 2
+    plan = solved(hosted())
+    assert plan.objective_musd == near(2030.0)
+    assert plan.value("retrofit").values.ravel().tolist() == [near(10.0), near(0.0), near(0.0)]
+    # without downtime: 10 + 20
+    assert solved(hosted(downtime=0)).objective_musd == near(30.0)
+    # dark for three quarters: converting brings nothing
+    assert solved(hosted(downtime=3)).objective_musd == near(3000.0)
+
+
+def test_new_halls_are_fitted_for_what_they_hold() -> None:
+    # 5 MW more building: 5 new beside 10 old serve all; fitting out costs 3: 5 x 2 + 5 x 3
+    plan = solved(hosted(room=15.0, fit=3.0))
+    assert plan.objective_musd == near(25.0)
+    assert plan.value("fit").sel(hosting="liquid").sum() == near(5.0)
+
+
+def sold(share: list[float], term: int = 1, **changes: Any) -> PlanInputs:
+    """10 MW at 2 MUSD each are needed in the first quarter only; holding costs 0.1 a quarter."""
+    base = tiny(
+        quarters=THREE, demand=[[[10.0, 0.0, 0.0]]], hold_musd_per_mw=grid("offer", ["a"], 0.1, THREE),
+        term_quarters=by("offer", ["a"], [term]).astype(int),
+    )  # fmt: skip
+    worth = xr.DataArray([share], dims=("offer", "age"), coords={"offer": ["a"], "age": np.arange(3)})
+    return replace(base, resale=Resale(share_frac=worth), **changes)
+
+
+def test_what_is_retired_is_sold_for_what_its_age_leaves() -> None:
+    # bought 20, held one quarter 1; sold after one quarter for half: 21 - 10 = 11
+    plan = solved(sold([1.0, 0.5, 0.4]))
+    assert plan.objective_musd == near(11.0)
+    assert plan.value("sold").sum() == near(10.0)
+    # held two quarters at least: 20 + 2 - 8 = 14
+    assert solved(sold([1.0, 0.5, 0.4], term=2)).objective_musd == near(14.0)
+    # nobody pays: 21
+    assert solved(sold([1.0, 0.0, 0.0])).objective_musd == near(21.0)
+    # the cash shows it in the quarter of the sale
+    cash = plan.value("cash").values
+    assert np.diff(cash).tolist() == [near(10.0), near(0.0)]
+
+
+def test_what_is_sold_has_no_salvage() -> None:
+    # worth 1.5 at the end if kept (20 + 3 - 15 = 8), half if sold at once (11): kept
+    assert solved(sold([1.0, 0.5, 0.4], salvage_musd_per_mw=grid("offer", ["a"], 1.5, THREE))).objective_musd == near(
+        8.0
+    )
+
+
+@settings(max_examples=8, deadline=None)
+@given(cost=st.floats(0, 5), fit=st.floats(0, 5), room=st.floats(10, 20), more=st.floats(0, 10))
+def test_freedom_of_halls_never_costs(cost: float, fit: float, room: float, more: float) -> None:
+    tight = solved(hosted(cost=cost, fit=fit, room=room)).objective_musd
+    assert solved(hosted(cost=cost, fit=fit, room=room + more)).objective_musd <= tight + 1e-3
+    assert solved(hosted(cost=cost / 2, fit=fit, room=room)).objective_musd <= tight + 1e-3
+    assert solved(replace(hosted(room=room), hosting=None)).objective_musd <= tight + 1e-3
