@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.alternatives import alternatives
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
@@ -36,7 +35,6 @@ app = typer.Typer(
 app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
 app.command()(simulate)
-app.command()(alternatives)
 app.command()(calibrate)
 app.command()(replay)
 app.command()(speed)
