@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
+
+if TYPE_CHECKING:
+    import highspy
+
+Bounds = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
@@ -35,9 +43,11 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     Minimises the sum of violations of the relaxable rows, each as a share of its right-hand side, with every other
     row and all bounds kept.
     """
-    highs, model = plan.highs, plan.model
+    model, held = plan.model, plan.highs.getLp()
+    bounds = np.asarray(held.col_lower_), np.asarray(held.col_upper_)
+    highs = _feasibility(model, bounds)
     blocks = list(model.constraints.values())
-    lower, upper = np.concatenate([r.lower for r in blocks]), np.concatenate([r.upper for r in blocks])
+    lower, upper = _sides(model)
     names = model.row_names()
     penalty = np.full(model.n_rows, -1.0)
     family: dict[int, str] = {}
@@ -58,8 +68,8 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     if not broken:
         return nothing
     given_way = list(dict.fromkeys(family[row] for _, row in broken))
-    families = conflicting_families(model) or given_way
-    words = f"{_both(families)} cannot all hold" if len(families) > 1 else f"{_both(families)} cannot hold"
+    families = conflicting_families(model, bounds) or given_way
+    words = f"{in_words(families)} cannot all hold" if len(families) > 1 else f"{in_words(families)} cannot hold"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
     for _, row in broken[:most]:
         words, unit = WORDS[family[row]]
@@ -70,36 +80,110 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     return "\n".join(lines)
 
 
-def conflicting_families(model: Model) -> list[str]:
+def conflicting_families(model: Model, bounds: Bounds | None = None) -> list[str]:
     """Smallest set of families that cannot hold together: without any one of them the others can.
 
     Families are let go one after another; what stays impossible without one did not need it.
+
+    Args:
+        model: the problem.
+        bounds: (columns,) lower and upper; those of the model if None.
     """
     present = [name for name in WORDS if any(family_of(rows.name) == name for rows in model.constraints.values())]
-    kept = list(present)
+    highs, kept = _feasibility(model, bounds), list(present)
     for name in present:
-        without = [other for other in kept if other != name]
-        if not _possible(model, without):
-            kept = without
+        rows = _rows_of(model, [name])
+        _free(highs, rows)
+        if _possible(highs):
+            _hold(highs, model, rows)
+        else:
+            kept.remove(name)
     return kept
 
 
-def _possible(model: Model, families: list[str]) -> bool:
-    """True where a plan exists under these families and the bookkeeping alone, gigawatts taken as divisible."""
+def conflicting_rows(model: Model, bounds: Bounds | None = None) -> list[str]:
+    """Sentences: an irreducible set of limits that cannot hold together, by family; empty where a plan exists.
+
+    Without any one of these rows the others, the bookkeeping and all bounds can hold. Rows of the conflicting families
+    are let go in chunks, halved where a chunk was needed. One of possibly several such sets.
+    """
+    highs = _feasibility(model, bounds)
+    if _possible(highs):
+        return []
+    families = conflicting_families(model, bounds)
+    _free(highs, _rows_of(model, [name for name in WORDS if name not in families]))
+    kept: list[int] = []
+    waiting = [_rows_of(model, [name]) for name in families]
+    while waiting:
+        chunk = waiting.pop()
+        _free(highs, chunk)
+        if not _possible(highs):
+            continue
+        _hold(highs, model, chunk)
+        if len(chunk) == 1:
+            kept += chunk
+        else:
+            waiting += [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
+    return _sentences(model, sorted(kept))
+
+
+def _sentences(model: Model, rows: list[int]) -> list[str]:
+    names, (lower, upper) = model.row_names(), _sides(model)
+    lines = []
+    for row in rows:
+        name, _, label = names[row].partition("(")
+        words, unit = WORDS[family_of(name)]
+        low, high = lower[row], upper[row]
+        bound = f"exactly {low:,.4g}" if low == high else f"at most {high:,.4g}" if np.isfinite(high) else ""
+        bound = bound or f"at least {low:,.4g}"
+        where = ", ".join(part for part in (name.partition("_")[2], label.rstrip(")").replace(",", ", ")) if part)
+        if name in WORDS:
+            where = label.rstrip(")").replace(",", ", ")
+        lines.append(f"{words} ({where}): {bound} {unit}")
+    return lines
+
+
+def _sides(model: Model) -> Bounds:
+    blocks = list(model.constraints.values())
+    return np.concatenate([rows.lower for rows in blocks]), np.concatenate([rows.upper for rows in blocks])
+
+
+def _rows_of(model: Model, families: list[str]) -> list[int]:
+    blocks = [rows.index[rows.index >= 0] for rows in model.constraints.values() if family_of(rows.name) in families]
+    return [int(row) for block in blocks for row in block.tolist()]
+
+
+def _feasibility(model: Model, bounds: Bounds | None) -> highspy.Highs:
+    """The problem without its objective, gigawatts taken as divisible."""
+    highs = hand_off(model)
+    every = np.arange(model.n_columns, dtype=np.int32)
+    highs.changeColsCost(model.n_columns, every, np.zeros(model.n_columns))
+    if bounds is not None:
+        highs.changeColsBounds(model.n_columns, every, *bounds)
+    set_integer(highs, integer_columns(model), whole=False)
+    return highs
+
+
+def _free(highs: highspy.Highs, rows: list[int]) -> None:
+    for row in rows:
+        highs.changeRowBounds(row, -np.inf, np.inf)
+
+
+def _hold(highs: highspy.Highs, model: Model, rows: list[int]) -> None:
+    lower, upper = _sides(model)
+    for row in rows:
+        highs.changeRowBounds(row, float(lower[row]), float(upper[row]))
+
+
+def _possible(highs: highspy.Highs) -> bool:
+    """True where a plan exists under the limits that are held."""
     import highspy
 
-    highs = hand_off(model)
-    highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
-    set_integer(highs, integer_columns(model), whole=False)
-    for rows in model.constraints.values():
-        family = family_of(rows.name)
-        if family in WORDS and family not in families:
-            for row in rows.index[rows.index >= 0].tolist():
-                highs.changeRowBounds(row, -highspy.kHighsInf, highspy.kHighsInf)
     highs.run()
     return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
 
 
-def _both(families: list[str]) -> str:
+def in_words(families: list[str]) -> str:
+    """Families as a sentence lists them."""
     words = [WORDS[name][0] for name in families]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

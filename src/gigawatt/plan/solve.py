@@ -49,7 +49,7 @@ def solve(
     Raises InfeasibleError naming the families in conflict, SolverError where HiGHS ends without an answer.
     """
     start = time.perf_counter()
-    plan.highs.setOptionValue("time_limit", time_limit_s)
+    plan.highs.setOptionValue("time_limit", plan.highs.getRunTime() + time_limit_s)  # its clock runs over all solves
     whole = integer_columns(plan.model)
     if whole.size:
         lower, upper = bounds or (np.concatenate(plan.model.lower), np.concatenate(plan.model.upper))
