@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.alternatives import alternatives
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
+from gigawatt.cli.explain import why, worth
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
@@ -39,6 +41,9 @@ app.command()(calibrate)
 app.command()(replay)
 app.command()(speed)
 app.command()(rights)
+app.command()(alternatives)
+app.command()(why)
+app.command()(worth)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

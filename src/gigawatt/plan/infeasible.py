@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from gigawatt.plan.algebra import Ints, Model
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
+
+if TYPE_CHECKING:
+    import highspy
+
+Bounds = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
@@ -34,96 +40,148 @@ def family_of(constraint: str) -> str:
     return next((name for name in WORDS if constraint == name or constraint.startswith(name + "_")), constraint)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """A row that gives way in the smallest relaxation, by how much and from what, in its family's unit."""
-
-    family: str
-    label: str
-    short: float
-    size: float
-
-    @property
-    def words(self) -> str:
-        """The row as a reader knows it."""
-        return f"{WORDS[self.family][0]} ({self.label})"
-
-
-def given_way(plan: LivePlan) -> list[Broken]:
-    """Rows that give way in the smallest relaxation, the most of their right-hand side first; empty if none was found.
+def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
+    """Sentences: conflicting families, then what would have to give, where and by how much.
 
     Minimises the sum of violations of the relaxable rows, each as a share of its right-hand side, with every other
-    row and all bounds as the solver holds them.
+    row and all bounds kept.
     """
-    highs, model = plan.highs, plan.model
-    held = highs.getLp()
-    lower, upper = np.asarray(held.row_lower_), np.asarray(held.row_upper_)
-    penalty = np.full(len(lower), -1.0)
+    model, held = plan.model, plan.highs.getLp()
+    bounds = np.asarray(held.col_lower_), np.asarray(held.col_upper_)
+    highs = _feasibility(model, bounds)
+    blocks = list(model.constraints.values())
+    lower, upper = _sides(model)
+    names = model.row_names()
+    penalty = np.full(model.n_rows, -1.0)
     family: dict[int, str] = {}
     size = np.where(np.isfinite(lower), np.abs(lower), 0.0)
     size = np.maximum(size, np.where(np.isfinite(upper), np.abs(upper), 0.0))
-    for block in model.constraints.values():
+    for block in blocks:
         if (name := family_of(block.name)) in WORDS:
             rows = block.index[block.index >= 0]
             penalty[rows] = 1.0 / np.maximum(1.0, size[rows])
             family |= dict.fromkeys(rows.tolist(), name)
     highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalty)
     values = np.asarray(highs.getSolution().row_value)
-    if len(values) != len(lower):
-        return []
+    nothing = "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
+    if len(values) != model.n_rows:
+        return nothing
     short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
-    names = model.row_names()
-    return [
-        Broken(
-            family=family[row], short=float(short[row]), size=float(size[row]),
-            label=names[row].partition("(")[2].rstrip(")").replace(",", ", "),
-        )
-        for _, row in sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
-    ]  # fmt: skip
-
-
-def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
-    """Sentences: conflicting families, then what would have to give, where and by how much."""
-    broken = given_way(plan)
+    broken = sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
     if not broken:
-        return "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
-    families = conflicting_families(plan.model) or list(dict.fromkeys(one.family for one in broken))
-    words = f"{_both(families)} cannot all hold" if len(families) > 1 else f"{_both(families)} cannot hold"
+        return nothing
+    given_way = list(dict.fromkeys(family[row] for _, row in broken))
+    families = conflicting_families(model, bounds) or given_way
+    words = f"{in_words(families)} cannot all hold" if len(families) > 1 else f"{in_words(families)} cannot hold"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
-    for one in broken[:most]:
-        unit = WORDS[one.family][1]
-        lines.append(f"  {one.words}: give way by {one.short:,.4g} {unit}, from {one.size:,.4g}")
+    for _, row in broken[:most]:
+        words, unit = WORDS[family[row]]
+        label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
+        lines.append(f"  {words} ({label}): give way by {short[row]:,.4g} {unit}, from {size[row]:,.4g}")
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")
     return "\n".join(lines)
 
 
-def conflicting_families(model: Model) -> list[str]:
+def conflicting_families(model: Model, bounds: Bounds | None = None) -> list[str]:
     """Smallest set of families that cannot hold together: without any one of them the others can.
 
     Families are let go one after another; what stays impossible without one did not need it.
+
+    Args:
+        model: the problem.
+        bounds: (columns,) lower and upper; those of the model if None.
     """
     present = [name for name in WORDS if any(family_of(rows.name) == name for rows in model.constraints.values())]
-    kept = list(present)
+    highs, kept = _feasibility(model, bounds), list(present)
     for name in present:
-        without = [other for other in kept if other != name]
-        if not _possible(model, without):
-            kept = without
+        rows = _rows_of(model, [name])
+        _free(highs, rows)
+        if _possible(highs):
+            _hold(highs, model, rows)
+        else:
+            kept.remove(name)
     return kept
 
 
-def _possible(model: Model, families: list[str]) -> bool:
-    """True where a plan exists under these families and the bookkeeping alone, gigawatts taken as divisible."""
+def conflicting_rows(model: Model, bounds: Bounds | None = None) -> list[str]:
+    """Sentences: an irreducible set of limits that cannot hold together, by family; empty where a plan exists.
+
+    Without any one of these rows the others, the bookkeeping and all bounds can hold. Rows of the conflicting families
+    are let go in chunks, halved where a chunk was needed. One of possibly several such sets.
+    """
+    highs = _feasibility(model, bounds)
+    if _possible(highs):
+        return []
+    families = conflicting_families(model, bounds)
+    _free(highs, _rows_of(model, [name for name in WORDS if name not in families]))
+    kept: list[int] = []
+    waiting = [_rows_of(model, [name]) for name in families]
+    while waiting:
+        chunk = waiting.pop()
+        _free(highs, chunk)
+        if not _possible(highs):
+            continue
+        _hold(highs, model, chunk)
+        if len(chunk) == 1:
+            kept += chunk
+        else:
+            waiting += [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
+    return _sentences(model, sorted(kept))
+
+
+def _sentences(model: Model, rows: list[int]) -> list[str]:
+    names, (lower, upper) = model.row_names(), _sides(model)
+    lines = []
+    for row in rows:
+        name, _, label = names[row].partition("(")
+        words, unit = WORDS[family_of(name)]
+        low, high = lower[row], upper[row]
+        bound = f"exactly {low:,.4g}" if low == high else f"at most {high:,.4g}" if np.isfinite(high) else ""
+        bound = bound or f"at least {low:,.4g}"
+        where = ", ".join(part for part in (name.partition("_")[2], label.rstrip(")").replace(",", ", ")) if part)
+        if name in WORDS:
+            where = label.rstrip(")").replace(",", ", ")
+        lines.append(f"{words} ({where}): {bound} {unit}")
+    return lines
+
+
+def _sides(model: Model) -> Bounds:
+    blocks = list(model.constraints.values())
+    return np.concatenate([rows.lower for rows in blocks]), np.concatenate([rows.upper for rows in blocks])
+
+
+def _rows_of(model: Model, families: list[str]) -> list[int]:
+    blocks = [rows.index[rows.index >= 0] for rows in model.constraints.values() if family_of(rows.name) in families]
+    return [int(row) for block in blocks for row in block.tolist()]
+
+
+def _feasibility(model: Model, bounds: Bounds | None) -> highspy.Highs:
+    """The problem without its objective, gigawatts taken as divisible."""
+    highs = hand_off(model)
+    every = np.arange(model.n_columns, dtype=np.int32)
+    highs.changeColsCost(model.n_columns, every, np.zeros(model.n_columns))
+    if bounds is not None:
+        highs.changeColsBounds(model.n_columns, every, *bounds)
+    set_integer(highs, integer_columns(model), whole=False)
+    return highs
+
+
+def _free(highs: highspy.Highs, rows: list[int]) -> None:
+    for row in rows:
+        highs.changeRowBounds(row, -np.inf, np.inf)
+
+
+def _hold(highs: highspy.Highs, model: Model, rows: list[int]) -> None:
+    lower, upper = _sides(model)
+    for row in rows:
+        highs.changeRowBounds(row, float(lower[row]), float(upper[row]))
+
+
+def _possible(highs: highspy.Highs) -> bool:
+    """True where a plan exists under the limits that are held."""
     import highspy
 
-    highs = hand_off(model)
-    highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
-    set_integer(highs, integer_columns(model), whole=False)
-    for rows in model.constraints.values():
-        family = family_of(rows.name)
-        if family in WORDS and family not in families:
-            for row in rows.index[rows.index >= 0].tolist():
-                highs.changeRowBounds(row, -highspy.kHighsInf, highspy.kHighsInf)
     highs.run()
     return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
 
@@ -169,6 +227,7 @@ def _is_integer(model: Model, columns: Ints) -> bool:
     return bool(live.size and np.concatenate(model.integer)[live].all())
 
 
-def _both(families: list[str]) -> str:
+def in_words(families: list[str]) -> str:
+    """Families as a sentence lists them."""
     words = [WORDS[name][0] for name in families]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,4 +1,7 @@
-"""Why a system is in a plan or not, and what price or date would change that."""
+"""Why a system, site or provider is in a plan or not, what binds it, and what price or date would change that.
+
+Everything is asked of one live plan: a little forced in, a date moved, and back. Dates are finite differences.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +9,86 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 
+from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.units import pretty
+from gigawatt.plan.explain import Binding, bindings, labels_of
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
-from gigawatt.plan.solve import open_plan, solve
+from gigawatt.plan.session import PlanSession
 from gigawatt.study.economics import rent_usd_per_w, rents_usd_per_w, upkeep_usd_per_w
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.named import Named, find
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
 
 ENOUGH_MW = 0.5
-"""IT MW accepted over the horizon above which a system counts as chosen."""
+"""IT MW accepted over the horizon above which an offer counts as chosen."""
 
 A_LITTLE_MW = 0.02
 """IT MW forced in to price an offer: little, as each further MW costs more."""
 
 
 def why_not(results: Results, name: str) -> list[str]:
-    """Sentences about one system: where it is chosen, or why not, and the least change that would bring it in.
+    """Sentences about one system, site or provider of a run: see ``reasons``."""
+    session = PlanSession(plan_inputs(results.case))
+    session.solve()
+    return reasons(results.case, session, name)
 
-    Prices come from planning again with a little of the offer forced in, dates with the system available earlier.
-    Raises CatalogError for a name that is no system.
+
+def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
+    """Where a system, site or provider is chosen, or why not and the least change that would bring it in.
+
+    Prices come from planning again with a little of the offer forced in, dates with it available earlier.
+
+    Args:
+        case: what was planned.
+        session: a plan of the case, solved.
+        name: a system by id or alias, a site or a provider.
+
+    Raises ScenarioError for a name the case does not know.
     """
-    case = results.case
-    system = case.catalog.system(name)
-    if system.status == "undisclosed":
-        return [f"{system.id} is not in the plan: {system.refusal}"]
-    offers = [offer for offer in case.offers if offer.system.id == system.id]
-    if not offers:
-        return [f"{system.id} is not in the plan: no offer of {case.scenario.name} names it; add one under offers"]
-    accepted = results.plan["add_w"].sum("quarter")
-    taken = {o.id: float(accepted.sel(offer=o.id)) for o in offers}
-    chosen = [f"{pretty(watts, 'W')} at {key}" for key, watts in taken.items() if watts > ENOUGH_MW * 1e6]
-    lines = [f"{system.id} is in the plan: {', '.join(chosen)} (IT power)"] if chosen else []
+    named = find(case, name)
+    if not named.offers:
+        return [_absent(case, named)]
+    accepted = session.live.value("add").sum("quarter")
+    taken = {offer.id: float(accepted.sel(offer=offer.id)) for offer in named.offers}
+    chosen = [f"{pretty(mw * 1e6, 'W')} {_of(named, key, case)}" for key, mw in taken.items() if mw > ENOUGH_MW]
+    lines = [f"{named.id} is in the plan: {', '.join(chosen)} (IT power)"] if chosen else []
     if not chosen:
-        lines.append(f"{system.id} is offered, and the plan takes none of it.")
-    lines += _speed(case, system.id)
-    inputs = plan_inputs(case)
-    live = solve(open_plan(inputs))
+        lines.append(f"{named.id} is offered, and the plan takes none of it.")
+    if named.kind == "system":
+        lines += _speed(case, named.id)
     if not chosen:
-        lines += _price(case, live, offers)
-        lines += _date(case, inputs, system.id)
+        lines += _price(case, session, named.offers)
+        lines += _date(case, session, named)
     return lines
+
+
+def binding(session: PlanSession, named: Named | None = None, most: int = 8) -> list[Binding]:
+    """Limits that bind, those of a name or all, the most valuable over the horizon first."""
+    about = None
+    if named is not None:
+        about = labels_of(session.live, [offer.id for offer in named.offers])
+        if named.kind == "site":
+            about |= {named.id}
+    return bindings(session.live, about)[:most]
+
+
+def _absent(case: Case, named: Named) -> str:
+    if named.kind == "system":
+        system = case.catalog.system(named.id)
+        if system.status == "undisclosed":
+            return f"{system.id} is not in the plan: {system.refusal}"
+    kind = "names it" if named.kind == "system" else "stands there"
+    return f"{named.id} is not in the plan: no offer of {case.scenario.name} {kind}; add one under offers"
+
+
+def _of(named: Named, key: str, case: Case) -> str:
+    if named.kind == "system":
+        return f"at {key}"
+    offer = next(item for item in case.offers if item.id == key)
+    return f"of {offer.system.id} as {key}"
 
 
 def _speed(case: Case, system: str) -> Iterator[str]:
@@ -57,14 +97,14 @@ def _speed(case: Case, system: str) -> Iterator[str]:
             yield f"  {workload}: {point.reason}"
 
 
-def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]:
+def _price(case: Case, session: PlanSession, offers: tuple[OfferCase, ...]) -> Iterator[str]:
     """Plans again with a little of each offer forced in: its extra cost over its price is the share too dear."""
     for offer in offers:
-        open_to = live.inputs.add_max_mw.sel(offer=offer.id).values > 0
+        open_to = session.inputs.add_max_mw.sel(offer=offer.id).values > 0
         if not open_to.any():
             yield f"  {offer.id}: cannot be accepted within the horizon (available, lead time)"
             continue
-        dear = _too_dear(live, offer.id, case)
+        dear = _too_dear(session, offer, case)
         price = offer.offer.price or offer.system.price
         if dear is None:
             yield f"  {offer.id}: even {A_LITTLE_MW:g} MW of it has no room (supply, sites, rights)"
@@ -90,16 +130,16 @@ def _price(case: Case, live: LivePlan, offers: list[OfferCase]) -> Iterator[str]
             )
 
 
-def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
+def _too_dear(session: PlanSession, offer: OfferCase, case: Case) -> float | None:
     """Share by which an offer's price or rent is too high; None where not even a little fits, nan where it
     would only replace what stands under the same offer.
 
     The least, over plans that take ``A_LITTLE_MW`` of it, of extra cost over the discounted money that scales with its
     price (systems, network and upkeep less salvage, or rent), by Dinkelbach's iteration. The whole gigawatts stay.
     """
-    d, model = live.inputs, live.model
-    row = list(d.initial_mw["offer"].values).index(name)
-    offer = next(item for item in case.offers if item.id == name)
+    d, live = session.inputs, session.live
+    model, before = live.model, live.primal.copy()
+    row = list(d.initial_mw["offer"].values).index(offer.id)
     discount = d.discount.values
     priced = np.zeros(model.n_columns)
     for variable, per_mw in (
@@ -109,53 +149,123 @@ def _too_dear(live: LivePlan, name: str, case: Case) -> float | None:
     ):
         columns = model.variables[variable].columns[row]
         priced[columns[columns >= 0]] += per_mw[columns >= 0]
-    highs, taken = hand_off(model), model.variables["add"].columns[row]
+    taken = model.variables["add"].columns[row]
     stands = model.variables["stock"].columns[row]
-    index = taken[taken >= 0].astype(np.int32)
-    whole = integer_columns(model)
-    if whole.size:
-        set_integer(highs, whole, whole=False)
-        held = live.primal[whole]
-        highs.changeColsBounds(whole.size, whole.astype(np.int32), held, held)
-    highs.addRow(A_LITTLE_MW, np.inf, index.size, index, np.ones(index.size))
-    cost, every = model.cost + model.tie_break, np.arange(model.n_columns, dtype=np.int32)
+    little = np.zeros(model.n_columns)
+    little[taken[taken >= 0]] = 1.0
     share = 0.0
-    for _ in range(12):
-        highs.changeColsCost(model.n_columns, every, cost - share * priced)
-        highs.run()
-        if highs.getInfo().primal_solution_status != 2:
-            return None
-        change = np.asarray(highs.getSolution().col_value) - live.primal
-        extra, scales = float(cost @ change), float(priced @ change)
-        if scales <= 0.0 or float(change[stands].sum()) < A_LITTLE_MW:
-            return float("nan")
-        better = max(0.0, extra / scales)
-        if share > 0.0 and better >= share - 1e-4:
-            break
-        share = better
+    with session.trial():
+        if "z" in model.variables:
+            held = live.value("z")
+            session.set_lower("z", held)
+            session.set_upper("z", held)
+        cost = session.numbers.cost.copy()
+        session.add_row(little, A_LITTLE_MW, np.inf)
+        for _ in range(12):
+            session.minimise(cost - share * priced)
+            try:
+                session.solve(explain=False)
+            except InfeasibleError:
+                return None
+            change = live.primal - before
+            extra, scales = float(cost @ change), float(priced @ change)
+            if scales <= 0.0 or float(change[stands].sum()) < A_LITTLE_MW:
+                return float("nan")
+            better = max(0.0, extra / scales)
+            if share > 0.0 and better >= share - 1e-4:
+                break
+            share = better
     return share
 
 
-def _date(case: Case, inputs: PlanInputs, system: str) -> Iterator[str]:
-    """Solves again with the system available 4 quarters earlier, then from the start."""
-    mine = inputs.offer_system == system
-    first = int(np.argmax((inputs.add_max_mw.where(mine, 0.0) > 0).any("offer").values))
-    for earlier in sorted({max(0, first - 4), 0}, reverse=True):
-        if earlier >= first:
+def earlier(inputs: PlanInputs, offers: tuple[str, ...], quarters: int, sites: tuple[str, ...] = ()) -> PlanInputs:
+    """The same problem with offers open, and sites energised, some quarters earlier; later if negative.
+
+    The start moves, the end does not: an offer stays open as long as it was, a site keeps its last level.
+    """
+    most, power = inputs.add_max_mw.copy(deep=True), inputs.connection_mw.copy(deep=True)
+    for offer in offers:
+        row = most.sel(offer=offer).values
+        open_at = np.flatnonzero(row > 0)
+        if not open_at.size:
             continue
-        most = inputs.add_max_mw.copy(deep=True)
-        cap = most.where(mine["offer"] == mine["offer"]).max("quarter").values
-        most.values[mine.values, earlier:first] = cap[mine.values][:, None]
-        moved = solve(open_plan(replace(inputs, add_max_mw=most)))
-        taken = float(moved.value("add").where(mine, 0.0).sum())
-        if taken > ENOUGH_MW:
-            yield (
-                f"  available in {case.labels[earlier]} instead of {case.labels[first]}, the plan would take "
-                f"{pretty(taken * 1e6, 'W')} of it"
-            )
-            return
+        first, last = int(open_at[0]), int(open_at[-1])
+        start = max(0, first - quarters)
+        moved = np.where(np.arange(row.size) >= first, row, 0.0)
+        moved[start : first + 1] = row[first]
+        moved[: min(start, row.size)] = 0.0
+        moved[last + 1 :] = 0.0
+        most.loc[{"offer": offer}] = moved
+    for site in sites:
+        row = power.sel(site=site).values
+        places = np.clip(np.arange(row.size) + quarters, 0, row.size - 1)
+        stands = float(inputs.energised_initial_mw.sel(site=site))
+        later = np.arange(row.size) + quarters < 0
+        power.loc[{"site": site}] = np.where(later, np.minimum(stands, row[0]), row[places])
+    return replace(inputs, add_max_mw=most, connection_mw=power)
+
+
+def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
+    """The least move that brings it in, by halving over quarters, and what one quarter is worth."""
+    inputs, at = session.inputs, tuple(offer.id for offer in named.offers)
+    mine = xr.DataArray([str(name) in at for name in inputs.offer_site["offer"].values], dims="offer")
+    open_to = (inputs.add_max_mw.values[mine.values] > 0).any(axis=0)
+    sites = (named.id,) if named.kind == "site" else ()
+    first = int(np.argmax(open_to)) if open_to.any() else 0
+    if sites:
+        first = max(first, _energised(inputs, named.id))
+    word = "energised" if sites else "available"
+    if first == 0:
+        yield f"  it is {word} from the first quarter: no date would change that"
+        return
+    before = session.live.objective_musd
+
+    def taken(quarters: int) -> tuple[float, float]:
+        with session.trial():
+            session.change(earlier(inputs, at, quarters, sites))
+            live = session.solve(explain=False)
+            return float(live.value("add").values[mine.values].sum()), before - live.objective_musd
+
+    amount, saved = taken(first)
+    if amount <= ENOUGH_MW:
+        yield "  an earlier date alone would not bring it in"
+        return
+    low, high = 0, first
+    while high - low > 1:
+        middle = (low + high) // 2
+        got, gain = taken(middle)
+        if got > ENOUGH_MW:
+            high, amount, saved = middle, got, gain
+        else:
+            low = middle
     yield (
-        "  an earlier date alone would not bring it in"
-        if first
-        else "  it is available from the first quarter: no date would change that"
+        f"  {word} in {case.labels[first - high]} instead of {case.labels[first]}, the plan would take "
+        f"{pretty(amount * 1e6, 'W')} of it and cost {pretty(max(0.0, saved) * 1e6, 'USD')} less (finite difference)"
     )
+
+
+def _energised(inputs: PlanInputs, site: str) -> int:
+    """Quarter by number in which a site first has room beyond what stands there."""
+    room = inputs.connection_mw.sel(site=site).values > float(inputs.energised_initial_mw.sel(site=site)) + 1e-6
+    return int(np.argmax(room)) if room.any() else len(inputs.quarters) - 1
+
+
+def one_quarter(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
+    """What one quarter earlier and one later would cost or save: finite differences, labelled so."""
+    inputs, ids = session.inputs, tuple(offer.id for offer in named.offers)
+    sites = (named.id,) if named.kind == "site" else ()
+    before = session.live.objective_musd
+    word = "energised" if sites else "available"
+    for quarters, when in ((1, "earlier"), (-1, "later")):
+        with session.trial():
+            session.change(earlier(inputs, ids, quarters, sites))
+            try:
+                cost = session.solve(explain=False).objective_musd - before
+            except InfeasibleError:
+                yield f"  if {word} one quarter {when}: no plan would exist (finite difference)"
+                continue
+        less = "less" if cost <= 0 else "more"
+        yield (
+            f"  if {word} one quarter {when}: the plan would cost {pretty(abs(cost) * 1e6, 'USD')} {less} "
+            "(finite difference)"
+        )

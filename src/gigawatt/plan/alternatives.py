@@ -1,0 +1,173 @@
+"""Near-optimal plans: the least and the most of something that costs no more than the optimum and a little.
+
+After Brill, Chang and Hopkins 1982 (modelling to generate alternatives): minimise and maximise an amount under
+``cost <= optimum + slack x |optimum|``. One session, every solve from the basis of the one before.
+
+    session = PlanSession(divisible(inputs))
+    rows = ranges(session, {"vendor": inputs.offer_vendor}, slacks_frac=(0.01, 0.05))
+    without = left_out(session, {"vendor": inputs.offer_vendor})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.infeasible import conflicting_families, in_words
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.session import PlanSession
+
+Floats = npt.NDArray[np.float64]
+Say = Callable[[str], None]
+COST_TOLERANCE = 1e-7
+"""Share of the optimum that the limit on cost is above it where no slack is asked: what a solver's tolerance needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Least and most of one name's capacity within a slack [facility GW at the end of the quarter]."""
+
+    by: str
+    name: str
+    slack_frac: float
+    least_gw: float
+    optimum_gw: float
+    most_gw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """What a plan without new capacity of one name costs more than the optimum; ``why`` where none exists."""
+
+    by: str
+    name: str
+    extra_musd: float | None
+    extra_frac: float | None
+    why: str = ""
+
+
+def divisible(inputs: PlanInputs) -> PlanInputs:
+    """The same problem with milestone equity released by the fraction of a gigawatt, so that it is an LP.
+
+    Ranges are then outer bounds of those with whole gigawatts.
+    """
+    terms = inputs.milestones
+    return inputs if terms is None else replace(inputs, milestones=replace(terms, whole=False))
+
+
+def amount(session: PlanSession, offers: Sequence[str], quarter: str) -> Floats:
+    """(columns,) facility GW of some offers: what was bought by the end of a quarter, and what is rented then."""
+    d, model = session.inputs, session.live.model
+    weight = np.zeros(model.n_columns)
+    upto = d.quarters.index(quarter) + 1
+    for offer in offers:
+        row = list(d.offer_site["offer"].values).index(offer)
+        owned = str(d.offer_contract.values[row]) == "own"
+        name, first = ("add", 0) if owned else ("stock", upto - 1)
+        columns = model.variables[name].columns[row, first:upto]
+        weight[columns[columns >= 0]] += float(d.facility_over_it.values[row]) / 1e3
+    return weight
+
+
+def ranges(
+    session: PlanSession,
+    groups: Mapping[str, xr.DataArray],
+    *,
+    slacks_frac: Sequence[float] = (0.01, 0.05),
+    quarter: str | None = None,
+    say: Say | None = None,
+) -> list[Span]:
+    """Least and most of every name of every group, for every slack.
+
+    Args:
+        session: a problem without whole numbers (``divisible``).
+        groups: (offer) name of each offer, by what is asked: vendor, site, system, provider.
+        slacks_frac: shares of the optimum's absolute cost that a plan may cost more.
+        quarter: at whose end is counted; the last if None.
+        say: called with a sentence for every name.
+
+    Raises InfeasibleError, SolverError where the problem itself has no plan.
+    """
+    at = quarter or session.inputs.quarters[-1]
+    rows: list[Span] = []
+    with session.trial(), _primal(session):
+        best = session.solve(say=say)
+        optimum, primal = float(session.numbers.cost @ best.primal), best.primal.copy()
+        size, cost = abs(best.objective_musd), session.numbers.cost.copy()
+        steps = sorted(set(slacks_frac))
+        limit = session.live.highs.getNumRow()
+        session.add_row(cost, -np.inf, optimum)
+        for by, name, offers in _names(groups):
+            if say:
+                say(f"least and most of {by} {name}")
+            weight = amount(session, offers, at)
+            ends: dict[float, list[float]] = {slack: [] for slack in steps}
+            for sign in (1.0, -1.0):
+                for slack in steps:
+                    with session.trial():  # from the optimum, which stays feasible under another objective
+                        most = optimum + max(slack, COST_TOLERANCE) * size
+                        session.live.highs.changeRowBounds(limit, -np.inf, most)
+                        session.minimise(sign * weight)
+                        ends[slack].append(float(weight @ session.solve(explain=False).primal))
+            now = float(weight @ primal)
+            rows += [
+                Span(
+                    by=by,
+                    name=name,
+                    slack_frac=slack,
+                    least_gw=min(now, least),
+                    optimum_gw=now,
+                    most_gw=max(now, most),
+                )
+                for slack, (least, most) in ends.items()
+            ]
+    return rows
+
+
+def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: Say | None = None) -> list[LeftOut]:
+    """Cost of accepting nothing new of each name; what stands at the start stays.
+
+    Raises InfeasibleError, SolverError where the problem itself has no plan.
+    """
+    rows = []
+    best = session.solve(say=say).objective_musd
+    for by, name, offers in _names(groups):
+        if say:
+            say(f"planning without {by} {name}")
+        with session.trial():
+            session.set_upper("add", 0.0, offer=offers)
+            try:
+                extra = max(0.0, session.solve(explain=False).objective_musd - best)
+            except InfeasibleError:
+                bounds = session.numbers.lower, session.numbers.upper
+                families = in_words(conflicting_families(session.live.model, bounds))
+                why = f"no plan: {families} cannot hold without it"
+                rows.append(LeftOut(by=by, name=name, extra_musd=None, extra_frac=None, why=why))
+                continue
+        rows.append(LeftOut(by=by, name=name, extra_musd=extra, extra_frac=extra / max(abs(best), 1e-9)))
+    return rows
+
+
+def _names(groups: Mapping[str, xr.DataArray]) -> Iterator[tuple[str, str, list[str]]]:
+    """(what is asked, name, offers of that name), names in order."""
+    for by, labels in groups.items():
+        for name in sorted({str(value) for value in labels.values}):
+            yield by, name, [str(offer) for offer in labels["offer"].values[labels.values == name]]
+
+
+@contextmanager
+def _primal(session: PlanSession) -> Iterator[None]:
+    """The primal simplex for a while: another objective leaves the last plan feasible."""
+    highs = session.live.highs
+    kept = highs.getOptionValue("simplex_strategy")[1]
+    highs.setOptionValue("simplex_strategy", 4)
+    try:
+        yield
+    finally:
+        highs.setOptionValue("simplex_strategy", kept)

@@ -1,0 +1,144 @@
+"""Near-optimal ranges as a picture (SVG) and as one page: bars from least to most, a mark at the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from gigawatt.core.errors import ScenarioError
+from gigawatt.core.units import pretty
+from gigawatt.plan.alternatives import LeftOut, Span
+from gigawatt.report.style import BLUE, FONT, GRID, INK, LINE, ORANGE, SOFT, power_scale, shades
+
+_LEFT, _WIDTH, _RIGHT, _ROW, _BAR = 210, 620, 150, 24, 13
+_NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+def picture(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, subtitle: str) -> str:
+    """SVG text: one row a name, grouped by what is asked; the wider the slack the lighter the bar."""
+    slacks = sorted({span.slack_frac for span in spans})
+    tints = dict(zip(slacks, reversed(shades(BLUE, len(slacks))), strict=True))
+    most = max([span.most_gw for span in spans], default=0.0) or 1.0
+    cost = {(row.by, row.name): row for row in without}
+    scale = power_scale(most * 1e9)
+    tick = _tick(float(scale.of(most * 1e9)))
+
+    def x(gw: float) -> float:
+        return _LEFT + _WIDTH * gw / most
+
+    body, y = [], 96
+    for by in dict.fromkeys(span.by for span in spans):
+        names = list(dict.fromkeys(span.name for span in spans if span.by == by))
+        body.append(_text(14, y + 12, by.capitalize(), weight=650))
+        y += 22
+        for name in names:
+            rows = sorted((s for s in spans if (s.by, s.name) == (by, name)), key=lambda s: -s.slack_frac)
+            body.append(_text(_LEFT - 10, y + 14, name, anchor="end"))
+            for span in rows:
+                width = max(x(span.most_gw) - x(span.least_gw), 1.0)
+                tip = f"{name}, within {span.slack_frac:.1%}: {watts(span.least_gw)} to {watts(span.most_gw)}"
+                body.append(
+                    f'<rect x="{x(span.least_gw):.1f}" y="{y + 4}" width="{width:.1f}" height="{_BAR}" '
+                    f'fill="{tints[span.slack_frac]}"><title>{escape(tip)}</title></rect>'
+                )
+            at = x(rows[0].optimum_gw)
+            body.append(f'<rect x="{at - 1.5:.1f}" y="{y + 1}" width="3" height="{_BAR + 6}" fill="{ORANGE}"/>')
+            if (by, name) in cost:
+                body.append(_text(_LEFT + _WIDTH + 14, y + 14, price(cost[by, name]), colour=SOFT))
+            y += _ROW
+        y += 10
+    height = y + 62
+    grid = []
+    for step in range(int(float(scale.of(most * 1e9)) / tick + 1e-9) + 1):
+        at = x(step * tick * scale.divisor / 1e9)
+        grid.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="92" y2="{y}" stroke="{GRID}"/>')
+        grid.append(_text(at, y + 16, f"{step * tick:g}", anchor="middle", colour=SOFT))
+    grid.append(f'<line x1="{_LEFT}" x2="{_LEFT}" y1="92" y2="{y}" stroke="{LINE}"/>')
+    legend, place = [], float(_LEFT)
+    for slack in slacks:
+        legend.append(f'<rect x="{place:.0f}" y="{y + 38}" width="22" height="{_BAR}" fill="{tints[slack]}"/>')
+        legend.append(_text(place + 28, y + 49, f"within {slack:.1%}".replace(".0%", "%")))
+        place += 120
+    legend.append(f'<rect x="{place + 9:.0f}" y="{y + 35}" width="3" height="{_BAR + 6}" fill="{ORANGE}"/>')
+    legend.append(_text(place + 20, y + 49, "optimum"))
+    heads = [
+        _text(14, 30, title, size=19, weight=650),
+        _text(14, 52, subtitle, colour=SOFT),
+        _text(_LEFT, 82, f"facility {scale.unit}", colour=SOFT),
+        _text(_LEFT + _WIDTH + 14, 82, "cost without it" if without else "", colour=SOFT),
+    ]
+    wide = _LEFT + _WIDTH + _RIGHT
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {height}" width="{wide}" height="{height}" '
+        f'font-family="{escape(FONT)}" role="img"><rect width="100%" height="100%" fill="white"/>'
+        f"{''.join(heads + grid + body + legend)}</svg>\n"
+    )
+
+
+def price(row: LeftOut) -> str:
+    """Cost of leaving one out, for a table or a picture."""
+    if row.extra_musd is None or row.extra_frac is None:
+        return "no plan"
+    return f"{pretty(row.extra_musd * 1e6, 'USD')} ({row.extra_frac:.1%})" if row.extra_musd > 0.05 else "nothing"
+
+
+def watts(gw: float) -> str:
+    """Facility power as people write it; nothing below a kilowatt."""
+    return pretty(gw * 1e9, "W") if gw > 1e-6 else "0"
+
+
+def write_ranges(
+    folder: Path, spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, subtitle: str
+) -> tuple[Path, Path]:
+    """(picture, page) written as ``alternatives.svg`` and ``alternatives.html``, which need nothing else.
+
+    Raises ScenarioError where a file cannot be written.
+    """
+    drawing = picture(spans, without, title=title, subtitle=subtitle)
+    rows = "".join(
+        f"<tr><td>{escape(s.by)}</td><td>{escape(s.name)}</td><td>{s.slack_frac:.1%}</td><td>{watts(s.least_gw)}</td>"
+        f"<td>{watts(s.optimum_gw)}</td><td>{watts(s.most_gw)}</td></tr>"
+        for s in spans
+    )
+    out = "".join(
+        f"<tr><td>{escape(row.by)}</td><td>{escape(row.name)}</td><td>{escape(price(row))}</td>"
+        f"<td>{escape(row.why).replace(chr(10), '<br>')}</td></tr>"
+        for row in without
+    )
+    page = (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'
+        f"body{{font-family:{FONT};color:{INK};margin:24px;max-width:1020px}}svg{{max-width:100%;height:auto}}"
+        f"table{{border-collapse:collapse;font-size:14px}}td,th{{padding:3px 10px;border-bottom:1px solid {GRID};"
+        f"text-align:left;vertical-align:top}}</style></head><body>{drawing}"
+        "<h2>Ranges of facility power</h2><table><tr><th>By</th><th>Name</th><th>Within</th><th>Least</th>"
+        f"<th>Optimum</th><th>Most</th></tr>{rows}</table><h2>What it costs to do without</h2><table><tr><th>By</th><th>Name</th>"
+        f"<th>Extra cost</th><th>Why not</th></tr>{out}</table></body></html>\n"
+    )
+    files = folder / "alternatives.svg", folder / "alternatives.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in zip(files, (drawing, page), strict=True):
+            path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot write into {folder}: {error.strerror}; choose another folder") from error
+    return files
+
+
+def _tick(most: float) -> float:
+    """Distance of grid lines, so that there are four to eight."""
+    size = 10.0 ** (len(str(int(most))) - 2)
+    while True:
+        for step in _NICE:
+            if most / (step * size) <= 8:
+                return step * size
+        size *= 10
+
+
+def _text(
+    x: float, y: float, words: str, *, anchor: str = "start", size: int = 13, weight: int = 400, colour: str = INK
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.0f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
+        f'fill="{colour}">{escape(words)}</text>'
+    )

@@ -1,0 +1,120 @@
+"""What each quarter of a hardware generation or of a dated software step is worth: finite differences on one live plan.
+
+Milestone equity is released by the fraction of a gigawatt here, so that a difference is not that of two roundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from gigawatt.catalog.schema import Software
+from gigawatt.core.calendar import str_quarter
+from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.alternatives import divisible
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.session import PlanSession
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import Case
+from gigawatt.study.why import earlier
+
+MONTHS = 3
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """One dated thing: discounted USD a plan saves per month it comes earlier, and loses per month it comes later.
+
+    A quarter's finite difference over three months; None where the move leaves the horizon or no plan exists.
+    ``low_usd`` and ``high_usd``: change of the plan's cost at the ends of a software step's multiplier range.
+    """
+
+    kind: str
+    id: str
+    quarter: str
+    earlier_usd_per_month: float | None
+    later_usd_per_month: float | None
+    multiplier: tuple[float, float, float] | None = None
+    low_usd: float | None = None
+    high_usd: float | None = None
+
+
+def worth(case: Case, *, say: Say | None = None) -> list[Worth]:
+    """Every system that first opens within the horizon, and every software step dated within it, in order of date.
+
+    Raises InfeasibleError, SolverError where the case itself has no plan.
+    """
+    session = PlanSession(divisible(plan_inputs(case)))
+    best = session.solve(say=say).objective_musd
+    rows = [*_systems(case, session, best, say), *_software(case, session, best, say)]
+    return sorted(rows, key=lambda row: (row.kind, row.quarter, row.id))
+
+
+def _cost(session: PlanSession, inputs: PlanInputs) -> float | None:
+    """Objective of a changed problem [MUSD]; None where no plan exists."""
+    with session.trial():
+        session.change(inputs)
+        try:
+            return session.solve(explain=False).objective_musd
+        except InfeasibleError:
+            return None
+
+
+def _per_month(difference_musd: float | None) -> float | None:
+    return None if difference_musd is None else difference_musd * 1e6 / MONTHS
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def _systems(case: Case, session: PlanSession, best: float, say: Say | None) -> Iterator[Worth]:
+    inputs = session.inputs
+    for system in sorted({offer.system.id for offer in case.offers}):
+        ids = tuple(offer.id for offer in case.offers if offer.system.id == system)
+        open_to = np.atleast_1d((inputs.add_max_mw.sel(offer=list(ids)).values > 0).any(axis=0))
+        if not open_to.any() or open_to[0]:
+            continue
+        if say:
+            say(f"moving {system} by a quarter")
+        first = int(open_to.argmax())
+        sooner = _cost(session, earlier(inputs, ids, 1))
+        later = _cost(session, earlier(inputs, ids, -1)) if first + 1 < len(case.quarters) else None
+        yield Worth(
+            kind="system", id=system, quarter=case.labels[first],
+            earlier_usd_per_month=_per_month(_less(best, sooner)), later_usd_per_month=_per_month(_less(later, best)),
+        )  # fmt: skip
+
+
+def _software(case: Case, session: PlanSession, best: float, say: Say | None) -> Iterator[Worth]:
+    for step in case.software:
+        date = int(step.available.value)
+        if not case.quarters[0] < date <= case.quarters[-1]:
+            continue
+        if say:
+            say(f"moving {step.id} by a quarter, and its multiplier to its bounds")
+        low, central, high = step.multiplier.range
+
+        def cost(changed: Software, step: Software = step) -> float | None:
+            software = tuple(changed if item.id == step.id else item for item in case.software)
+            return _cost(session, divisible(plan_inputs(replace(case, software=software))))
+
+        sooner = cost(_moved(step, -1)) if date - 1 > case.quarters[0] else None
+        later = cost(_moved(step, 1))
+        ends = [_less(cost(_scaled(step, value)), best) if value != central else 0.0 for value in (low, high)]
+        yield Worth(
+            kind="software", id=step.id, quarter=str_quarter(date),
+            earlier_usd_per_month=_per_month(_less(best, sooner)), later_usd_per_month=_per_month(_less(later, best)),
+            multiplier=(low, central, high),
+            low_usd=None if ends[0] is None else ends[0] * 1e6, high_usd=None if ends[1] is None else ends[1] * 1e6,
+        )  # fmt: skip
+
+
+def _moved(step: Software, quarters: int) -> Software:
+    date = replace(step.available, value=step.available.value + quarters)
+    return step.model_copy(update={"available": date})
+
+
+def _scaled(step: Software, value: float) -> Software:
+    return step.model_copy(update={"multiplier": replace(step.multiplier, value=value)})

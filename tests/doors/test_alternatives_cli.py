@@ -1,0 +1,62 @@
+"""The doors of alternatives, explanations and roadmap values: what is printed, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.doors.inside import gigawatt, refused
+
+
+def test_alternatives_print_json_alone_and_write_a_picture(tmp_path: Path) -> None:
+    done = gigawatt("alternatives", "starter", "--within", "5%", "--by", "system", "--json", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["name"] for row in found["ranges"]} == {"hgx-b200", "hgx-h200"}
+    assert all(row["least_gw"] <= row["optimum_gw"] <= row["most_gw"] for row in found["ranges"])
+    assert all(row["extra_musd"] >= 0.0 for row in found["without"])
+    assert (tmp_path / "o" / "alternatives.svg").read_text().startswith("<svg")
+    assert "do without" in (tmp_path / "o" / "alternatives.html").read_text()
+    assert "least and most of system hgx-b200" in done.stderr
+
+
+def test_alternatives_refuse_what_they_do_not_know() -> None:
+    assert refused("alternatives", "starter", "--by", "vendr") == (
+        "ScenarioError: 'vendr' is nothing that offers are grouped by; did you mean vendor?"
+    )
+    assert refused("alternatives", "starter", "--within", "much") == (
+        "ScenarioError: --within is 'much'; write percentages from 0 to 100, for example 1%,5%"
+    )
+    assert refused("alternatives", "starter", "--at", "2040Q1") == (
+        "ScenarioError: --at is '2040Q1'; the horizon runs from 2027Q1 to 2028Q4"
+    )
+
+
+def test_why_names_what_binds_and_why_not_what_would_change_it() -> None:
+    done = gigawatt("why", "starter", "--why", "hall", "--why-not", "coreweave")
+    assert done.returncode == 0, done.stderr
+    assert "hall is in the plan" in done.stdout
+    assert "coreweave" in done.stdout
+    assert "(finite difference)" in done.stdout
+    assert "is worth $" in done.stdout
+    assert json.loads(gigawatt("why", "starter", "--json").stdout)["binding"]
+
+
+def test_why_offers_the_nearest_names() -> None:
+    assert refused("why", "starter", "--why", "hal") == (
+        "ScenarioError: starter: no system, site or provider is called 'hal'; did you mean hall?"
+    )
+    assert refused("why", "starter", "--why-not", "corewave") == (
+        "ScenarioError: starter: no system, site or provider is called 'corewave'; did you mean coreweave?"
+    )
+
+
+def test_worth_says_it_is_a_finite_difference() -> None:
+    found = json.loads(gigawatt("worth", "starter", "--json").stdout)
+    assert found["method"] == "finite difference of one quarter, over 3 months"
+    rows = {row["id"]: row for row in found["worth"]}
+    assert set(rows) == {"hgx-b200", "kernels-2027"}
+    low, central, high = rows["kernels-2027"]["multiplier"]
+    assert low <= central <= high
+    assert rows["kernels-2027"]["low_usd"] >= 0.0 >= rows["kernels-2027"]["high_usd"]
+    assert rows["hgx-b200"]["earlier_usd_per_month"] >= 0.0
