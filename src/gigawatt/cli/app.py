@@ -16,6 +16,7 @@ from gigawatt.cli.data import data_app
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.serve import replay
 from gigawatt.cli.simulate import simulate
+from gigawatt.cli.tree import tree
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +36,7 @@ app.add_typer(data_app, name="data")
 app.command()(simulate)
 app.command()(calibrate)
 app.command()(replay)
+app.command()(tree)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

@@ -1,6 +1,6 @@
 """The tree by decomposition: shared decisions in a master, one problem a leaf, and planes between them.
 
-    master:  min risk(m_s x + t_s)   with   A x within bounds,   t_s >= Q_s(x_k) + slope (x - x_k)  for leaves s, rounds k
+    master:  min risk(m_s x + t_s)   with   A x within bounds,   t_s >= Q_s(x_k) + slope (x - x_k)  for all s, k
 
 Everything that is decided before the last branch is shared and stands in the master; a leaf holds what comes after.
 Its minimum is a lower bound; the true cost at any point it allows is an upper one. The point that is priced lies
@@ -134,7 +134,7 @@ class Decomposition:
                 self._learn(answers)
                 costs = np.array([float(w @ point) + a.cost for w, a in zip(self._weights, answers, strict=True)])
                 costs += self.whole.leaf_constant
-                price = self.tail.of(costs, self.whole.probability)
+                price = self.tail.of(costs, self.whole.probability) if np.isfinite(costs).all() else np.inf
                 share = 1.0 if slow and price > upper - SLOW * abs(upper) else TOWARDS_MASTER
                 still = 0 if moved or price < upper - STILL * abs(upper) else still + 1
                 if price < upper:
@@ -156,7 +156,8 @@ class Decomposition:
             if best is None:
                 raise
             ended = "interrupted"
-        assert best is not None
+        if best is None:
+            raise SolverError(f"no plan of the whole tree was found in {len(rounds)} rounds; raise the time limit")
         x = np.zeros(self.whole.lower.size)
         x[self.shared] = best[0]
         for own, answer in zip(self.owned, best[1], strict=True):
@@ -166,9 +167,13 @@ class Decomposition:
     # --- inside
 
     def _learn(self, answers: list[Answer]) -> None:
-        """One plane a leaf:  t_s - slope x >= Q_s - slope x_k."""
+        """One plane a leaf: t_s - slope x >= Q_s - slope x_k, or short + slope (x - x_k) <= 0 where nothing follows."""
         for i, (path, answer) in enumerate(zip(self._paths, answers, strict=True)):
             used = np.flatnonzero(np.abs(answer.slope) > 1e-9)
+            if answer.short > 0.0:
+                at, slope = path[used].astype(np.int32), answer.slope[used]
+                self._highs.addRow(-np.inf, float(slope @ answer.x[used]) - answer.short, at.size, at, slope)
+                continue
             at = np.append(path[used], self.shared.size + i).astype(np.int32)
             slope = answer.slope[used]
             floor = answer.cost - float(slope @ answer.x[used])

@@ -126,7 +126,7 @@ def _decisions(tree: Tree, leaf: Leaf, model: Model) -> tuple[Ints, Ints]:
     offset = 0
     for variable in model.variables.values():
         live = variable.columns >= 0
-        at = np.arange(variable.columns.size).reshape(variable.columns.shape)
+        at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
         when = _known(tree, variable)
         if variable.name in ORDERS:
             meant, when = tree.order_of(variable.name, leaf.path)
@@ -145,7 +145,7 @@ def _known(tree: Tree, variable: Variable) -> Ints:
     axis = list(variable.axes).index("quarter")
     steps = tree.known()
     after = variable.columns.ndim - axis - 1
-    spread = np.asarray(steps.reshape((-1, *(1,) * after)), dtype=np.int64)
+    spread = np.expand_dims(steps, tuple(range(1, 1 + after)))
     return np.broadcast_to(spread, variable.columns.shape)
 
 

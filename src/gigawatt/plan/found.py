@@ -23,12 +23,14 @@ class Round:
     @property
     def gap(self) -> float:
         """Relative distance of the bounds."""
-        return (self.upper - self.lower) / max(1.0, abs(self.upper))
+        return _gap(self.lower, self.upper)
 
     def __str__(self) -> str:
         """One line for people."""
+        if not np.isfinite(self.upper):
+            return f"round {self.number}: at least ${self.lower / 1e3:,.3f}B, no plan yet, {self.seconds:.0f} s"
         return (
-            f"round {self.number}: between ${self.lower / 1e3:,.2f}B and ${self.upper / 1e3:,.2f}B, "
+            f"round {self.number}: between ${self.lower / 1e3:,.3f}B and ${self.upper / 1e3:,.3f}B, "
             f"gap {self.gap:.2%}, {self.seconds:.0f} s"
         )
 
@@ -50,7 +52,11 @@ class TreePlan:
     @property
     def gap(self) -> float:
         """Relative distance of the bounds."""
-        return (self.upper - self.lower) / max(1.0, abs(self.upper))
+        return _gap(self.lower, self.upper)
+
+
+def _gap(lower: float, upper: float) -> float:
+    return (upper - lower) / max(1.0, abs(upper)) if np.isfinite(upper) else np.inf
 
 
 Say = Callable[[str], None]

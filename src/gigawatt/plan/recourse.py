@@ -51,12 +51,16 @@ class LeafProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Cost of a leaf's recourse at ``x`` (its path), its slope there, and its decisions."""
+    """Cost of a leaf's recourse at ``x`` (its path), its slope there, and its decisions.
+
+    Where nothing can follow ``x``, cost is inf, and ``slope`` is that of ``short``, the least by which rows are missed.
+    """
 
     cost: float
     slope: Floats
     x: Floats
     y: Floats
+    short: float = 0.0
 
 
 class LeafSolver:
@@ -116,6 +120,8 @@ class LeafSolver:
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             highs.clearSolver()  # a basis that has drifted: once more from nothing
             highs.run()
+        if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+            return self._shortfall(x, used)
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             raise SolverError(
                 f"the recourse of '{self.problem.name}' ended with '"
@@ -124,6 +130,23 @@ class LeafSolver:
         solution = highs.getSolution()
         y, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
         return Answer(cost=float(own.cost @ y), slope=-(link.T @ duals), x=x, y=y)
+
+    def _shortfall(self, x: Floats, used: Floats) -> Answer:
+        """min sum of what rows that hold shared decisions are missed by, and its slope."""
+        own, link, at = self.problem.own, self.problem.link, self._coupled
+        missed = sp.csr_array((np.ones(at.size), (at, np.arange(at.size))), shape=(own.row_lower.size, at.size))
+        highs = Problem(
+            cost=np.concatenate([np.zeros(own.cost.size), np.ones(2 * at.size)]),
+            lower=np.concatenate([own.lower, np.zeros(2 * at.size)]),
+            upper=np.concatenate([own.upper, np.full(2 * at.size, np.inf)]),
+            matrix=sp.csr_array(sp.hstack([own.matrix, missed, -missed])),
+            row_lower=own.row_lower - used, row_upper=own.row_upper - used,
+        ).open()  # fmt: skip
+        highs.run()
+        solution = highs.getSolution()
+        short = float(highs.getInfo().objective_function_value)
+        slope = -(link.T @ np.asarray(solution.row_dual))
+        return Answer(cost=np.inf, slope=slope, x=x, y=np.zeros(own.cost.size), short=short)
 
 
 class Executor(Protocol):

@@ -13,6 +13,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.study.uncertainty import Uncertainty
 from gigawatt.study.written import (
     Block,
     Date,
@@ -358,6 +359,7 @@ class Scenario(Block):
     software: tuple[Name, ...] = ()
     funding: Funding
     policy: Policy = Policy()
+    uncertainty: Uncertainty | None = None
     events: tuple[Event, ...] = ()
 
     @field_validator("blocks")
