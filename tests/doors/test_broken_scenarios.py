@@ -31,7 +31,7 @@ LEAD = "    lead_time: 6 months"
 B200 = "    system: hgx-b200\n"
 KEYS = (
     "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
-    "demand, sites, offers, supply, initial, commitments, deals, rights, software, funding, policy, events"
+    "demand, sites, offers, supply, initial, commitments, deals, rights, software, funding, policy, uncertainty, events"
 )
 
 # name: (what stands in the starter, what the user wrote, the whole message)

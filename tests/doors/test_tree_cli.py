@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +23,10 @@ def test_json_alone() -> None:
     assert "round 1: between" in error
 
 
-def test_tables_for_people() -> None:
-    code, out, _ = called(*SMALL)
+def test_tables_and_a_picture_for_people(tmp_path: Path) -> None:
+    code, out, _ = called(*SMALL, "--figure", str(tmp_path / "fan.html"))
     assert code == 0
+    assert "high demand, late" in (tmp_path / "fan.html").read_text(encoding="utf-8")
     for text in ("What may happen", "Regret of other orders", "Value of perfect information", "stochastic solution"):
         assert text in out
 

@@ -34,6 +34,9 @@ def tree(
         float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
     ] = 30.0,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes; the result is the same.")] = 2,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="HTML file for the fan of what stands in every case.")
+    ] = None,
     event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
     overlay: Annotated[
         Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
@@ -63,6 +66,10 @@ def tree(
             f"plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%}).",
             file=sys.stderr,
         )
+    if figure is not None:
+        from gigawatt.report.fan import stock_fan
+
+        stock_fan(results).write_html(figure)
     if as_json:
         _print_json(body)
         return
@@ -143,7 +150,7 @@ def _orders(tree: xr.DataArray, central: xr.DataArray) -> list[dict[str, Any]]:
 
 
 def _money(value: float) -> str:
-    return f"${value / 1e9:,.2f}B" if abs(value) >= 1e10 else f"${value / 1e6:,.2f}M"
+    return f"${value / 1e9:,.2f}B" if abs(value) >= 1e9 else f"${value / 1e6:,.1f}M"
 
 
 def _share(text: str) -> float:
