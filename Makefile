@@ -55,6 +55,7 @@ bench: .venv/dev  ## time import, build, hand-off and solve; prints medians
 	@$(BIN)/python benchmarks/plan.py
 	@$(BIN)/python benchmarks/perf.py
 	@$(BIN)/python benchmarks/serving.py
+	@$(BIN)/python benchmarks/tree.py  # minutes
 
 format: .venv/dev  ## format the code
 	@$(BIN)/ruff check --fix .

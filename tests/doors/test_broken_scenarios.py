@@ -32,7 +32,7 @@ B200 = "    system: hgx-b200\n"
 KEYS = (
     "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
     "money, inflation, demand, sites, offers, supply, initial, commitments, deals, warrants, rights, software, funding, "
-    "policy, fibre, hosting, events"
+    "policy, fibre, hosting, uncertainty, events"
 )
 
 # name: (what stands in the starter, what the user wrote, the whole message)

@@ -20,6 +20,7 @@ from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
 from gigawatt.cli.simulate import simulate
 from gigawatt.cli.speed import speed
+from gigawatt.cli.tree import tree
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,7 @@ app.command()(rights)
 app.command()(alternatives)
 app.command()(why)
 app.command()(worth)
+app.command()(tree)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 Overlay = Annotated[

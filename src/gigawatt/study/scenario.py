@@ -18,6 +18,7 @@ from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.money import check_money
 from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
+from gigawatt.study.uncertainty import Uncertainty
 from gigawatt.study.written import (
     Block,
     Date,
@@ -381,6 +382,7 @@ class Scenario(Block):
     policy: Policy = Policy()
     fibre: tuple[Fibre, ...] = ()
     hosting: HostingRules | None = None
+    uncertainty: Uncertainty | None = None
     events: tuple[Event, ...] = ()
 
     @field_validator("blocks")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from gigawatt.catalog.schema import Software
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError

@@ -1,0 +1,235 @@
+"""``gigawatt tree``: what to order now if demand, chips and power may turn out otherwise."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gigawatt.plan.foresight import Followed
+    from gigawatt.plan.found import TreePlan
+    from gigawatt.plan.tail import Tail
+    from gigawatt.study.tree import TreeResults
+
+_LITTLE = 0.005  # orders that differ by less than this share of the largest are the same
+
+
+def tree(
+    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    branches: Annotated[
+        str, typer.Option("--branches", help="Quarters in which something is learned, A,B; or the scenario's.")
+    ] = "",
+    cvar: Annotated[
+        str, typer.Option("--cvar", help="LEVEL:WEIGHT, 0.9:0.5 gives the mean of the worst tenth half the weight.")
+    ] = "",
+    gap: Annotated[str, typer.Option("--gap", help="Relative gap of the bounds at which the search ends.")] = "0.5%",
+    time_limit: Annotated[float, typer.Option("--time-limit", min=1.0, help="Seconds of the search.")] = 180.0,
+    extensive: Annotated[bool, typer.Option("--extensive", help="Solve the tree as one problem.")] = False,
+    regret: Annotated[
+        float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
+    ] = 30.0,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes; the result is the same.")] = 2,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="HTML file for the fan of what stands in every case.")
+    ] = None,
+    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+) -> None:
+    """Plan over a tree of what may happen: orders to place now, bounds, and what foresight would be worth."""
+    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.scenario import load_scenario
+    from gigawatt.study.tree import plan_tree, serial_or_processes
+
+    tail, wanted = _tail(cvar), _share(gap)
+    catalog = _catalog(overlay)
+    with _progress() as say:
+        case = resolve(load_scenario(scenario), catalog, event or [])
+        results = plan_tree(
+            case, branches=[name.strip() for name in branches.split(",") if name.strip()], tail=tail, gap=wanted,
+            time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=serial_or_processes(workers),
+            say=say,
+        )  # fmt: skip
+    body = tree_body(results)
+    if results.found.ended != "gap":
+        why = {"interrupted": "Stopped", "time": f"Stopped after {time_limit:g} s", "rounds": "Stopped"}
+        print(
+            f"{why.get(results.found.ended, 'Ended')}: the best plan so far costs {_money(body['upper_usd'])}, and no "
+            f"plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%}).",
+            file=sys.stderr,
+        )
+    if figure is not None:
+        from gigawatt.report.fan import stock_fan
+
+        stock_fan(results).write_html(figure)
+    if as_json:
+        _print_json(body)
+        return
+    console = _console()
+    for part in _tables(body):
+        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def tree_body(results: TreeResults) -> dict[str, Any]:
+    """Everything of a tree's plan as plain data, money in USD, power in W."""
+    found, whole = results.found, results.whole
+    tree = whole.tree
+    return {
+        "scenario": results.case.scenario.name, "branches": [branch.quarter for branch in tree.branches],
+        "outcomes": [{"name": o.name, "probability": o.probability} for o in tree.branches[0].outcomes],
+        "decisions": int(whole.lower.size), "constraints": int(whole.row_lower.size),
+        "cvar_level": results.tail.level, "cvar_weight": results.tail.weight,
+        "lower_usd": found.lower * 1e6, "upper_usd": found.upper * 1e6, "gap_frac": found.gap, "ended": found.ended,
+        "rounds": [
+            {"round": r.number, "lower_usd": r.lower * 1e6 if r.lower > -1e300 else None,
+             "upper_usd": r.upper * 1e6 if r.upper < 1e300 else None,
+             "gap_frac": r.gap if r.gap < 1e300 else None, "seconds": round(r.seconds, 2)} for r in found.rounds
+        ],
+        "violation": results.violation(), "missed_mw": whole.missed(found.x),
+        "central_usd": results.central.objective_musd * 1e6,
+        "foresight_usd": _musd(results.foresight_musd),
+        "evpi_usd": _between(results.foresight_musd, found.lower, found.upper),
+        "mean_orders": _followed(results.mean, found), "regret": [_followed(r, found) for r in results.regrets],
+        "leaves": [
+            {"name": leaf.name, "probability": leaf.probability, "cost_usd": cost * 1e6}
+            for leaf, cost in zip(whole.leaves, found.leaf_cost.tolist(), strict=True)
+        ],
+        "orders": {family: _orders(*results.orders(family)) for family in ("add", "energise", "retire")},
+    }  # fmt: skip
+
+
+def _musd(value: float | None) -> float | None:
+    return None if value is None else value * 1e6
+
+
+def _between(foresight_musd: float | None, lower: float, upper: float) -> list[float] | None:
+    """Least and most that foresight saves [USD]."""
+    if foresight_musd is None:
+        return None
+    return [max(0.0, bound - foresight_musd) * 1e6 for bound in (lower, upper)]
+
+
+def _followed(row: Followed | None, best: TreePlan) -> dict[str, Any] | None:
+    """What following other orders costs more than the plan, between two bounds; None where it cannot be done."""
+    if row is None:
+        return None
+    works = row.upper < float("inf")
+    return {
+        "name": row.name, "works": works, "cost_usd": row.upper * 1e6 if works else None,
+        "least_more_usd": max(0.0, row.lower - best.upper) * 1e6 if works else None,
+        "more_usd": max(0.0, row.upper - best.lower) * 1e6 if works else None,
+    }  # fmt: skip
+
+
+def _orders(tree: xr.DataArray, central: xr.DataArray) -> list[dict[str, Any]]:
+    axis = str(tree.dims[0])
+    rows = []
+    little = _LITTLE * max(float(tree.sum("quarter").max()), float(central.sum("quarter").max()))
+    for name in tree[axis].values.tolist():
+        here, there = tree.sel({axis: name}), central.sel({axis: name})
+        if max(float(here.sum()), float(there.sum())) <= little:
+            continue
+        used = ((here > 1e-6) | (there > 1e-6)).values
+        rows.append({
+            "name": name, "w": float(here.sum()) * 1e6, "central_w": float(there.sum()) * 1e6,
+            "differs": abs(float(here.sum()) - float(there.sum())) > little,
+            "by_quarter": {
+                str(q): [float(here.sel(quarter=q)) * 1e6, float(there.sel(quarter=q)) * 1e6]
+                for q in here["quarter"].values[used]
+            },
+        })  # fmt: skip
+    return rows
+
+
+def _money(value: float) -> str:
+    return f"${value / 1e9:,.2f}B" if abs(value) >= 1e9 else f"${value / 1e6:,.1f}M"
+
+
+def _share(text: str) -> float:
+    from gigawatt.core.errors import ScenarioError
+
+    try:
+        value = float(text.rstrip("% ")) / (100.0 if text.strip().endswith("%") else 1.0)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < 1.0:
+        raise ScenarioError(f"--gap is '{text}'; write a share, for example 0.5% or 0.005")
+    return value
+
+
+def _tail(text: str) -> Tail:
+    from gigawatt.core.errors import ScenarioError
+    from gigawatt.plan.tail import Tail
+
+    if not text:
+        return Tail()
+    try:
+        level, weight = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ScenarioError(f"--cvar is '{text}'; write LEVEL:WEIGHT, for example 0.9:0.5") from None
+    try:
+        return Tail(level=level, weight=weight)
+    except ValueError as error:
+        raise ScenarioError(f"--cvar is '{text}': {error}") from None
+
+
+def _tables(body: dict[str, Any]) -> list[Any]:
+    from gigawatt.core.units import pretty
+    from gigawatt.report.terminal import add_row, table_of
+
+    parts: list[Any] = []
+    titles = {"add": "Systems to order now", "energise": "Buildings to commit to now", "retire": "To retire now"}
+    for family, title in titles.items():
+        if not body["orders"][family]:
+            continue
+        orders = table_of(
+            [("", "left", 0), ("tree", "right", 0), ("central plan", "right", 0), ("difference", "right", 0)],
+            title=f"{title}, before anything is learned in {body['branches'][0]}",
+        )
+        for row in body["orders"][family]:
+            more = row["w"] - row["central_w"]
+            sign = "+" if more > 0 else "-"
+            difference = f"{sign}{pretty(abs(more), 'W')}" if row["differs"] else "as planned"
+            add_row(orders, (row["name"], pretty(row["w"], "W"), pretty(row["central_w"], "W"), difference))
+        parts += [orders, ""]
+    leaves = table_of([("case", "left", 0), ("chance", "right", 0), ("cost", "right", 0)], title="What may happen")
+    for row in body["leaves"]:
+        add_row(leaves, (row["name"], f"{row['probability']:.1%}", _money(row["cost_usd"])))
+    parts += [leaves, ""]
+    if body["regret"]:
+        table = table_of([("orders of", "left", 0), ("cost more by", "right", 0)], title="Regret of other orders")
+        for row in body["regret"]:
+            text = f"{_money(row['least_more_usd'])} to {_money(row['more_usd'])}" if row["works"] else "not possible"
+            add_row(table, (row["name"], text))
+        parts += [table, ""]
+    parts.append(
+        f"Discounted cost of the tree: between {_money(body['lower_usd'])} and {_money(body['upper_usd'])}, gap "
+        f"{body['gap_frac']:.2%} after {len(body['rounds'])} rounds and {body['rounds'][-1]['seconds']:.0f} s; "
+        f"{body['decisions']:,} decisions, {body['constraints']:,} constraints, none missed by more than "
+        f"{body['violation']:.1e} of its bound."
+    )
+    if body["missed_mw"] > 1e-3:
+        parts.append(
+            f"Of firm commitments, minimum takes and gangs {body['missed_mw']:,.1f} MW and quarters are missed, all "
+            "cases together, at a price above every other."
+        )
+    mean = body["mean_orders"]
+    if mean is not None and mean["works"]:
+        parts.append(
+            "Value of the stochastic solution: with the central plan's orders the tree would cost "
+            f"{_money(mean['least_more_usd'])} to {_money(mean['more_usd'])} more."
+        )
+    elif mean is not None:
+        parts.append("Value of the stochastic solution: the central plan's orders cannot be followed in every case.")
+    if body["evpi_usd"] is not None:
+        least, most = body["evpi_usd"]
+        parts.append(f"Value of perfect information: {_money(least)} to {_money(most)}.")
+    return parts

@@ -1,0 +1,204 @@
+"""The tree as one linear problem: a column for every decision and node, a row for every rule and node.
+
+Every leaf is built as a plan of its own; then columns that are the same decision are one column, and rows that say the
+same stand once. Nothing here knows what a row means, so a new family of constraints needs no change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from gigawatt.plan.algebra import Model, Variable
+from gigawatt.plan.live import build
+from gigawatt.plan.tree import AT_THE_END, ORDERS, Leaf, Tree
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SOFT = ("commitment", "minimum_take", "gang", "right_", "demand_day")
+"""Families whose rows may be missed at a price where lateness leaves no other way; what is missed is reported."""
+MISSED_MUSD = 3e3
+"""Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extensive:
+    """The whole tree: min expected or risk-weighted cost, ``row_lower <= A x <= row_upper``, ``lower <= x <= upper``.
+
+    ``leaf_cost`` (leaf, column) and ``leaf_constant`` (leaf) give the discounted cost of each leaf [MUSD], not
+    weighted. ``stage`` (column) counts the branches that are known when it is decided; ``node`` numbers the node
+    within its stage; columns from ``n_named`` on are what soft rows miss. ``columns`` holds for each leaf the column
+    of each of its model's decisions, -1 where an order of a late delivery cannot arrive.
+    """
+
+    tree: Tree
+    leaves: tuple[Leaf, ...]
+    models: tuple[Model, ...]
+    columns: tuple[Ints, ...]
+    lower: Floats
+    upper: Floats
+    matrix: sp.csr_array
+    row_lower: Floats
+    row_upper: Floats
+    leaf_cost: sp.csr_array
+    leaf_constant: Floats
+    stage: Ints
+    node: Ints
+    n_named: int
+
+    @property
+    def probability(self) -> Floats:
+        """(leaf)"""
+        return np.array([leaf.probability for leaf in self.leaves])
+
+    def costs(self, x: Floats) -> Floats:
+        """(leaf) discounted cost of each leaf [MUSD]."""
+        return np.asarray(self.leaf_cost @ x) + self.leaf_constant
+
+    def violation(self, x: Floats) -> float:
+        """Most by which a row or bound is missed, relative to 1 + the size of its bound; needs no solver."""
+        value = self.matrix @ x
+
+        def worst(amount: Floats, low: Floats, high: Floats) -> float:
+            under = (low - amount) / (1.0 + np.abs(np.where(np.isfinite(low), low, 0.0)))
+            over = (amount - high) / (1.0 + np.abs(np.where(np.isfinite(high), high, 0.0)))
+            return float(max(under.max(initial=0.0), over.max(initial=0.0)))
+
+        return max(worst(value, self.row_lower, self.row_upper), worst(x, self.lower, self.upper))
+
+    def missed(self, x: Floats) -> float:
+        """What soft rows miss, summed over nodes and quarters [MW]."""
+        return float(x[self.n_named :].sum())
+
+    def plan(self, x: Floats, leaf: int) -> Floats:
+        """Values of one leaf's decisions, in the columns of its own model."""
+        at = self.columns[leaf]
+        return np.where(at >= 0, x[np.maximum(at, 0)], 0.0)
+
+
+def extensive(tree: Tree) -> Extensive:
+    """The tree as one problem. Whole numbers are taken as amounts."""
+    leaves = tree.leaves()
+    models = [build(leaf.inputs)[0] for leaf in leaves]
+    last, n_nodes = len(tree.branches), len(leaves) + 1
+    keys, stages = [], []
+    for leaf, model in zip(leaves, models, strict=True):
+        cell, stage = _decisions(tree, leaf, model)
+        groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
+        keys.append(np.where(cell >= 0, (cell * (last + 1) + stage) * n_nodes + groups[stage], -1))
+        stages.append(stage)
+    known = np.unique(np.concatenate([key[key >= 0] for key in keys]))
+    columns = [np.where(key >= 0, np.searchsorted(known, np.maximum(key, 0)), -1) for key in keys]
+    n = known.size
+    lower, upper = np.zeros(n), np.full(n, np.inf)
+    stage, node = (known // n_nodes) % (last + 1), known % n_nodes
+    place = []
+    for model, at in zip(models, columns, strict=True):
+        live = at >= 0
+        np.maximum.at(lower, at[live], np.concatenate(model.lower)[live])
+        np.minimum.at(upper, at[live], np.concatenate(model.upper)[live])
+        here = np.flatnonzero(live)
+        place.append(sp.csr_array((np.ones(here.size), (here, at[here])), shape=(at.size, n)))
+    matrix, low, high, soft = _rows(tree, leaves, models, place, stage)
+    cost = sp.csr_array(np.vstack([model.cost @ p for model, p in zip(models, place, strict=True)]))
+    slack = sp.csr_array((np.ones(soft.size), (soft, np.arange(soft.size))), shape=(matrix.shape[0], soft.size))
+    of_row = _deepest(matrix[soft], stage, node)
+    through = np.array([[tree.group(leaf.path, s) for s in range(last + 1)] for leaf in leaves])
+    paid = np.vstack([MISSED_MUSD * (through[i][of_row[0]] == of_row[1]) for i in range(len(leaves))])
+    return Extensive(
+        tree=tree, leaves=leaves, models=tuple(models), columns=tuple(columns), n_named=n,
+        lower=np.concatenate([lower, np.zeros(soft.size)]), upper=np.concatenate([upper, np.full(soft.size, np.inf)]),
+        matrix=sp.csr_array(sp.hstack([matrix, slack])), row_lower=low, row_upper=high,
+        leaf_cost=sp.csr_array(sp.hstack([cost, sp.csr_array(paid)])),
+        leaf_constant=np.array([model.constant for model in models]),
+        stage=np.concatenate([stage, of_row[0]]), node=np.concatenate([node, of_row[1]]),
+    )  # fmt: skip
+
+
+def _decisions(tree: Tree, leaf: Leaf, model: Model) -> tuple[Ints, Ints]:
+    """For each column of a leaf's model: (number of the cell it is, -1 for none; branches known when it is decided)."""
+    cell = np.full(model.n_columns, -1, dtype=np.int64)
+    stage = np.zeros(model.n_columns, dtype=np.int64)
+    offset = 0
+    for variable in model.variables.values():
+        live = variable.columns >= 0
+        at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
+        when = _known(tree, variable)
+        if variable.name in ORDERS:
+            meant, when = tree.order_of(variable.name, leaf.path)
+            at = np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1)
+        cell[variable.columns[live]] = np.where(at[live] >= 0, at[live] + offset, -1)
+        stage[variable.columns[live]] = np.broadcast_to(when, at.shape)[live]
+        offset += variable.columns.size
+    return cell, stage
+
+
+def _known(tree: Tree, variable: Variable) -> Ints:
+    """Branches known when a decision that has no lead is taken, in the shape of its axes."""
+    last = len(tree.branches)
+    if "quarter" not in variable.axes or variable.name in AT_THE_END:
+        return np.full(variable.columns.shape, last, dtype=np.int64)
+    axis = list(variable.axes).index("quarter")
+    steps = tree.known()
+    after = variable.columns.ndim - axis - 1
+    spread = np.expand_dims(steps, tuple(range(1, 1 + after)))
+    return np.broadcast_to(spread, variable.columns.shape)
+
+
+def _rows(
+    tree: Tree, leaves: tuple[Leaf, ...], models: list[Model], place: list[sp.csr_array], stage: Ints
+) -> tuple[sp.csr_array, Floats, Floats, Ints]:
+    """(matrix, lower, upper, positions of soft rows); rows of one node that stand in several leaves stand once."""
+    last, n_nodes = len(tree.branches), len(leaves) + 1
+    step = tree.known()
+    families: dict[str, int] = {}
+    for model in models:
+        for rows in model.constraints.values():
+            families.setdefault(rows.name, len(families))
+    blocks, keys, lows, highs, softs = [], [], [], [], []
+    for leaf, model, at in zip(leaves, models, place, strict=True):
+        groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
+        for rows in model.constraints.values():
+            live = np.flatnonzero(rows.index.ravel() >= 0)
+            block = sp.csr_array(rows.matrix @ at)
+            deepest, _ = _deepest(block, stage, None)
+            if "quarter" in rows.axes:
+                position = list(rows.axes).index("quarter")
+                quarter = np.unravel_index(live, rows.index.shape)[position]
+                deepest = np.maximum(deepest, step[quarter])
+            keys.append(((families[rows.name] * 10_000_000 + live) * (last + 1) + deepest) * n_nodes + groups[deepest])
+            blocks.append(block)
+            lows.append(rows.lower)
+            highs.append(rows.upper)
+            soft = np.full(live.size, rows.name.startswith(SOFT))
+            if rows.name == "stock":
+                row = np.repeat(np.arange(live.size), np.diff(block.indptr))
+                early = np.full(live.size, last)
+                np.minimum.at(early, row, stage[block.indices])
+                soft = early < deepest
+            softs.append(soft)
+    key = np.concatenate(keys)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    low, high = np.full(first.size, -np.inf), np.full(first.size, np.inf)
+    np.maximum.at(low, inverse, np.concatenate(lows))
+    np.minimum.at(high, inverse, np.concatenate(highs))
+    matrix = sp.csr_array(sp.csr_array(sp.vstack(blocks))[first])
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix, low, high, np.flatnonzero(np.concatenate(softs)[first])
+
+
+def _deepest(matrix: sp.csr_array, stage: Ints, node: Ints | None) -> tuple[Ints, Ints]:
+    """Stage of each row's latest decision, and its node."""
+    deepest = np.zeros(matrix.shape[0], dtype=np.int64)
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    np.maximum.at(deepest, row, stage[matrix.indices])
+    at = np.zeros_like(deepest)
+    if node is not None:
+        is_last = stage[matrix.indices] == deepest[row]
+        at[row[is_last]] = node[matrix.indices[is_last]]
+    return deepest, at

@@ -1,0 +1,193 @@
+"""A tree of what may happen: branches at quarters, outcomes with probabilities, and who knows what when.
+
+A leaf is one path of outcomes through all branches. Its inputs are the central ones until the first branch and follow
+its outcomes from there on. Two leaves are told apart only from the branch on at which their outcomes differ, so what
+is decided before is one decision for both. An order is decided ``lead`` quarters before it is accepted.
+
+    outcome of a branch at quarter b, from b on:   demand x factor;  purchase prices x factor;
+                                                   what was to come in quarter q >= b comes in q + late
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.plan.inputs import PlanInputs
+
+Ints = npt.NDArray[np.int64]
+
+ORDERS = {"add": "offer", "energise": "site"}
+"""Decisions that are made ahead of the quarter they stand in, and the axis their lead goes by."""
+AT_THE_END = ("kept",)
+"""Decisions of the last quarter whatever quarter they stand in: what of an addition still stands then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one branch may bring.
+
+    Args:
+        name: as people say it, ``high demand, late``.
+        probability: given that the branch is reached; those of a branch add up to 1.
+        demand: (workload, quarter) factor, or one number.
+        prices: factor on the price of systems and buildings that are bought.
+        late: (offer), (site) and (commitment) quarters by which deliveries, connections and due dates move.
+    """
+
+    name: str
+    probability: float
+    demand: xr.DataArray | float = 1.0
+    prices: float = 1.0
+    late_offer: Ints | None = None
+    late_site: Ints | None = None
+    late_commitment: Ints | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A quarter in which one of several outcomes is learned, before anything of that quarter is decided."""
+
+    quarter: str
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """One path through the tree: the outcome taken at each branch, its probability and its inputs."""
+
+    path: tuple[int, ...]
+    name: str
+    probability: float
+    inputs: PlanInputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """Branches in order of time over central inputs; ``lead`` gives quarters from order to acceptance by family.
+
+    Raises ValueError with a sentence where branches do not run forward within the horizon or probabilities do not
+    add up to 1.
+    """
+
+    inputs: PlanInputs
+    branches: tuple[Branch, ...]
+    lead: dict[str, Ints]
+
+    def __post_init__(self) -> None:
+        """Checks order and probabilities."""
+        quarters = self.inputs.quarters
+        for branch in self.branches:
+            if branch.quarter not in quarters[1:]:
+                raise ValueError(
+                    f"a branch at {branch.quarter} tells nothing apart: the horizon runs from {quarters[0]} to "
+                    f"{quarters[-1]}, and a branch lies after its first quarter"
+                )
+            total = sum(outcome.probability for outcome in branch.outcomes)
+            if abs(total - 1.0) > 1e-9:
+                raise ValueError(f"the probabilities of the branch at {branch.quarter} add up to {total:.6g}, not 1")
+        places = self.places
+        if any(later <= earlier for earlier, later in itertools.pairwise(places)):
+            raise ValueError("branches run forward: " + ", ".join(branch.quarter for branch in self.branches))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Position of each branch's quarter."""
+        return tuple(self.inputs.quarters.index(branch.quarter) for branch in self.branches)
+
+    def leaves(self) -> tuple[Leaf, ...]:
+        """All paths, the last branch changing fastest."""
+        found = []
+        for path in itertools.product(*(range(len(branch.outcomes)) for branch in self.branches)):
+            taken = [branch.outcomes[i] for branch, i in zip(self.branches, path, strict=True)]
+            inputs = self.inputs
+            for place, outcome in zip(self.places, taken, strict=True):
+                inputs = follow(inputs, place, outcome)
+            found.append(Leaf(
+                path=path, name=" > ".join(outcome.name for outcome in taken) or "as planned",
+                probability=float(np.prod([outcome.probability for outcome in taken])), inputs=inputs,
+            ))  # fmt: skip
+        return tuple(found)
+
+    def known(self) -> Ints:
+        """(quarter) branches known in each quarter."""
+        quarters = np.arange(len(self.inputs.quarters))
+        return np.asarray((quarters[:, None] >= np.array(self.places, dtype=np.int64)).sum(axis=1), dtype=np.int64)
+
+    def group(self, path: Sequence[int], stage: int) -> int:
+        """Number of the node a leaf passes through after ``stage`` branches."""
+        number = 0
+        for branch, taken in zip(self.branches[:stage], path[:stage], strict=True):
+            number = number * len(branch.outcomes) + taken
+        return number
+
+    def order_of(self, family: str, path: Sequence[int]) -> tuple[Ints, Ints]:
+        """Which order arrives when, on one path: ((row, quarter) quarter it was meant for, -1 for none; its stage).
+
+        An order is placed ``lead`` before the quarter it is meant for. What was placed before a branch that brings
+        delay, for a quarter from the branch on, comes ``late`` quarters after it was meant to; so nothing arrives in
+        the first ``late`` quarters, and what is ordered knowing of the delay comes behind what was ordered before.
+        """
+        axis, lead, n = ORDERS[family], self.lead[family], len(self.inputs.quarters)
+        meant = np.tile(np.arange(n, dtype=np.int64), (lead.size, 1))
+        for row in range(lead.size):
+            for quarter in range(n):
+                meant[row, quarter] = self._meant(axis, path, row, quarter, int(lead[row]))
+        placed = meant - lead[:, None]
+        stage = (placed[:, :, None] >= np.array(self.places, dtype=np.int64)).sum(axis=2)
+        return meant, np.asarray(stage, dtype=np.int64)
+
+    def _meant(self, axis: str, path: Sequence[int], row: int, quarter: int, lead: int) -> int:
+        for place, branch, taken in reversed(list(zip(self.places, self.branches, path, strict=True))):
+            rows = getattr(branch.outcomes[taken], f"late_{axis}")
+            late = int(rows[row]) if rows is not None else 0
+            if late and place <= quarter < place + late + lead + (lead == 0):
+                if quarter < place + late:
+                    return -1
+                quarter -= late
+        return quarter
+
+
+def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
+    """Inputs that take an outcome from the quarter at ``place`` on.
+
+    What is late moves by its quarters: the connection of a site, the first quarter of an offer and its minimum take,
+    the dates of a commitment. A vendor's supply does not shrink.
+    """
+    n = len(d.quarters)
+    after = xr.DataArray((np.arange(n) >= place).astype(float), dims="quarter", coords={"quarter": list(d.quarters)})
+
+    def scaled(values: xr.DataArray, factor: xr.DataArray | float) -> xr.DataArray:
+        changed: xr.DataArray = (values * (1.0 + after * (factor - 1.0))).transpose(*values.dims)
+        return changed
+
+    def moved(values: xr.DataArray, late: Ints | None, first: float | None) -> xr.DataArray:
+        """Rows of (row, quarter) moved; in the gap stands what stood before, or ``first``."""
+        if late is None or not late.any():
+            return values
+        table = np.array(values.values, dtype=float)
+        for row, k in enumerate(late.tolist()):
+            for quarter in range(n - 1, place - 1, -1) if k else ():
+                source = quarter - k
+                if source >= place:
+                    table[row, quarter] = values.values[row, source]
+                else:
+                    table[row, quarter] = values.values[row, place - 1] if first is None else first
+        return values.copy(data=table)
+
+    take = moved(d.stock_min_mw, outcome.late_offer, None)
+    return replace(
+        d,
+        demand=scaled(d.demand, outcome.demand),
+        capex_musd_per_mw=scaled(d.capex_musd_per_mw, outcome.prices),
+        energise_musd_per_mw=scaled(d.energise_musd_per_mw, outcome.prices),
+        add_max_mw=moved(d.add_max_mw, outcome.late_offer, 0.0),
+        stock_min_mw=take.where(take < d.stock_min_mw, d.stock_min_mw),
+        connection_mw=moved(d.connection_mw, outcome.late_site, None),
+        commitment_mw=moved(d.commitment_mw, outcome.late_commitment, None),
+    )

@@ -1,0 +1,62 @@
+"""What a scenario may say about the unknown: when something is learned, what it may be, and how likely that is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gigawatt.study.written import Block, Date, Name, Number, Seconds, Share
+
+
+class State(Block):
+    """One way a factor may go at a branch.
+
+    ``demand`` moves every class within the range of its own figures, ``scale_demand`` moves classes by a number;
+    ``price`` scales what is bought. ``late`` is by how much the named sites, systems and commitments are late.
+    """
+
+    name: Name
+    probability: Share
+    demand: Literal["low", "high"] | None = None
+    scale_demand: dict[Name, Number] = Field(default_factory=dict)
+    price: Number | None = None
+    late: Seconds | None = None
+    late_sites: tuple[Name, ...] = ()
+    late_systems: tuple[str, ...] = ()
+    late_commitments: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _said(self) -> State:
+        named = self.late_sites or self.late_systems or self.late_commitments
+        if bool(named) != (self.late is not None):
+            raise ValueError(
+                f"'{self.name}' needs both: late, for example 6 months, and what is late (late_sites, ...)"
+            )
+        return self
+
+
+class Factor(Block):
+    """Something unknown, in states whose probabilities add up to 1. Factors are independent."""
+
+    name: Name
+    states: Annotated[tuple[State, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Factor:
+        total = sum(state.probability.value for state in self.states)
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"'{self.name}': the probabilities of its states add up to {total:.4g}, not 1")
+        return self
+
+
+class Uncertainty(Block):
+    """Branches, factors, and how long before its quarter an order is placed.
+
+    At every branch each factor goes one of its ways. Blank ``branches`` and ``factors`` take the default tree.
+    """
+
+    branches: tuple[Date, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    order_lead: Seconds | None = None
+    building_lead: Seconds | None = None

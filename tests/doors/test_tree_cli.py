@@ -1,0 +1,54 @@
+"""``gigawatt tree`` as people and scripts meet it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gigawatt.plan.decompose import Decomposition
+from tests.doors.inside import called, refused
+
+SMALL = ("tree", "neocloud", "--branches", "2027Q4", "--workers", "1", "--regret", "2")
+
+
+def test_json_alone() -> None:
+    code, out, error = called(*SMALL, "--cvar", "0.5:0.5", "--json")
+    body = json.loads(out)
+    assert code == 0
+    assert body["branches"] == ["2027Q4"] and len(body["leaves"]) == 4 and len(body["regret"]) == 4
+    assert body["gap_frac"] <= 0.005 and body["violation"] < 1e-5
+    assert body["foresight_usd"] <= body["upper_usd"] and body["evpi_usd"][0] <= body["evpi_usd"][1]
+    assert "round 1: between" in error
+
+
+def test_tables_and_a_picture_for_people(tmp_path: Path) -> None:
+    code, out, _ = called(*SMALL, "--figure", str(tmp_path / "fan.html"))
+    assert code == 0
+    assert "high demand, late" in (tmp_path / "fan.html").read_text(encoding="utf-8")
+    for text in ("What may happen", "Regret of other orders", "Value of perfect information", "stochastic solution"):
+        assert text in out
+
+
+def test_a_search_that_is_stopped_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Decomposition._minimum
+    rounds = []
+
+    def stopped(self: Decomposition) -> object:
+        rounds.append(1)
+        if len(rounds) > 2:
+            raise KeyboardInterrupt
+        return asked(self)
+
+    monkeypatch.setattr(Decomposition, "_minimum", stopped)
+    code, out, error = called(*SMALL, "--gap", "0%")
+    assert code == 0 and "What may happen" in out
+    assert "Stopped: the best plan so far costs" in error and "no plan costs less than" in error
+
+
+def test_refusals() -> None:
+    assert "--gap is 'much'; write a share, for example 0.5% or 0.005" in refused(*SMALL[:2], "--gap", "much")
+    assert "--cvar is '0.9'; write LEVEL:WEIGHT" in refused(*SMALL[:2], "--cvar", "0.9")
+    assert "--cvar is '1:0.5': the level of the tail is 1" in refused(*SMALL[:2], "--cvar", "1:0.5")
+    assert "a branch at 1999Q1 tells nothing apart" in refused(*SMALL[:2], "--branches", "1999Q1")

@@ -1,0 +1,251 @@
+"""Plans under uncertainty, against closed forms, against the tree as one problem, and under the laws of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.decompose import Decomposition
+from gigawatt.plan.extensive import Extensive, extensive
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.recourse import Executor, Processes
+from gigawatt.plan.tail import Tail, cvar
+from gigawatt.plan.tree import Branch, Outcome, Tree
+from gigawatt.plan.whole import solve_whole
+from tests.unit.plan.tiny import by, grid, solved, tiny
+
+FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
+TWO = ["a", "b"]
+
+
+def near(value: float, tolerance: float = 1e-6) -> object:
+    return pytest.approx(value, rel=tolerance, abs=tolerance)
+
+
+def tree(inputs: PlanInputs, *branches: Branch, lead: int = 0) -> Tree:
+    leads = {"add": np.full(inputs.initial_mw.size, lead), "energise": np.full(len(inputs.sites), lead)}
+    return Tree(inputs=inputs, branches=branches, lead=leads)
+
+
+def demands(quarter: str, *rows: tuple[float, float], **more: object) -> Branch:
+    outcomes = [Outcome(name=f"x{f:g}", probability=p, demand=f, **more) for p, f in rows]  # type: ignore[arg-type]
+    return Branch(quarter=quarter, outcomes=tuple(outcomes))
+
+
+@contextmanager
+def opened(whole: Extensive, tail: Tail | None = None, executor: Executor | None = None) -> Iterator[Decomposition]:
+    with Decomposition(whole, tail=tail, executor=executor) as search:
+        yield search
+
+
+def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9) -> float:
+    with opened(whole, tail) as search:
+        found = search.run(gap=gap)
+    assert whole.violation(found.x) < 1e-5
+    assert tail is not None or found.upper == near(float(whole.probability @ whole.costs(found.x)))
+    return found.upper
+
+
+def newsvendor(price: float, penalty: float, rows: list[tuple[float, float]], lead: int = 1) -> Tree:
+    """One MW serves one unit; bought at ``price`` before demand is known, and what is missing costs ``penalty``."""
+    inputs = tiny(
+        demand=[[[0.0, 1.0]]], capex_musd_per_mw=grid("offer", ["a"], price),
+        unmet_musd=grid("workload", ["work"], penalty), opening_cash_musd=1e9,
+    )  # fmt: skip
+    return tree(inputs, demands("2027Q2", *rows), lead=lead)
+
+
+def closed_form(price: float, penalty: float, rows: list[tuple[float, float]]) -> float:
+    """min_q price q + penalty E[(D - q)+]; the least is at one of the demands or at zero."""
+    return min(price * q + penalty * sum(p * max(0.0, d - q) for p, d in rows) for q in [0.0, *(d for _, d in rows)])
+
+
+def test_newsvendor() -> None:
+    # ordered at 2 before demand of 4, 10 or 20 is known, 5 for what is missing: the quantile 1 - 2/5 = 0.6 is 10:
+    # 20 + 5 x 0.3 x 10 = 35. Ordered knowing demand: 2 x (0.3 x 4 + 0.4 x 10 + 0.3 x 20) = 22.4
+    rows = [(0.3, 4.0), (0.4, 10.0), (0.3, 20.0)]
+    whole = extensive(newsvendor(2.0, 5.0, rows))
+    assert solve_whole(whole).upper == near(35.0)
+    assert cost_of(whole) == near(35.0)
+    with opened(whole) as search:
+        found = search.run(gap=1e-9)
+        assert search.lower_bound == near(22.4)
+    assert whole.plan(found.x, 0)[whole.models[0].variables["add"].columns[0, 1]] == near(10.0)
+
+
+def test_ordered_after_the_branch_everything_is_known() -> None:
+    rows = [(0.3, 4.0), (0.4, 10.0), (0.3, 20.0)]
+    assert cost_of(extensive(newsvendor(2.0, 5.0, rows, lead=0))) == near(22.4)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    price=st.floats(0.5, 5.0), penalty=st.floats(6.0, 20.0),
+    demand=st.lists(st.integers(1, 30), min_size=2, max_size=4, unique=True), weight=st.floats(0.0, 1.0),
+)  # fmt: skip
+def test_newsvendor_and_the_laws_of_value(price: float, penalty: float, demand: list[int], weight: float) -> None:
+    """Foresight <= the plan <= the plan for the mean; with a tail too."""
+    rows = [(1.0 / len(demand), float(d)) for d in demand]
+    whole = extensive(newsvendor(price, penalty, rows))
+    best = closed_form(price, penalty, rows)
+    assert cost_of(whole) == near(best, 1e-5)
+    mean = sum(p * d for p, d in rows)
+    assert best <= price * mean + penalty * sum(p * max(0.0, d - mean) for p, d in rows) + 1e-9
+    tail = Tail(level=0.6, weight=weight)
+    with opened(whole, tail) as search:
+        found = search.run(gap=1e-8)
+        assert search.lower_bound <= found.upper + 1e-6
+    assert found.upper == near(solve_whole(whole, tail=tail).upper, 1e-5)
+    at = whole.columns[0][whole.models[0].variables["add"].columns[0]]
+    with opened(whole) as search:
+        held = search.run(gap=1e-8, fixed=(at, np.array([0.0, mean])))
+    assert held.upper == near(price * mean + penalty * sum(p * max(0.0, d - mean) for p, d in rows), 1e-5)
+
+
+def test_tail_in_closed_form() -> None:
+    # all weight on the worst 30 %: demand of 20 alone counts, so 20 are ordered: 40
+    rows = [(0.3, 4.0), (0.4, 10.0), (0.3, 20.0)]
+    whole = extensive(newsvendor(2.0, 5.0, rows))
+    tail = Tail(level=0.7, weight=1.0)
+    assert solve_whole(whole, tail=tail).upper == near(40.0)
+    assert cost_of(whole, tail) == near(40.0)
+    assert cvar(np.array([1.0, 2.0, 10.0]), np.array([0.5, 0.4, 0.1]), 0.8) == near(6.0)
+    assert cvar(np.array([1.0, 3.0]), np.array([0.5, 0.5]), 0.0) == near(2.0)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(-50.0, 50.0)), min_size=1, max_size=6), st.floats(0.0, 0.99))
+def test_the_tail_lies_between_mean_and_worst(rows: list[tuple[float, float]], level: float) -> None:
+    p = np.array([row[0] for row in rows]) / sum(row[0] for row in rows)
+    cost = np.array([row[1] for row in rows])
+    assert float(p @ cost) - 1e-9 <= cvar(cost, p, level) <= cost.max() + 1e-9
+
+
+def three_stages(lead: int = 1, late: int = 0) -> Tree:
+    """Two offers, growing demand, rented b for a quarter at a time; two branches, the second also of lateness."""
+    inputs = tiny(
+        offers=TWO, quarters=FOUR, demand=[[[4.0, 6.0, 9.0, 12.0]]],
+        capex_musd_per_mw=grid("offer", TWO, [[5.0] * 4, [0.0] * 4], FOUR),
+        hold_musd_per_mw=grid("offer", TWO, [[0.1] * 4, [2.2] * 4], FOUR),
+        term_quarters=by("offer", TWO, [20, 1]).astype(int), salvage_musd_per_mw=grid("offer", TWO, [[1.0], [0.0]], FOUR),
+        unmet_musd=grid("workload", ["work"], 9.0, FOUR), opening_cash_musd=30.0,
+        gap_musd=by("quarter", list(FOUR), [0.4, 0.3, 0.2, 0.1]),
+    )  # fmt: skip
+    on_time, behind = np.zeros(2, dtype=np.int64), np.full(2, late, dtype=np.int64)
+    second = tuple(
+        Outcome(name=f"x{f:g} {k.max()}", probability=p, demand=f, late_offer=k)
+        for f, p, k in ((1.5, 0.25, on_time), (0.5, 0.25, on_time), (1.5, 0.25, behind), (0.5, 0.25, behind))
+    )
+    return tree(inputs, demands("2027Q2", (0.4, 1.6), (0.6, 0.7)), Branch(quarter="2027Q3", outcomes=second), lead=lead)
+
+
+@pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 0), (1, 1), (2, 1)])
+@pytest.mark.parametrize("tail", [Tail(), Tail(level=0.8, weight=0.5)])
+def test_three_stages_equal_the_tree_as_one_problem(lead: int, late: int, tail: Tail) -> None:
+    whole = extensive(three_stages(lead, late))
+    exact = solve_whole(whole, tail=tail)
+    assert whole.violation(exact.x) < 1e-6
+    assert cost_of(whole, tail, 1e-8) == near(exact.upper)
+
+
+def test_what_is_decided_before_a_branch_is_one_decision() -> None:
+    whole = extensive(three_stages(lead=1))
+    with opened(whole) as search:
+        found = search.run(gap=1e-8)
+    adds = [whole.plan(found.x, i)[model.variables["add"].columns] for i, model in enumerate(whole.models)]
+    for one, first in zip(adds, whole.leaves, strict=True):
+        for other, second in zip(adds, whole.leaves, strict=True):
+            # accepted until 2027Q2 is ordered before the first branch, until 2027Q3 before the second
+            same = 2 if first.path[0] != second.path[0] else 3 if first.path[1] != second.path[1] else 4
+            assert np.array_equal(one[:, :same], other[:, :same])
+    stocks = np.array([whole.plan(found.x, i)[m.variables["stock"].columns] for i, m in enumerate(whole.models)])
+    assert np.ptp(stocks[:, :, 3], axis=0).max() > 0.1  # and afterwards they part
+
+
+def test_what_is_late_is_pushed() -> None:
+    whole = extensive(three_stages(lead=1, late=1))
+    on_time, late = (whole.models[i].variables["add"].columns for i in (0, 2))
+    assert (late[:, 2] == -1).all()  # nothing arrives in the quarter of the branch
+    # what was meant for it comes one later
+    assert (whole.columns[2][late[:, 3]] == whole.columns[0][on_time[:, 2]]).all()
+
+
+def test_a_certain_tree_is_the_plan() -> None:
+    inputs = three_stages().inputs
+    whole = extensive(tree(inputs, demands("2027Q3", (1.0, 1.0)), lead=1))
+    assert cost_of(whole) == near(solved(inputs).objective_musd)
+
+
+def test_laws_of_foresight_and_of_the_mean() -> None:
+    plan = three_stages()
+    whole = extensive(plan)
+    with opened(whole) as search:
+        found = search.run(gap=1e-8)
+        central = solved(plan.inputs)
+        model = whole.models[0]
+        columns = whole.columns[0][model.variables["add"].columns[:, :2]].ravel()
+        held = search.run(gap=1e-8, fixed=(columns, central.value("add").values[:, :2].ravel()))
+        again = search.run(gap=1e-8)
+        assert search.lower_bound <= found.upper + 1e-6 <= held.upper + 2e-6
+    assert again.upper == near(found.upper)
+
+
+def test_processes_give_what_one_process_gives() -> None:
+    whole = extensive(three_stages(lead=1, late=1))
+    with opened(whole) as search:
+        one = search.run(gap=1e-8)
+    with opened(whole, executor=Processes(2)) as search:
+        two = search.run(gap=1e-8)
+    assert np.array_equal(one.x, two.x)
+    assert [(r.lower, r.upper) for r in one.rounds] == [(r.lower, r.upper) for r in two.rounds]
+
+
+def test_bounds_close_in_and_a_search_that_stops_keeps_them() -> None:
+    whole = extensive(three_stages())
+    with opened(whole) as search:
+        found = search.run(gap=1e-8)
+        lower, upper = [r.lower for r in found.rounds], [r.upper for r in found.rounds]
+        assert lower == sorted(lower) and upper == sorted(upper, reverse=True)
+        assert found.ended == "gap"
+    with opened(whole) as search:
+        short = search.run(gap=1e-8, most_rounds=1)
+        assert short.ended == "rounds" and short.lower <= found.upper <= short.upper + 1e-6
+
+        def impatient(_: str) -> None:
+            raise KeyboardInterrupt
+
+        stopped = search.run(gap=-1.0, say=impatient)
+        assert stopped.ended == "interrupted" and stopped.lower <= found.upper + 1e-6 <= stopped.upper + 2e-6
+        assert whole.violation(stopped.x) < 1e-5
+
+
+def test_a_broken_plan_is_seen() -> None:
+    whole = extensive(three_stages())
+    found = solve_whole(whole)
+    broken = found.x.copy()
+    broken[np.argmax(broken)] += 1.0
+    assert whole.violation(broken) > 1e-3
+
+
+def test_refusals() -> None:
+    inputs = three_stages().inputs
+    with pytest.raises(ValueError, match="tells nothing apart: the horizon runs from 2027Q1 to 2027Q4"):
+        tree(inputs, demands("2027Q1", (1.0, 1.0)))
+    with pytest.raises(ValueError, match=r"add up to 0\.9, not 1"):
+        tree(inputs, demands("2027Q2", (0.4, 1.0), (0.5, 2.0)))
+    with pytest.raises(ValueError, match="branches run forward: 2027Q3, 2027Q2"):
+        tree(inputs, demands("2027Q3", (1.0, 1.0)), demands("2027Q2", (1.0, 1.0)))
+    with pytest.raises(ValueError, match="the level of the tail is 1"):
+        Tail(level=1.0)
+    with pytest.raises(ValueError, match="the weight of the tail is 2"):
+        Tail(weight=2.0)
+    # an offer that can deliver nothing under a firm gigawatt of connection: nothing can be done in any leaf
+    none = replace(inputs, energised_initial_mw=by("site", ["hall"], [200.0]))
+    with pytest.raises(InfeasibleError, match=r"no plan meets the limits of 'x1\.6 > x1\.5 0'"):
+        cost_of(extensive(replace(three_stages(), inputs=none)))
