@@ -10,8 +10,11 @@ import pytest
 import xarray as xr
 
 from gigawatt.plan.algebra import lp_text
+from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.live import build
+from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.resale import Resale
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
 from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
@@ -35,6 +38,28 @@ def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
         credit_limit_musd=8.0, credit_rate=0.05, credit_spread=0.02, patience=by("workload", ["work"], [2]).astype(int),
     )  # fmt: skip
     golden("every_family.lp", lp_text(build(inputs)[0]))
+
+
+def test_lp_text_of_lumps_hosting_and_resale(golden: Golden) -> None:
+    one = {"site": ["hall"]}
+    hosting = Hosting(
+        sites=("hall",), classes=("air", "liquid"),
+        offer_class=xr.DataArray(["liquid"], dims="offer", coords={"offer": ["a"]}),
+        initial_mw=xr.DataArray([[2.0, 0.0]], dims=("site", "hosting"), coords=one | {"hosting": ["air", "liquid"]}),
+        fit_musd_per_mw=by("hosting", ["air", "liquid"], [0.0, 0.5]),
+        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=0.3, downtime=1),),
+    )  # fmt: skip
+    able = xr.DataArray([[[1.0]]], dims=("gang", "place", "offer"),
+                        coords={"gang": ["job"], "place": ["hall"], "offer": ["a"]})  # fmt: skip
+    lumps = Lumps(whole=True, hall_mw=by("site", ["hall"], [5.0]), opening_musd=by("site", ["hall"], [4.0]),
+                  gang_able=able)  # fmt: skip
+    worth = xr.DataArray([[1.0, 0.5]], dims=("offer", "age"), coords={"offer": ["a"], "age": [0, 1]})
+    inputs = tiny(
+        hosting=hosting, lumps=lumps, resale=Resale(share_frac=worth), gang_workload=("job",),
+        gang_mw=grid("gang", ["job"], [[0.0, 7.0]]),
+        gang_offer=xr.DataArray([[1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": ["a"]}),
+    )  # fmt: skip
+    golden("lumps.lp", lp_text(build(inputs)[0]))
 
 
 @pytest.mark.parametrize("name", bundled())
