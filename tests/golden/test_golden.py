@@ -10,8 +10,11 @@ import pytest
 import xarray as xr
 
 from gigawatt.plan.algebra import lp_text
+from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.live import build
+from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.resale import Resale
 from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
@@ -69,6 +72,28 @@ def test_lp_text_of_a_plan_with_speeds_survival_and_a_curve(golden: Golden) -> N
     speeds, survival, curve = two_speeds(1.5, paid=1.0), in_regions("ab", 0.8), on_a_curve(1.0, paid=1.0)
     texts = [lp_text(build(inputs)[0]) for inputs in (speeds, survival, curve)]
     golden("service.lp", "\n".join(texts))
+
+
+def test_lp_text_of_lumps_hosting_and_resale(golden: Golden) -> None:
+    one = {"site": ["hall"]}
+    hosting = Hosting(
+        sites=("hall",), classes=("air", "liquid"),
+        offer_class=xr.DataArray(["liquid"], dims="offer", coords={"offer": ["a"]}),
+        initial_mw=xr.DataArray([[2.0, 0.0]], dims=("site", "hosting"), coords=one | {"hosting": ["air", "liquid"]}),
+        fit_musd_per_mw=by("hosting", ["air", "liquid"], [0.0, 0.5]),
+        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=0.3, downtime=1),),
+    )  # fmt: skip
+    able = xr.DataArray([[[1.0]]], dims=("gang", "place", "offer"),
+                        coords={"gang": ["job"], "place": ["hall"], "offer": ["a"]})  # fmt: skip
+    lumps = Lumps(whole=True, hall_mw=by("site", ["hall"], [5.0]), opening_musd=by("site", ["hall"], [4.0]),
+                  gang_able=able)  # fmt: skip
+    worth = xr.DataArray([[1.0, 0.5]], dims=("offer", "age"), coords={"offer": ["a"], "age": [0, 1]})
+    inputs = tiny(
+        hosting=hosting, lumps=lumps, resale=Resale(share_frac=worth), gang_workload=("job",),
+        gang_mw=grid("gang", ["job"], [[0.0, 7.0]]),
+        gang_offer=xr.DataArray([[1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": ["a"]}),
+    )  # fmt: skip
+    golden("lumps.lp", lp_text(build(inputs)[0]))
 
 
 @pytest.mark.parametrize("name", bundled())

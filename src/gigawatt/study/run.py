@@ -113,7 +113,7 @@ def run(
     figures |= {"mip_gap": live.mip_gap, "bound_usd": live.bound_musd * 1e6, "lumps": lump_rows(case, plan)}
     figures["orders"] = orders(case, plan)
     if rolled is not None:
-        figures["rolling"] = rolled
+        figures |= {"rolling": rolled, "bound_usd": rolled["full_foresight_bound_usd"]}
     asked = [f"mip_gap={mip_gap!r}", *([f"look_ahead={look_ahead}"] if look_ahead is not None else [])]
     digest = input_hash(chosen, catalog, [*case.events_on, *asked, *simulate])
     figures["solve_s"] = round(live.solve_s, 3)

@@ -16,7 +16,7 @@ def hosting(m: Model, d: PlanInputs, x: Decisions) -> None:
     if d.hosting is None or x.hosting is None:
         return
     h, fit, moved = d.hosting, x.hosting.fit, x.hosting.retrofit
-    m.add_rows("hosting_built", fit.sum("hosting") - x.energise.pick("site", h.sites), "==", 0.0)
+    m.add_rows("fit_total", fit.sum("hosting") - x.energise.pick("site", h.sites), "==", 0.0)
     for name in h.classes:
         of_class = d.facility_over_it * (h.offer_class == name).astype(float)
         load = (x.stock * of_class).group(d.offer_site, "site", d.sites).pick("site", h.sites)
