@@ -126,7 +126,7 @@ class PlanSession:
                 continue
             values = plan.value(name) if isinstance(plan, LivePlan) else plan[f"{name}_w"] / 1e6
             cells = self._columns(name, {}).sel(quarter=past)
-            pinned = values.sel(quarter=past).transpose(*cells.dims)
+            pinned = values.sel({dim: cells[dim].values for dim in cells.dims}).transpose(*cells.dims)
             self._set("lower", cells, pinned)
             self._set("upper", cells, pinned)
 

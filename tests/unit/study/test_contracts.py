@@ -12,6 +12,8 @@ import yaml
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.money import annuity_frac
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.plan.extract import extract
+from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.economics import discount_rate, rent_usd_per_w, rents_usd_per_w, revenue_share_usd, site_hold
 from gigawatt.study.inputs import plan_inputs
@@ -263,3 +265,14 @@ def test_power_stands_beside_what_was_published() -> None:
     assert rows["2027Q4"]["residual_gw"] == pytest.approx(5.8 - 12.0)
     assert (rows["2027Q4"]["low_gw"], rows["2027Q4"]["high_gw"]) == (8.0, 15.0)
     assert (rows["2026Q4"]["planned_gw"], rows["2026Q4"]["published_gw"]) == (3.0, None)
+
+
+def test_what_was_signed_stays_signed() -> None:
+    """A plan pinned to its own decisions, exits, options and cancellations among them, costs what it cost."""
+    session = PlanSession(plan_inputs(case_of(everything())))
+    live = session.solve()
+    once, plan = live.objective_musd, extract(live)
+    for until in ("2027Q4", "2028Q4"):
+        with session.trial():
+            session.fix(plan, until)
+            assert session.solve().objective_musd == pytest.approx(once, rel=1e-6)
