@@ -142,7 +142,7 @@ class PlanSession:
             else:
                 continue  # what is sold follows from what is retired
             cells = self._columns(name, {}).sel(quarter=past)
-            pinned = values.sel(quarter=past).transpose(*cells.dims)
+            pinned = values.sel({dim: cells[dim].values for dim in cells.dims}).transpose(*cells.dims)
             self._set("lower", cells, pinned)
             self._set("upper", cells, pinned)
 

@@ -20,7 +20,7 @@ from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.report.names import party_name
 from gigawatt.report.style import heading
-from gigawatt.report.tables import claim_text, quarter_rows, verdict_parts, verdict_tone, worth_rows
+from gigawatt.report.tables import claim_text, published_cells, quarter_rows, verdict_parts, verdict_tone, worth_rows
 from gigawatt.study.results import Results, manifest
 
 Claims = Sequence[Mapping[str, Any]]
@@ -172,7 +172,7 @@ def _power(results: Results) -> Section:
         anchors.remove("gw-by-site")
     if results.case.scenario.commitments:
         anchors.append("commitments")
-    drawn = _drawn(results, *anchors) + _quarters(results) + _figure(results, "packages")
+    drawn = _drawn(results, *anchors) + _quarters(results) + _published(results) + _figure(results, "packages")
     return "power", "Gigawatts and power", drawn + _orders(results)
 
 
@@ -199,6 +199,19 @@ def _quarters(results: Results) -> str:
         cells = [_amount(row[key], "W") for key in keys] + [_amount(row[key], "USD") for key in money]
         rows.append(f"<tr><td>{row['quarter']}</td>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>")
     return f"<details><summary>Figures by quarter</summary>{_table(heads, rows)}</details>"
+
+
+def _published(results: Results) -> str:
+    rows = results.summary.get("published", [])
+    if not rows:
+        return ""
+    heads = [("End of", False), ("Stands in the plan", True), ("Published", True), ("Range", False), ("Residual", True)]
+    heads.append(("What was published", False))
+    cells = [
+        "<tr>" + "".join(f"<td>{_text(text)}</td>" for text in published_cells(row)) + "</tr>" for row in rows
+    ]  # fmt: skip
+    lead = "Facility power of the plan; bases of published power are mostly not stated, and nothing is fitted to it."
+    return f'<h3>Beside what was published</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 
 
 def _amount(value: float, unit: str) -> str:

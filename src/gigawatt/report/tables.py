@@ -39,6 +39,7 @@ __all__ = [
     "list_rows",
     "list_table",
     "model_rows",
+    "published_cells",
     "published_table",
     "quarter_rows",
     "show",
@@ -134,13 +135,19 @@ def published_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = table_of([("end of", "left", 0), ("stands in the plan", "right", 0), ("published", "right", 0),
                       ("range", "left", 0), ("residual", "right", 0), ("what was published", "left", 1)])  # fmt: skip
     for row in rows:
-        wide = row["low_gw"] is not None and row["low_gw"] < row["high_gw"]
-        span = f"{row['low_gw']:.3g} to {row['high_gw']:.3g} GW" if wide else ""
-        cells = ("-" if row[key] is None else f"{row[key]:+.1f} GW" if key == "residual_gw" else f"{row[key]:.1f} GW"
-                 for key in ("planned_gw", "published_gw", "residual_gw"))  # fmt: skip
-        planned, published, residual = cells
-        add_row(table, (row["quarter"], planned, published, span, residual, row["what"]))
+        add_row(table, published_cells(row))
     return table
+
+
+def published_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str, str]:
+    """Quarter, what stands in the plan, what was published, its range, the residual and the name, as texts."""
+
+    def gw(key: str, form: str = ".1f") -> str:
+        return "-" if row[key] is None else f"{0.0 if abs(row[key]) < 0.05 else row[key]:{form}} GW"
+
+    wide = row["low_gw"] is not None and row["low_gw"] < row["high_gw"]
+    span = f"{row['low_gw']:.3g} to {row['high_gw']:.3g} GW" if wide else ""
+    return row["quarter"], gw("planned_gw"), gw("published_gw"), span, gw("residual_gw", "+.1f"), row["what"]
 
 
 def _quarter_table(results: Results) -> Table:

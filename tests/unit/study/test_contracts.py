@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ import yaml
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.money import annuity_frac
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.plan.extract import extract
+from gigawatt.plan.session import PlanSession
+from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.economics import discount_rate, rent_usd_per_w, rents_usd_per_w, revenue_share_usd, site_hold
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 from gigawatt.study.rights import rights_costs
 from gigawatt.study.run import run
-from gigawatt.study.scenario import BUNDLED, Scenario
+from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
 
 STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
 
@@ -228,3 +233,46 @@ def test_deposits_go_to_the_landlord_and_are_worth_something_at_the_end() -> Non
     assert np.abs(cash.to_numpy() - found.plan["cash_usd"].values).max() < 1.0
     back = plan_inputs(found.case).site_salvage_musd_per_mw.sel(site="hall")
     assert float(back[0]) == pytest.approx(1.2 * (1 + discount_rate(found.case)) ** -21, rel=1e-3)
+
+
+def test_doubling_all_money_of_all_contracts_doubles_the_objective() -> None:
+    inputs = plan_inputs(case_of(everything()))
+    terms = inputs.terms
+    assert terms.rents and terms.takes and terms.options and terms.leases and terms.warrants
+    assert terms.exit_musd_per_mw is not None and terms.cancel_musd_per_mw is not None
+
+    def twice(block: Any) -> Any:
+        money = {f.name: getattr(block, f.name) * 2.0 for f in fields(block) if "musd" in f.name}
+        return replace(block, **money)
+
+    doubled = replace(twice(inputs), credit_limit_musd=inputs.credit_limit_musd * 2, gap_musd=inputs.gap_musd)
+    doubled = replace(doubled, terms=replace(
+        terms, rents=twice(terms.rents), takes=twice(terms.takes), options=twice(terms.options),
+        leases=twice(terms.leases), warrants=twice(terms.warrants), exit_musd_per_mw=terms.exit_musd_per_mw * 2,
+        cancel_musd_per_mw=terms.cancel_musd_per_mw * 2,
+    ))  # fmt: skip
+    once = solve(open_plan(inputs)).objective_musd
+    assert solve(open_plan(doubled)).objective_musd == pytest.approx(2 * once, rel=1e-6)
+
+
+def test_power_stands_beside_what_was_published() -> None:
+    # OpenAI's 1.9 GW at the end of 2025 and 12 GW planned for 2027, of the catalogue; 5.8 GW stand in a plan of 2026 on
+    case = resolve(load_scenario("renegotiated"), load_catalog())
+    rows = {row["quarter"]: row for row in beside_published(case, {"2026Q4": 3.0, "2027Q4": 5.8}, 1.9)}
+    assert [rows[q]["published_gw"] for q in ("2023Q4", "2024Q4", "2025Q4")] == pytest.approx([0.2, 0.6, 1.9])
+    assert rows["2025Q4"]["residual_gw"] == pytest.approx(0.0)
+    assert rows["2023Q4"]["planned_gw"] is None
+    assert rows["2027Q4"]["residual_gw"] == pytest.approx(5.8 - 12.0)
+    assert (rows["2027Q4"]["low_gw"], rows["2027Q4"]["high_gw"]) == (8.0, 15.0)
+    assert (rows["2026Q4"]["planned_gw"], rows["2026Q4"]["published_gw"]) == (3.0, None)
+
+
+def test_what_was_signed_stays_signed() -> None:
+    """A plan pinned to its own decisions, exits, options and cancellations among them, costs what it cost."""
+    session = PlanSession(plan_inputs(case_of(everything())))
+    live = session.solve()
+    once, plan = live.objective_musd, extract(live)
+    for until in ("2027Q4", "2028Q4"):
+        with session.trial():
+            session.fix(plan, until)
+            assert session.solve().objective_musd == pytest.approx(once, rel=1e-6)
