@@ -164,7 +164,7 @@ def plain_software(case: Case) -> Case:
 
 
 def curve(case: Case, scales: Sequence[float], without: str | None = None) -> list[Point]:
-    """Points of a case at factors, each solved on from the one before."""
+    """Points of a case at factors, each solved on from the one before; of a system left out none is added."""
     inputs = plan_inputs(case)
     if without is not None:
         gone = inputs.offer_system == without
