@@ -231,16 +231,18 @@ def software_gain(case: Case, row: ClassCase) -> Floats:
     return gain
 
 
+def lane_rate(case: Case, lane: Lane) -> Floats:
+    """Work done a watt at work in each quarter: token/s or FLOP/s per W."""
+    if lane.point is None:
+        per_j = work_per_j(case, lane.offer.system.id, lane.row.id)
+    else:
+        use = case.scenario.policy.fleet_use
+        per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
+    return per_j * software_gain(case, lane.row)
+
+
 def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
-    use = case.scenario.policy.fleet_use
-    rows = []
-    for lane in lanes:
-        scale = 1e-12 if lane.row.workload.kind == "training" else 1.0
-        if lane.point is None:
-            per_j = work_per_j(case, lane.offer.system.id, lane.row.id)
-        else:
-            per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
-        rows.append(per_j * scale * software_gain(case, lane.row))
+    rows = [lane_rate(case, lane) * (1e-12 if lane.row.workload.kind == "training" else 1.0) for lane in lanes]
     return xr.DataArray(
         np.reshape(rows, (len(lanes), len(quarters))), dims=("lane", "quarter"),
         coords={"lane": [lane.label for lane in lanes], "quarter": quarters},

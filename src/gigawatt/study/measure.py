@@ -23,6 +23,8 @@ from gigawatt.study.economics import (
     site_hold,
     work_energy_usd_per_w,
 )
+from gigawatt.study.inputs import lane_rate
+from gigawatt.study.lanes import lanes_of, speeds_of
 from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
 
@@ -165,7 +167,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
         "published": beside_published(case, _series(labels, stands_gw), float(stood.sum()) / 1e9),
-    }
+    } | ({"speed_share": speeds} if (speeds := speed_share(case, plan)) else {})
 
 
 def _series(labels: tuple[str, ...], values: Floats) -> dict[str, float]:
@@ -198,6 +200,23 @@ def low_latency_share(case: Case, plan: xr.Dataset) -> float:
     sram = np.array([kinds[str(p)] == "sram" for p in used["lane_pool"].values], dtype=bool)
     whole = float(used.values[inference].sum())
     return float(used.values[inference & sram].sum()) / whole if whole > 0 else 0.0
+
+
+def speed_share(case: Case, plan: xr.Dataset) -> dict[str, dict[str, float]]:
+    """Share of the tokens of the last four quarters served at each tier, by class with tiers; "0" is its own speed."""
+    found: dict[str, dict[str, float]] = {}
+    lanes = lanes_of(case) if any(speeds_of(row) for row in case.classes) else []
+    work = daily_mean(case, plan["assign_w"]).isel(quarter=slice(-4, None)).transpose("lane", "quarter").values
+    for row in case.classes:
+        if not speeds_of(row):
+            continue
+        tokens = {f"{speed:g}": 0.0 for speed in (0.0, *(tier.speed.value for tier in speeds_of(row)))}
+        for index, lane in enumerate(lanes):
+            if lane.row.id == row.id:
+                tokens[f"{lane.speed:g}"] += float((work[index] * lane_rate(case, lane)[-4:]).sum())
+        whole = sum(tokens.values())
+        found[row.id] = {speed: value / whole if whole > 0 else 0.0 for speed, value in tokens.items()}
+    return found
 
 
 def unmet_share(case: Case, plan: xr.Dataset) -> float:

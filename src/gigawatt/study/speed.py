@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
-from gigawatt.plan.extract import extract
+from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
 from gigawatt.study.inputs import plan_inputs
@@ -163,7 +164,7 @@ def plain_software(case: Case) -> Case:
 
 
 def curve(case: Case, scales: Sequence[float], without: str | None = None) -> list[Point]:
-    """Points of a case at factors, each solved on from the one before."""
+    """Points of a case at factors, each solved on from the one before; of a system left out none is added."""
     inputs = plan_inputs(case)
     if without is not None:
         gone = inputs.offer_system == without
@@ -188,13 +189,13 @@ def curve(case: Case, scales: Sequence[float], without: str | None = None) -> li
 
 def _point(case: Case, session: PlanSession, scale: float) -> Point:
     plan = session.solve()
-    found = extract(plan).isel(quarter=slice(-LAST, None))
+    found = _at_the_end(plan)
     inference = {row.id for row in case.classes if row.workload.kind == "inference"}
     is_inference = np.array([str(name) in inference for name in found["lane_workload"].values])
     pool_system = {offer.pool: offer.system.id for offer in case.offers}
     systems = np.array([pool_system[str(name)] for name in found["lane_pool"].values])
     at_work = daily_mean(case, found["assign_w"]).transpose("lane", "quarter")
-    rate = session.inputs.rate.isel(quarter=slice(-LAST, None)).transpose("lane", "quarter").values
+    rate = plan.inputs.rate.isel(quarter=slice(-LAST, None)).transpose("lane", "quarter").values
     tokens = (at_work.values * rate).mean(axis=1)
     power = at_work.values.mean(axis=1)
     usd = lane_cost_usd(case, found).values.mean(axis=1)
@@ -211,3 +212,18 @@ def _point(case: Case, session: PlanSession, scale: float) -> Point:
         scale=float(scale), tokens_per_s=by_system(tokens), power_w=by_system(power), spending_usd=by_system(usd),
         fast=fast, objective_usd=plan.objective_musd * 1e6, solve_s=plan.solve_s,
     )  # fmt: skip
+
+
+def _at_the_end(plan: LivePlan) -> xr.Dataset:
+    """What ``extract`` says of capacity in the last quarters, and no more of it: a sweep reads many plans."""
+    d, last = plan.inputs, slice(-LAST, None)
+    watts = {
+        "assign_w": plan.value("assign") * 1e6,
+        "stock_w": plan.value("stock") * 1e6,
+        "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
+    }
+    return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
+        offer_pool=("offer", d.offer_pool.values.astype(str)),
+        lane_pool=("lane", d.lane_pool.values.astype(str)),
+        lane_workload=("lane", d.lane_workload.values.astype(str)),
+    )

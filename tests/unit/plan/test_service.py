@@ -117,6 +117,51 @@ def test_what_cannot_survive_is_not_served() -> None:
     assert solved(replace(inputs, add_max_mw=most)).objective_musd == near(12.0 + 1400.0)
 
 
+def around_the_world(batch: float) -> PlanInputs:
+    """Halls "a" and "b" on opposite sides: users near a ask for 10 by day and 2 by night, those near b the reverse.
+
+    People are served from their own side; ``batch`` Mwork/s in the mean of the day may run anywhere, at any hour.
+    """
+    offers, lanes = ["a", "b"], ["a>people~a", "b>people~b", "a>batch", "b>batch"]
+    classes, blocks = ["people", "batch"], ["first", "second"]
+
+    def table(dim: str, labels: list[str], values: list[list[float]]) -> xr.DataArray:
+        cube = np.repeat(np.array(values)[:, :, None], 2, axis=2)
+        coords = {dim: labels, "block": blocks, "quarter": list(QUARTERS)}
+        return xr.DataArray(cube, dims=(dim, "block", "quarter"), coords=coords)
+
+    near = xr.DataArray(
+        [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]], dims=("share", "lane"),
+        coords={"share": ["people~a", "people~b"], "lane": lanes},
+    )  # fmt: skip
+    shares = Shares(member=near, most=table("share", ["people~a", "people~b"], [[10.0, 2.0], [2.0, 10.0]]))
+    zero = grid("workload", classes, 0.0)
+    world = tiny(
+        offers=offers, capex_musd_per_mw=grid("offer", offers, 2.0), hours_frac=by("block", blocks, [0.5, 0.5]),
+        lane_pool=text("lane", lanes, ["pool-a", "pool-b"] * 2), rate=grid("lane", lanes, 1.0),
+        lane_workload=text("lane", lanes, ["people", "people", "batch", "batch"]),
+        run_musd_per_mw=by("lane", lanes, np.zeros(4)),
+        work_scale=by("workload", classes, [1e6, 1e6]), patience=by("workload", classes, [0, 1]).astype(int),
+        demand=0.0, unmet_musd=grid("workload", classes, 100.0), income_musd=zero, delay_musd=zero, gate_max_frac=zero,
+        gate_musd=zero, service=Service(shares=shares),
+    )  # fmt: skip
+    return replace(world, demand=table("workload", classes, [[12.0, 12.0], [batch, batch]]))
+
+
+@pytest.mark.parametrize(("batch", "cost"), [
+    (0.0, 40.0),  # 10 MW on each side for its own day
+    (8.0, 40.0),  # the 8 MW that sleep on the other side take 8: free
+    (10.0, 44.0),  # 22 MW stand around the clock for 12 + 10
+])  # fmt: skip
+def test_batch_follows_the_sun(batch: float, cost: float) -> None:
+    plan = solved(around_the_world(batch))
+    assert plan.objective_musd == near(cost)
+    if batch == 8.0:
+        night = plan.value("assign").isel(quarter=0)
+        assert night.sel(lane="b>batch", block="first").item() == near(8.0)
+        assert night.sel(lane="a>batch", block="second").item() == near(8.0)
+
+
 def on_a_curve(less: float, paid: float = 0.0) -> PlanInputs:
     """Six of ten units bring 3 a quarter, the other four ``less`` less."""
     curve = Curve(

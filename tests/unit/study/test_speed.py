@@ -16,6 +16,7 @@ from gigawatt.report.speed_page import sentences, speed_figure, write_page
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lanes import lanes_of
 from gigawatt.study.resolve import Case, resolve
+from gigawatt.study.run import run
 from gigawatt.study.scenario import load_scenario
 from gigawatt.study.served import DemandCurve, Spares
 from gigawatt.study.service import marginals
@@ -82,6 +83,18 @@ def test_more_worth_never_costs_and_sells_more_speed(swept: Sweep) -> None:
             assert 0.0 <= point.share("tokens_per_s", swept.low_latency) <= 1.0
     without = swept.curves["without groq-3-lpx"]
     assert all(point.tokens_per_s["groq-3-lpx"] == 0.0 for point in without)
+
+
+def test_a_run_says_what_the_sweep_says(case: Case, swept: Sweep) -> None:
+    figures = run(case.scenario).summary
+    point = swept.curves[AS_STATED][1]
+    assert point.share("power_w", swept.low_latency) == pytest.approx(figures["low_latency_share"], rel=1e-4)
+    assert set(figures["speed_share"]) == {row.id for row in case.classes}
+    coding = figures["speed_share"]["coding-interactive"]
+    assert list(coding) == ["0", "100", "200", "400", "1000"]
+    assert sum(coding.values()) == pytest.approx(1.0)
+    # 9 % would pay for 1,000: of what is served little more, as unmet work is none of theirs
+    assert 0.0 < coding["1000"] <= 0.095
 
 
 def test_crossing_lies_between_the_points_around_it(swept: Sweep) -> None:
