@@ -13,10 +13,12 @@ Rules, in the order of a quarter:
    speed, a region's users) take no more than planned, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
-6. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
+6. *Contracts* beyond price, rent and term (takes that are paid and not held, exits, options, warrants, rents by quarter
+   of signing, deposits, openings, retrofits, what is sold) move the money that the plan says, when it says so.
+7. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
    back.
 
-Without delays all but rule 6 gives the plan itself: the plan may find money earlier than it must, this never does.
+Without delays all but rule 7 gives the plan itself: the plan may find money earlier than it must, this never does.
 """
 
 from __future__ import annotations
@@ -28,8 +30,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.plan.algebra import Expression
+from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan
+from gigawatt.plan.signed import owed_after, vested_worth
+from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -91,11 +97,13 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     Returns a dataset by draw and quarter: ``stock_mw``, ``accepted_mw`` (draw, offer, quarter; IT, cumulative),
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
     workload, quarter; Mwork/s, mean of the day),
-    ``late_mw`` (draw, commitment, quarter), ``released_gw``, ``spent_musd``, ``cash_musd``, ``debt_musd``,
+    ``late_mw`` (draw, commitment, quarter), ``released_gw``, ``spent_musd``, ``net_musd``
+    (systems, buildings, energy less income), ``cash_musd``, ``debt_musd``,
     ``gap_musd`` (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
     n = len(delays.site)
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK))) for k in range(0, n, _CHUNK)]
+    contracts = _contracts(plan)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), contracts) for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
@@ -106,7 +114,31 @@ def _some(delays: Delays, rows: slice) -> Delays:
     )  # fmt: skip
 
 
-def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contracts:
+    """What contracts move as planned: (quarter) cash paid [MUSD], and worth owed later less what vests [MUSD]."""
+
+    paid: Floats
+    later_musd: float
+
+
+def _contracts(plan: LivePlan) -> _Contracts:
+    d = plan.inputs
+    x = expressions(plan.model, d)
+
+    def value(part: Expression | None) -> Floats:
+        return np.zeros(1) if part is None else np.asarray(part.matrix @ plan.primal + part.const)
+
+    none = Delays(
+        site=np.zeros((1, len(d.sites)), dtype=np.int64), offer=np.zeros((1, len(d.offer_site)), dtype=np.int64)
+    )
+    base = _replay(plan, none, _Contracts(paid=np.zeros(len(d.quarters)), later_musd=0.0))
+    paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
+    paid[np.abs(paid) < 1e-6] = 0.0
+    return _Contracts(paid=paid, later_musd=float(value(owed_after(d, x))[0] - value(vested_worth(d, x))[0]))
+
+
+def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:
     d = plan.inputs
     n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
@@ -114,14 +146,16 @@ def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
     accepted, stock = _accepted(plan, late, in_use)
     work = _work(plan, stock, late.demand)
     released = _released(plan, accepted, stock)
-    late_mw = _late(d, accepted, stock)
+    late_mw = _late(plan, accepted, stock)
 
     new = np.diff(accepted, prepend=0.0, axis=2)
     spent = np.einsum("noq,oq->nq", new, d.capex_musd_per_mw.values)
     spent += np.einsum("noq,oq->nq", stock, d.hold_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
-    money = _money(d, spent - work.income, _tranches(released, d))
+    net = spent - work.income
+    spent = spent + contracts.paid
+    money = _money(d, net + contracts.paid, _tranches(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
     lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)
@@ -130,7 +164,7 @@ def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
     penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
     rest = lost + penalty + d.credit_spread * money[1] - work.worth
     cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
-    cost -= _worth(d, new, stock[:, :, -1])
+    cost -= _worth(d, new, stock[:, :, -1]) - contracts.later_musd
     cost -= np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
@@ -147,7 +181,7 @@ def _replay(plan: LivePlan, late: Delays) -> xr.Dataset:
         "in_use_mw": by(in_use, "site", "MW of facility power"), "unmet": by(work.unmet, "workload", "Mwork/s"),
         "waits": by(work.waits, "workload", "Mwork/s"),
         "late_mw": by(late_mw, "commitment", "MW"), "released_gw": by(released, "", "GW"),
-        "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(money[0], "", "MUSD"),
+        "net_musd": by(net, "", "MUSD"), "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(money[0], "", "MUSD"),
         "debt_musd": by(money[1], "", "MUSD"), "gap_musd": by(money[2], "", "MUSD"),
         "cost_musd": xr.DataArray(cost, dims="draw", attrs={"units": "MUSD"}),
     })  # fmt: skip
@@ -165,7 +199,7 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
     """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
     d = plan.inputs
     arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
-    gone = plan.value("retire").values.cumsum(axis=1)
+    gone, early = plan.value("retire").values.cumsum(axis=1), _left_early(plan)
     term, every = d.term_quarters.values.astype(int), np.arange(arrived.shape[1])
     over, start = d.facility_over_it.values, d.initial_mw.values
     site_of = np.array([d.sites.index(str(site)) for site in d.offer_site.values], dtype=np.int64)
@@ -175,8 +209,9 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
     stock, now = np.zeros_like(steps), np.zeros(arrived.shape[:2])
     for q in range(len(steps)):
         held = np.flatnonzero(term <= q)
-        left = np.broadcast_to(np.minimum(gone[:, q], start), now.shape).copy()
-        left[:, held] = np.minimum(gone[held, q], start[held] + steps[q - term[held], :, held].T)
+        free = start + early[:, q]
+        left = np.broadcast_to(np.minimum(gone[:, q], free), now.shape).copy()
+        left[:, held] = np.minimum(gone[held, q], free[held] + steps[q - term[held], :, held].T)
         waits = arrived[:, :, q] - now
         need = waits @ load
         room = np.maximum(in_use[:, :, q] - (start + now - left) @ load, 0.0)
@@ -185,6 +220,25 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
         now = now + waits * share[:, site_of]
         steps[q], stock[q] = now, np.maximum(start + now - left, 0.0)
     return np.moveaxis(steps, 0, 2), np.moveaxis(stock, 0, 2)
+
+
+def _left_early(plan: LivePlan) -> Floats:
+    """(offer, quarter) IT MW given up against a fee before their term ends, as planned."""
+    ids = plan.inputs.offer_site["offer"].values
+    if "left" not in plan.model.variables:
+        return np.zeros((len(ids), len(plan.inputs.quarters)))
+    left = plan.value("left").sum("signed").reindex(offer=ids, fill_value=0.0)
+    return np.asarray(left.transpose("offer", "quarter").values.cumsum(axis=1))
+
+
+def _works(plan: LivePlan) -> Floats:
+    """(quarter, offer) share of what stands that has not failed with age, as planned."""
+    stock = plan.value("stock").transpose("quarter", "offer")
+    if "works" not in plan.model.variables:
+        return np.ones(stock.shape)
+    works = plan.value("works")
+    share = (works / stock.sel(offer=works["offer"]).where(stock > 1e-6)).fillna(1.0)
+    return np.asarray(share.reindex(offer=stock["offer"], fill_value=1.0).transpose("quarter", "offer").values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +264,8 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
     of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
-    hours, run = d.hours_frac.values, d.run_musd_per_mw.values
-    stands = np.moveaxis(stock, 2, 0)
+    hours, run = d.hours_frac.values, np.asarray((d.run_musd_per_mw + 0.0 * d.rate).transpose("lane", "quarter").values)
+    stands, works = np.moveaxis(stock, 2, 0), _works(plan)
     planned = plan.value("assign").transpose("lane", "block", "quarter").values
     rate = d.rate.transpose("lane", "quarter").values
     demand = d.demand.transpose("workload", "block", "quarter").values
@@ -226,7 +280,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
                   unmet=np.zeros((n, len(names), n_quarters)), waits=np.zeros((n, len(names), n_quarters)))  # fmt: skip
     carried = np.zeros((n, len(names)))
     for q in range(n_quarters):
-        room = np.maximum(stands[q] @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
+        room = np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
         spare = np.empty((n, len(pools), len(hours)))
         lacks = np.empty((n, len(names), len(hours)))
         for b, share_of_day in enumerate(hours):
@@ -235,7 +289,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
             speed = planned[:, b, q] * rate[:, q] * worth[:, q]
             np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
             np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
-            np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run)
+            np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run[:, q])
             used = power.sum(axis=1)
             share = np.minimum(1.0, np.divide(room, used, out=np.ones_like(room), where=used > 1e-12))
             share[share > 1.0 - 1e-7] = 1.0
@@ -253,7 +307,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
         order = np.argsort(-loss[lane_class, q] * rate[:, q], kind="stable").astype(np.int64)
         open_rate = np.where(is_bound, 0.0, rate[:, q])
         place(spare, lacks, daily, hours, order, lane_pool, lane_class, open_rate, now, at_work, more)
-        out.running[:, q] += at_work @ run
+        out.running[:, q] += at_work @ run[:, q]
         out.income[:, q] += more @ price[:, q]
         left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0))
         left[left < 1e-9] = 0.0
@@ -309,11 +363,16 @@ def _counted(d: PlanInputs, accepted: Floats, stock: Floats) -> Floats:
     return np.asarray(np.where(owned, accepted, np.minimum(accepted, stock)))
 
 
-def _late(d: PlanInputs, accepted: Floats, stock: Floats) -> Floats:
-    """(draw, commitment, quarter) MW short of what is committed, on the commitment's basis."""
+def _late(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:
+    """(draw, commitment, quarter) MW short of what is committed and not cancelled, on the commitment's basis."""
+    d = plan.inputs
     weight = d.commitment_weight.transpose("commitment", "offer").values
     have = np.einsum("co,noq->ncq", weight, _counted(d, accepted, stock))
-    return np.asarray(np.maximum(d.commitment_mw.transpose("commitment", "quarter").values[None] - have, 0.0))
+    due = d.commitment_mw
+    if "cancelled" in plan.model.variables:
+        gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
+        due = due - gone
+    return np.asarray(np.maximum(due.transpose("commitment", "quarter").values[None] - have, 0.0))
 
 
 def _released(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:

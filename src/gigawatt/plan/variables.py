@@ -105,7 +105,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     add_lumps(m, d)
     add_hosting(m, d)
     add_resale(m, d)
-    return _expressions(m, d)
+    return expressions(m, d)
 
 
 def _serve(m: Model, d: PlanInputs) -> None:
@@ -127,7 +127,9 @@ def _serve(m: Model, d: PlanInputs) -> None:
         m.add_variable("spared", axes_of(most), upper=most, mask=most > 0)
 
 
-def _expressions(m: Model, d: PlanInputs) -> Decisions:
+def expressions(m: Model, d: PlanInputs) -> Decisions:
+    """The decisions of a model that has its variables."""
+
     def maybe(name: str) -> Expression | None:
         return m.expression(name) if name in m.variables else None
 
