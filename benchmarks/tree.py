@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 
 from gigawatt.catalog.load import load_catalog
@@ -40,10 +41,11 @@ def main() -> None:
     )
     with Decomposition(whole, executor=Processes(2)) as search:
         found = search.run(gap=asked.gap, time_limit_s=10 * TARGET_S, say=lambda line: print(f"  {line}", flush=True))
-    took = time.perf_counter() - start
+    took, children = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"gap {found.gap:.2%} in {took:.0f} s with the build (target {TARGET_GAP:.1%} in {TARGET_S:.0f} s); "
-        f"{len(found.rounds)} rounds; processor time of the master {time.process_time() - spent:.0f} s; "
+        f"{len(found.rounds)} rounds; processor time {time.process_time() - spent:.0f} s in the master, "
+        f"{children.ru_utime + children.ru_stime:.0f} s in the leaves; "
         f"worst row {whole.violation(found.x):.0e}; load average {os.getloadavg()[0]:.1f}"
     )
     if asked.one:

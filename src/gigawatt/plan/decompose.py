@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-TOWARDS_MASTER = 0.5
+TOWARDS_MASTER = 0.7
 """Where between the best point (0) and the master's minimum (1) the next point is priced."""
 NO_PLANE_YET = -1e9
 """Lower bound of a leaf's recourse [MUSD] before planes say more."""

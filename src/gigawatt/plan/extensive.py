@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 SOFT = ("commitment", "minimum_take", "gang", "right_", "demand_day")
 """Families whose rows may be missed at a price where lateness leaves no other way; what is missed is reported."""
-MISSED_MUSD = 3e3
+MISSED_MUSD = 1e3
 """Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must."""
 
 
