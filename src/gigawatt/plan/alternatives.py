@@ -141,7 +141,8 @@ def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: S
         if say:
             say(f"planning without {by} {name}")
         with session.trial():
-            session.set_upper("add", 0.0, offer=offers)
+            for offer in offers:
+                session.set_upper("add", 0.0, offer=offer)
             try:
                 extra = max(0.0, session.solve(explain=False).objective_musd - best)
             except InfeasibleError:

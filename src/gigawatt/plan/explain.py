@@ -122,6 +122,6 @@ def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
             found |= {name} if hit.any() else set()
             continue
         axis = list(block.axes).index(first)
-        rows = np.atleast_1d(np.moveaxis(hit, axis, 0).reshape(len(block.axes[first]), -1).any(axis=1))
-        found |= {str(label) for label, yes in zip(block.axes[first], rows, strict=True) if yes}
+        rows = np.asarray(np.moveaxis(hit, axis, 0).reshape(len(block.axes[first]), -1).any(axis=1))
+        found |= {str(label) for label, yes in zip(block.axes[first], rows.tolist(), strict=True) if yes}
     return found

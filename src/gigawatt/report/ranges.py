@@ -112,9 +112,8 @@ def write_ranges(
         f"table{{border-collapse:collapse;font-size:14px}}td,th{{padding:3px 10px;border-bottom:1px solid {GRID};"
         f"text-align:left;vertical-align:top}}</style></head><body>{drawing}"
         "<h2>Ranges of facility power</h2><table><tr><th>By</th><th>Name</th><th>Within</th><th>Least</th>"
-        f"<th>Optimum</th><th>Most</th></tr>{rows}</table>"
-        "<h2>What it costs to do without</h2><table><tr><th>By</th><th>Name</th>"
-        f"<th>Extra cost</th><th>Why not</th></tr>{out}</table></body></html>\n"
+        f"<th>Optimum</th><th>Most</th></tr>{rows}</table><h2>What it costs to do without</h2><table>"
+        f"<tr><th>By</th><th>Name</th><th>Extra cost</th><th>Why not</th></tr>{out}</table></body></html>\n"
     )
     files = folder / "alternatives.svg", folder / "alternatives.html"
     try:

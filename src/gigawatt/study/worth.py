@@ -75,7 +75,7 @@ def _systems(case: Case, session: PlanSession, best: float, say: Say | None) -> 
     inputs = session.inputs
     for system in sorted({offer.system.id for offer in case.offers}):
         ids = tuple(offer.id for offer in case.offers if offer.system.id == system)
-        open_to = np.atleast_1d((inputs.add_max_mw.sel(offer=list(ids)).values > 0).any(axis=0))
+        open_to = np.asarray((inputs.add_max_mw.sel(offer=list(ids)).values > 0).any(axis=0))
         if not open_to.any() or open_to[0]:
             continue
         if say:
