@@ -6,7 +6,9 @@ benchmark does, uniformly between 0.8 and 1 of the nominal ones, or fixed where 
 in flight are sent, each when another ends. Medians of time per output token and to first token are compared to the
 measured ones, beside what the calibrated model predicts for the same row under a steady load.
 
-    python benchmarks/replay.py DATA [--all] [--csv FILE]
+    python benchmarks/replay.py DATA [--all | --ranks] [--rule fullest | even] [--csv FILE]
+
+``--ranks`` takes all rows of several attention ranks, ``--rule`` says how much of a pass waits for the fullest one.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from gigawatt.perf import inference
 from gigawatt.perf.inference import capacity_sequences, software_of, table_of
 from gigawatt.perf.operators import Pass, generation_step, values_of
 from gigawatt.perf.predict import behind_of, predict_rows
+from gigawatt.perf.replica import rank_frac
 from gigawatt.perf.rows import Point, clean, length_ratio, point_of, read_rows
 from gigawatt.serving.inputs import NS_PER_S, Fleet, Traffic, rows_of, setup_of
 from gigawatt.serving.simulate import simulate_rows
@@ -34,10 +37,12 @@ from gigawatt.study.cluster import Cluster, felt_share, handling_s, pool_of, rid
 
 SAMPLE = 60
 ROUNDS = 10  # requests sent for each in flight
+RULES = {"shared": rank_frac, "fullest": lambda run, fresh: 1.0, "even": lambda run, fresh: 0.0}
+"""Share of a pass that waits for the fullest attention rank: as in a replay, all of it, nothing."""
 
 
 def closed_loop(
-    point: Point, nominal: tuple[float, float], ratio: float, catalog: Catalog, seed: int
+    point: Point, nominal: tuple[float, float], ratio: float, catalog: Catalog, seed: int, rule: str
 ) -> dict[str, float]:
     """Simulated medians of a row [ms]."""
     calibration = catalog.calibration("inference-2026")
@@ -58,7 +63,9 @@ def closed_loop(
     ranks = point.layout.dp
     most = max(1, int(ranks * capacity_sequences(run.w, point.prompt + 0.75 * point.output)))
     share = felt_share(run)
-    pool = pool_of(riding(table, share), ranks, point.prompt, Cluster(system="", model=""), most=min(most, flight))
+    frac = RULES[rule](run, point.prompt)
+    plain = Cluster(system="", model="")
+    pool = pool_of(riding(table, share), ranks, point.prompt, plain, most=min(most, flight), frac=frac)
     fleet = Fleet(pools=(pool,), traffic=(Traffic(name="all"),))
     setup = setup_of(fleet, flight)
     out = simulate_rows(setup, rows_of(np.zeros(n), *lengths))
@@ -76,7 +83,7 @@ def closed_loop(
     }  # fmt: skip
 
 
-def compared(frame: pd.DataFrame, catalog: Catalog) -> Iterator[dict[str, float]]:
+def compared(frame: pd.DataFrame, catalog: Catalog, rule: str) -> Iterator[dict[str, float]]:
     told = predict_rows(frame, catalog, maker="calibrated")
     for seed, row in enumerate(told.itertuples()):
         try:
@@ -84,7 +91,7 @@ def compared(frame: pd.DataFrame, catalog: Catalog) -> Iterator[dict[str, float]
             if not row.maker:
                 raise CatalogError(row.note)
             ratio = length_ratio(row)
-            yield closed_loop(point, (float(row.isl), float(row.osl)), ratio, catalog, seed) | {
+            yield closed_loop(point, (float(row.isl), float(row.osl)), ratio, catalog, seed, rule) | {
                 "system": row.system, "model": row.model_path, "backend": row.backend, "isl": row.isl, "osl": row.osl,
                 "layout": point.layout.name, "ranks": point.layout.dp, "ratio": ratio,
                 "flight": point.batch * point.layout.dp,
@@ -112,10 +119,12 @@ def main() -> None:
     data = Path(words[0] if words and not words[0].startswith("--") else "../shared/data")
     catalog = load_catalog()
     rows, _ = clean(read_rows(data / "inferencex_silicon" / "silicon_calibration.csv"), catalog)
-    if "--all" not in words:
+    if "--ranks" in words:
+        rows = rows[[point_of(row, catalog).layout.dp > 1 for row in rows.itertuples()]].reset_index(drop=True)
+    elif "--all" not in words:
         rows = rows.iloc[np.random.default_rng(0).permutation(len(rows))[:SAMPLE]].reset_index(drop=True)
     started = time.perf_counter()
-    found = pd.DataFrame(compared(rows, catalog))
+    found = pd.DataFrame(compared(rows, catalog, words[words.index("--rule") + 1] if "--rule" in words else "shared"))
     print("median |error| (median error); all rows are of the fit of the step tables")
     summed(found, "all")
     groups = {

@@ -20,6 +20,7 @@ from gigawatt.perf.candidates import Candidates, Indices, Operating, best, withi
 from gigawatt.perf.dataflow import replica as pipeline_of
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.layout import parse_layout, why_illegal
+from gigawatt.perf.operators import Pass
 from gigawatt.perf.search import candidates, paired
 from gigawatt.perf.step import step_tables
 from gigawatt.perf.table import StepTable
@@ -119,6 +120,25 @@ def replica_of(
         layout=chosen.layout, prefill_layout=chosen.prefill_layout, precision=found.precision, operating=chosen,
         note=tables.note, reason=reason,
     )  # fmt: skip
+
+
+def rank_frac(run: Pass, fresh: float, cached: float = 0.0) -> float:
+    """Share of a prefill pass that waits for the fullest attention rank; the rest goes by the tokens of all ranks.
+
+    Routed experts and the exchange with them are spread over the packages of all ranks; attention, dense matrices and
+    their collectives are each rank's own. 1 where nothing is spread: one rank, no experts, or experts on every rank.
+
+    Args:
+        run: of one layout.
+        fresh: new tokens on a rank.
+        cached: tokens before them.
+    """
+    w = run.w
+    spread = np.asarray(w.moe_ep) * np.asarray(w.moe_tp) > np.asarray(w.tp)
+    if not (np.asarray(w.moe_layers) > 0) or not spread or not (np.asarray(w.dp) > 1):
+        return 1.0
+    own = Pass(replace(w, moe_layers=0.0), run.c, run.s)
+    return float(own.prefill_gpu_s(fresh, cached) / run.prefill_gpu_s(fresh, cached))
 
 
 def _named(system: System, model: Model, options: Options, text: str | None) -> Options:

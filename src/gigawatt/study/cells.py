@@ -31,7 +31,7 @@ from gigawatt.demand.synthetic import Load, Sessions
 from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import Options, task_of
 from gigawatt.serving.inputs import Fleet, Pool, Scaling, Traffic
-from gigawatt.study.cluster import in_flight, of_calibration, over_ranks, pool_handling_s, riding
+from gigawatt.study.cluster import frac_of_ranks, in_flight, of_calibration, over_ranks, pool_handling_s, riding
 from gigawatt.study.inputs import software_gain
 from gigawatt.study.lanes import speeds_of, users_of
 from gigawatt.study.scenario import Demanded
@@ -454,6 +454,15 @@ def _calibrated(whole: _Whole, lane: Lane) -> tuple[float, float]:
     return of_calibration(_entry(case, lane.system), model, lane.replica, case.basis, options)
 
 
+def _frac(whole: _Whole, lane: Lane, tokens: tuple[float, float]) -> float:
+    """Share of a pass that waits for the fullest rank, at (fresh, cached) tokens of a mean prompt."""
+    case, item = whole.case, whole.item
+    assert item.workload.model
+    options = _options(case, case.serving[lane.system, item.id].draft_tokens)
+    model = case.catalog.model(item.workload.model)
+    return frac_of_ranks(_entry(case, lane.system), model, lane.replica, case.basis, options, tokens)
+
+
 def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[int, Lane]]]:
     """(pools of a cell, (index, lane) of those at the door)."""
     workload = whole.item.workload
@@ -467,7 +476,8 @@ def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[
         if not n:
             continue
         front.append((len(pools), lane))
-        table = riding(over_ranks(replica.table, replica.n_ranks, fresh), _calibrated(whole, lane)[1])
+        frac = _frac(whole, lane, (fresh, workload.input_tokens.value - fresh))
+        table = riding(over_ranks(replica.table, replica.n_ranks, fresh, frac), _calibrated(whole, lane)[1])
         table = _faster(table, lane.gain, replica.speculation.tokens_per_pass)
         most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
@@ -479,7 +489,7 @@ def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[
             decode = replace(decode, scaling=_scaling(whole, lane, decode))
         if replica.prefill_table is not None:
             before = max(1, round(n * replica.prefill_per_decode))
-            table = _faster(over_ranks(replica.prefill_table, replica.n_ranks_prefill, fresh), lane.gain)
+            table = _faster(over_ranks(replica.prefill_table, replica.n_ranks_prefill, fresh, frac), lane.gain)
             prompt_s = float(table.prefill(fresh, workload.input_tokens.value - fresh))
             pools.append(
                 replace(

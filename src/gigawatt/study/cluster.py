@@ -3,12 +3,15 @@
 A replica is that of ``perf.replica``: the layout that is named, else the smallest legal one of the best throughput at
 the SLO of the trace's classes, for the trace's mean lengths (of requests within the model's context).
 
-**Attention ranks.** A replica of R data-parallel attention ranks runs in lockstep, and its pass lasts as long as that
-of its fullest rank. The step table spreads N tokens evenly. Prompts are whole: with n fresh tokens a prompt on average,
-a pass of N tokens holds N / n prompts, each on a rank of its own until there are more prompts than ranks, so that the
-fullest rank has
+**Attention ranks.** A replica of R data-parallel attention ranks runs in lockstep: attention and dense matrices, a
+share f of a pass, last as long as on the fullest rank. Routed experts are spread over the packages of all ranks, and
+their time goes by all tokens. The step table spreads N tokens evenly. Prompts are whole: with n fresh tokens a prompt
+on average, a pass of N tokens holds N / n prompts, each on a rank of its own until there are more prompts than ranks,
+so that the fullest rank has
 
-    T(N) = min(N, max(n, N / R))    tokens, and the table is asked for R T(N).
+    T(N) = min(N, max(n, N / R))    tokens, and a pass takes    t(N) = f table(R T(N)) + (1 - f) table(N)
+
+f is that of a mean prompt on a rank (``perf.replica.rank_frac``); 1 for models without experts.
 
 Prompts much longer than the average are spread too far, and chance that fills one rank twice is not counted.
 
@@ -43,7 +46,7 @@ from gigawatt.perf.layout import parse_layout
 from gigawatt.perf.operators import Pass, generation_step, values_of, work_of
 from gigawatt.perf.precision import settle
 from gigawatt.perf.predict import Behind
-from gigawatt.perf.replica import Replica, replica_of
+from gigawatt.perf.replica import Replica, rank_frac, replica_of
 from gigawatt.perf.table import BANDS, StepTable
 from gigawatt.perf.task import Asked, Basis, Options, Task
 from gigawatt.serving.inputs import Fleet, Pool, Traffic
@@ -271,16 +274,31 @@ def of_calibration(
     system: System, model: Model, replica: Replica, basis: Basis, options: Options
 ) -> tuple[float, float]:
     """(fixed part of the time to first token [s], share of a prompt that others feel); 0 and 1 with weights in SRAM."""
-    if system.package is None or (system.kind == "sram" and replica.prefill_table is None):
+    run = _pass_of(system, model, replica, basis, options)
+    if run is None:
         return 0.0, 1.0
+    is_apart = replica.prefill_table is not None or replica.table.maker != "calibrated"
+    return float(run.first_s()), 1.0 if is_apart else felt_share(run)
+
+
+def frac_of_ranks(
+    system: System, model: Model, replica: Replica, basis: Basis, options: Options, tokens: tuple[float, float]
+) -> float:
+    """``rank_frac`` of the side that takes prompts, at (fresh, cached) tokens of a mean one; 1 with weights in SRAM."""
+    run = _pass_of(system, model, replica, basis, options)
+    return 1.0 if run is None else rank_frac(run, *tokens)
+
+
+def _pass_of(system: System, model: Model, replica: Replica, basis: Basis, options: Options) -> Pass | None:
+    """Calibrated pass of the side that takes prompts; None where weights stand in SRAM."""
+    if system.package is None or (system.kind == "sram" and replica.prefill_table is None):
+        return None
     layout = parse_layout(replica.prefill_layout or replica.layout, model)
     serving = settle(system, model, options.weights, "", options.cache)
     behind = basis.behind.get(system.vendor, Behind()).value
     software = software_of(basis.inference, options.backend, model.family, serving, generation_step(system))
     work = work_of(system, system.package, model, serving, layout, behind=behind)
-    run = Pass(work, values_of(basis.inference), software)
-    is_apart = replica.prefill_table is not None or replica.table.maker != "calibrated"
-    return float(run.first_s()), 1.0 if is_apart else felt_share(run)
+    return Pass(work, values_of(basis.inference), software)
 
 
 def felt_share(run: Pass) -> float:
@@ -345,8 +363,8 @@ def _in_flight(load: Load, cluster: Cluster, pool: Pool) -> float:
     return in_flight(pool, rate, load.fresh, load.prompt - load.fresh, load.output)
 
 
-def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable:
-    """The table with passes as long as that of the fullest of ``n_ranks`` ranks; the rule stands in the module.
+def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float, frac: float = 1.0) -> StepTable:
+    """The table with a share ``frac`` of passes as long as on the fullest rank; the rule stands in the module.
 
     A pass of N tokens behind c cached ones pays attention over c + N / 2 tokens on average, whatever rank they run on.
     """
@@ -355,7 +373,13 @@ def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float) -> StepTable
     tokens = np.unique([*table.new_tokens, round(max(fresh_tokens, 1.0)), n_ranks * round(max(fresh_tokens, 1.0))])
     fullest = np.minimum(tokens, np.maximum(max(fresh_tokens, 1.0), tokens / n_ranks))
     behind = table.cached[None, :] + 0.5 * (tokens - fullest)[:, None]
-    times = np.stack([table.prefill(n_ranks * fullest[:, None], behind, band) for band in BANDS])
+    times = np.stack(
+        [
+            frac * table.prefill(n_ranks * fullest[:, None], behind, band)
+            + (1.0 - frac) * table.prefill(tokens[:, None], table.cached[None, :], band)
+            for band in BANDS
+        ]
+    )
     nearest = np.minimum(np.searchsorted(table.new_tokens, tokens), len(table.new_tokens) - 1)
     return replace(
         table, new_tokens=tokens, prefill_s=np.maximum.accumulate(np.sort(times, axis=0), axis=1),
@@ -370,11 +394,13 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     """Pools and traffic of a cluster: one pool, or one that takes prompts and hands them to one that decodes."""
     calibrated = of_calibration(load.systems[0], load.model, replica, basis, _options(cluster))
     table = riding(replica.table, calibrated[1])
-    decode = pool_of(table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences)
+    tokens = (load.fresh, load.prompt - load.fresh)
+    frac = frac_of_ranks(load.systems[0], load.model, replica, basis, _options(cluster), tokens)
+    decode = pool_of(table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences, frac=frac)
     pools = [replace(decode, name="replicas", n_replicas=cluster.n_replicas)]
     if replica.prefill_table is not None:
         held = int(replica.prefill_table.kv_capacity_tokens / max(load.prompt, 1.0))
-        first = pool_of(replica.prefill_table, replica.n_ranks_prefill, load.fresh, cluster, most=held)
+        first = pool_of(replica.prefill_table, replica.n_ranks_prefill, load.fresh, cluster, most=held, frac=frac)
         n_prefill = max(1, round(cluster.n_replicas * replica.prefill_per_decode))
         pools.insert(0, replace(
             first, name="prefill", n_replicas=n_prefill, hands_to=1, transfer_s=replica.kv_transfer_latency_s,
@@ -384,7 +410,6 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     pools[0] = _with_cache(pools[0], load)
     if any(stream.priority for stream in load.requests.streams):
         pools = [replace(pool, order="priority") for pool in pools]
-    tokens = (load.fresh, load.prompt - load.fresh)
     handling = pool_handling_s(replica, pools[0], calibrated, tokens, _in_flight(load, cluster, pools[0]))
     traffic = tuple(
         Traffic(
@@ -412,7 +437,9 @@ def _with_cache(pool: Pool, load: Load) -> Pool:
     return pool
 
 
-def pool_of(table: StepTable, n_ranks: int, fresh_tokens: float, cluster: Cluster, *, most: int) -> Pool:
+def pool_of(
+    table: StepTable, n_ranks: int, fresh_tokens: float, cluster: Cluster, *, most: int, frac: float = 1.0
+) -> Pool:
     """One replica of a table as a pool: ranks, running sequences, token budget and blocks of cache."""
     ranks = max(n_ranks, 1)
     sequences = cluster.max_sequences or max(min(most, SEQUENCES * ranks), 1)
@@ -422,6 +449,6 @@ def pool_of(table: StepTable, n_ranks: int, fresh_tokens: float, cluster: Cluste
         states = sequences * table.state_bytes_per_sequence / table.kv_bytes_per_token
         blocks = max(int((table.kv_capacity_tokens - states) // BLOCK_TOKENS), 1)
     return Pool(
-        name="replicas", table=over_ranks(table, ranks, fresh_tokens), n_replicas=1, max_sequences=sequences,
+        name="replicas", table=over_ranks(table, ranks, fresh_tokens, frac), n_replicas=1, max_sequences=sequences,
         token_budget=budget, block_tokens=BLOCK_TOKENS, kv_blocks=blocks, router=cluster.router,
     )  # fmt: skip

@@ -15,6 +15,10 @@ from gigawatt.core.errors import CatalogError, TraceError
 from gigawatt.demand.requests import Requests, Stream, requests_of
 from gigawatt.demand.traces import read_trace
 from gigawatt.perf.inference import Speculation
+from gigawatt.perf.layout import parse_layout
+from gigawatt.perf.operators import Pass, values_of, work_of
+from gigawatt.perf.precision import settle
+from gigawatt.perf.replica import rank_frac
 from gigawatt.study.cluster import Cluster, Limits, over_ranks
 from gigawatt.study.replay import How, Replayed, replay
 from tests.conftest import SHARED
@@ -189,6 +193,20 @@ def test_the_fullest_rank_sets_the_pass() -> None:
     alone, few, many = (float(spread.prefill(n, 0.0)) for n in (100, 300, 800))
     assert alone == pytest.approx(0.4) and few == pytest.approx(0.4) and many == pytest.approx(0.8)
     assert over_ranks(spread, 1, 100.0) is spread
+    partly = over_ranks(linear(token_s=1e-3, decode_s=1e-3), 4, 100.0, 0.25)  # the rest goes by all tokens
+    assert float(partly.prefill(100, 0.0)) == pytest.approx(0.25 * 0.4 + 0.75 * 0.1)
+    assert float(partly.prefill(800, 0.0)) == pytest.approx(0.8)
+
+
+def test_spread_experts_wait_for_no_rank() -> None:
+    def frac(model: str, layout: str) -> float:
+        system, of = CATALOG.system("h200"), CATALOG.model(model)
+        serving = settle(system, of, "", "", "")
+        work = work_of(system, system.package, of, serving, parse_layout(layout, of))
+        return rank_frac(Pass(work, values_of(CATALOG.calibration("inference-2026"))), 1000.0)
+
+    assert frac("llama-70b", "tp2 dp4") == 1.0
+    assert 0.0 < frac("deepseek-r1", "tp1 dp8 ep8") < 1.0
 
 
 def test_the_class_of_the_catalogue_gives_its_slo() -> None:
