@@ -59,7 +59,7 @@ def test_quarters_days_and_names_that_are_none() -> None:
 
 
 def test_about_as_many_requests_as_asked_for_are_simulated() -> None:
-    _, _, error = called(*WORDS[:4], "--requests", "200000", "--without", "scaling", "--json")
+    _, _, error = called(*WORDS[:4], "--requests", "200000", "--json")
     told = re.search(r"simulating about ([\d,]+) requests", error)
     assert told is not None
     assert int(told[1].replace(",", "")) == pytest.approx(200_000, rel=0.05)

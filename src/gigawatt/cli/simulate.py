@@ -41,8 +41,11 @@ def simulate(
     ] = "",
     without: Annotated[
         str,
-        typer.Option("--without", help="What to leave out: latency,failures,scaling,tiers,bursts,sessions."),
+        typer.Option("--without", help="What to leave out: latency,failures,tiers,bursts,sessions."),
     ] = "",
+    autoscaling: Annotated[
+        bool, typer.Option("--autoscaling", help="Let pools switch off replicas that are not needed at the moment.")
+    ] = False,
     event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="At most; 0 is one a core. No figure changes.")] = 0,
@@ -72,7 +75,9 @@ def simulate(
         results = study_run(scenario, catalog=catalog, events=event or [], say=say)
 
         def cells(size: int) -> tuple[Cells, ...]:
-            return cells_of(results.case, results.plan, quarter, day, replicas=size, without=left_out)  # type: ignore[arg-type]
+            return cells_of(
+                results.case, results.plan, quarter, day, replicas=size, without=left_out, scaling=autoscaling  # type: ignore[arg-type]
+            )  # fmt: skip
 
         found = cells(64 if scale or requests > _LARGE else 16)
         if not found:

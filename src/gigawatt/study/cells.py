@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Day = Literal["peak", "ordinary"]
 DAY_S = 86_400.0
-ADDED = ("latency", "failures", "scaling", "tiers", "bursts", "sessions")
+ADDED = ("latency", "failures", "tiers", "bursts", "sessions")
 
 CELL_REPLICAS = 64
 INPUT_CV, OUTPUT_CV = 1.2, 0.9
@@ -56,10 +56,9 @@ SPILL_SHARE = 0.5
 lane is tried; elsewhere a lane is full when as many run as planned. Judgement, 0.2 to 0.8."""
 BURST_CV = 1.5
 """Of gaps between arrivals. Judgement, 1 to 3: fitted to single clusters, Azure's conversations (2023) have 1.05 and
-Mooncake's 3.0; ServeGen (arXiv:2505.09999) finds 1 to 2 for most language models."""
+Mooncake's 3.0."""
 ROUND_TRIP_S = 0.045
-"""Between user and site, and between regions. Verizon's IP latency guarantee within North America (monthly mean);
-low 0.02, high 0.09, its guarantee across the Atlantic."""
+"""Between user and site, and between regions. Judgement, 0.02 to 0.09: within a continent, across an ocean."""
 FAILED_IN_S, FAILED_OF = 54 * DAY_S, 16_384  # time and packages of the catalogue's ``training-interruptions``
 REPAIR_S = 1800.0
 """Until a failed replica serves again, on spare packages of the plan's reserve: detection, weights, warm caches.
@@ -168,12 +167,14 @@ def cells_of(
     *,
     replicas: int = CELL_REPLICAS,
     without: Sequence[str] = (),
+    scaling: bool = False,
 ) -> tuple[Cells, ...]:
     """Cells of every class and block that the plan serves in a quarter, class by class.
 
     ``peak`` is the day that the plan was sized for. An ``ordinary`` one has half its swing around the mean, of load
     and of power that is assigned alike. ``replicas`` is about how many decode in a cell, ``without`` what of ``ADDED``
-    is left out. Raises ScenarioError where the quarter is not in the plan or nothing is called so.
+    is left out; with ``scaling`` pools switch off what is not needed. Raises ScenarioError where the quarter is not in
+    the plan or nothing is called so.
     """
     labels = [str(name) for name in plan["quarter"].values]
     if quarter not in labels:
@@ -196,7 +197,15 @@ def cells_of(
             rate = _in_block(case, here["served"].sel(workload=item.id), block.name, day) / _output(item)
             if lanes and rate > 0.0:
                 asked = _tiers(case, here, item, (block.name, at), without)
-                whole = _Whole(case=case, item=item, lanes=lanes, rate_per_s=rate, tiers=asked, without=tuple(without))
+                whole = _Whole(
+                    case=case,
+                    item=item,
+                    lanes=lanes,
+                    rate_per_s=rate,
+                    tiers=asked,
+                    without=tuple(without),
+                    is_scaled=scaling,
+                )
                 found.append(_cells(whole, (block.name, block.hours), replicas))
     return tuple(found)
 
@@ -234,6 +243,7 @@ class _Whole:
     rate_per_s: float
     tiers: tuple[_Tier, ...]
     without: tuple[str, ...]
+    is_scaled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,7 +495,7 @@ def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[
             token_budget=max(_BUDGET * max(replica.n_ranks, 1), most + 1), router=_router(n), spill_fill=1.0,
             cache="given" if hit else "off",
         )  # fmt: skip
-        if "scaling" not in whole.without:
+        if whole.is_scaled:
             decode = replace(decode, scaling=_scaling(whole, lane, decode))
         if replica.prefill_table is not None:
             before = max(1, round(n * replica.prefill_per_decode))

@@ -171,7 +171,8 @@ def test_every_addition_can_be_left_out(neocloud: Results, coding: Cells, announ
         return any(pool.scaling for pool in one.fleet.pools)
 
     assert coding.failures_per_s > 0.0 and without("failures").failures_per_s == 0.0
-    assert scaled(coding) and not scaled(without("scaling"))
+    found = cells_of(announcement.case, announcement.plan, QUARTER, replicas=8, scaling=True)
+    assert scaled(_one(found, "coding-interactive")) and not scaled(coding)
     assert len(coding.loads) == 2 and len(without("tiers").loads) == 1
     assert coding.loads[0].cv > 1.0 and without("bursts").loads[0].cv == 1.0
     assert coding.loads[0].sessions and without("sessions").loads[0].sessions is None
