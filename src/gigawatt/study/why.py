@@ -213,7 +213,7 @@ def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
     sites = (named.id,) if named.kind == "site" else ()
     first = int(np.argmax(open_to)) if open_to.any() else 0
     if sites:
-        first = max(first, _energised(inputs, named.id))
+        first = _energised(inputs, named.id)
     word = "energised" if sites else "available"
     if first == 0:
         yield f"  it is {word} from the first quarter: no date would change that"
@@ -222,7 +222,7 @@ def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
 
     def taken(quarters: int) -> tuple[float, float]:
         with session.trial():
-            session.change(earlier(inputs, at, quarters, sites))
+            session.change(earlier(inputs, () if sites else at, quarters, sites))
             live = session.solve(explain=False)
             return float(live.value("add").values[mine.values].sum()), before - live.objective_musd
 
@@ -252,8 +252,9 @@ def _energised(inputs: PlanInputs, site: str) -> int:
 
 def one_quarter(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
     """What one quarter earlier and one later would cost or save: finite differences, labelled so."""
-    inputs, ids = session.inputs, tuple(offer.id for offer in named.offers)
+    inputs = session.inputs
     sites = (named.id,) if named.kind == "site" else ()
+    ids = () if sites else tuple(offer.id for offer in named.offers)
     before = session.live.objective_musd
     word = "energised" if sites else "available"
     for quarters, when in ((1, "earlier"), (-1, "later")):
