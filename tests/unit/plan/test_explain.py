@@ -45,7 +45,7 @@ def test_rows_in_conflict_are_few_and_named() -> None:
     # 12 MW of IT need 15 facility MW, and only the first quarter's connection is short: 10
     power = grid("site", ["hall"], [[10.0, 100.0]])
     inputs = tiny(demand=0.0, stock_min_mw=grid("offer", ["a"], 12.0), connection_mw=power)
-    model, _ = build(inputs)
+    model = build(inputs)[0]
     assert conflicting_families(model) == ["minimum_take", "connection", "site_power"]
     assert conflicting_rows(model) == [
         "a contract's minimum take (a, 2027Q1): at least 12 MW of IT",
