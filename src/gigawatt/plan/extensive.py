@@ -6,6 +6,7 @@ same stand once. Nothing here knows what a row means, so a new family of constra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,15 +127,23 @@ def _decisions(tree: Tree, leaf: Leaf, model: Model) -> tuple[Ints, Ints]:
     offset = 0
     for variable in model.variables.values():
         live = variable.columns >= 0
-        at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
-        when = _known(tree, variable)
-        if variable.name in ORDERS:
-            meant, when = tree.order_of(variable.name, leaf.path)
-            at = np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1)
+        at, when = decided(tree, leaf.path, variable)
         cell[variable.columns[live]] = np.where(at[live] >= 0, at[live] + offset, -1)
-        stage[variable.columns[live]] = np.broadcast_to(when, at.shape)[live]
+        stage[variable.columns[live]] = when[live]
         offset += variable.columns.size
     return cell, stage
+
+
+def decided(tree: Tree, path: Sequence[int], variable: Variable) -> tuple[Ints, Ints]:
+    """On one path, in the shape of the axes: (cell an order was meant for, -1 for none; branches known when decided).
+
+    Cells are numbered as in the flat array.
+    """
+    at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
+    if variable.name not in ORDERS:
+        return at, _known(tree, variable)
+    meant, when = tree.order_of(variable.name, path)
+    return np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1), when
 
 
 def _known(tree: Tree, variable: Variable) -> Ints:

@@ -11,11 +11,10 @@ import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.decompose import Decomposition
-from gigawatt.plan.extensive import Extensive
+from gigawatt.plan.extensive import Extensive, decided
 from gigawatt.plan.found import Say, TreePlan, quiet
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import FIRST_STAGE
-from gigawatt.plan.tree import ORDERS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -23,11 +22,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstOrders:
-    """Orders placed before the first branch: of ``family`` the cells (row, quarter meant for), and their columns."""
+    """Orders placed before the first branch: of ``family`` the cells of the flat array, and their columns."""
 
     family: str
-    row: Ints
-    quarter: Ints
+    cell: Ints
     column: Ints
 
 
@@ -41,35 +39,33 @@ class Followed:
 
 
 def first_orders(whole: Extensive) -> Iterator[FirstOrders]:
-    """What is signed before anything is learned, by family."""
+    """What is signed before anything is learned, by the quarter it is meant for; families that the plan has."""
     leaf, model, columns = whole.leaves[0], whole.models[0], whole.columns[0]
     for name in FIRST_STAGE:
-        cells = model.variables[name].columns
-        if name in ORDERS:
-            meant, stage = whole.tree.order_of(name, leaf.path)
-        else:
-            meant = np.broadcast_to(np.arange(cells.shape[1]), cells.shape)
-            stage = np.broadcast_to(whole.tree.known(), cells.shape)
-        at = np.where(cells >= 0, columns[np.maximum(cells, 0)], -1)
-        row, quarter = np.nonzero((at >= 0) & (stage == 0) & (meant >= 0))
-        yield FirstOrders(family=name, row=row, quarter=meant[row, quarter], column=at[row, quarter])
+        if name not in model.variables:
+            continue
+        variable = model.variables[name]
+        cell, stage = decided(whole.tree, leaf.path, variable)
+        at = np.where(variable.columns >= 0, columns[np.maximum(variable.columns, 0)], -1)
+        first = (at >= 0) & (stage == 0)
+        yield FirstOrders(family=name, cell=cell[first], column=at[first])
 
 
 def orders_of(whole: Extensive, plan: LivePlan) -> tuple[Ints, Floats]:
     """(columns, values) of the first orders of a plan that is made for one case."""
     found = list(first_orders(whole))
-    values = [plan.value(part.family).values[part.row, part.quarter] for part in found]
+    values = [plan.value(part.family).values.ravel()[part.cell] for part in found]
     return np.concatenate([part.column for part in found]), np.concatenate(values)
 
 
 def first_stage(whole: Extensive, x: Floats, family: str) -> xr.DataArray:
-    """(row, quarter) MW of the first orders of a family, by the quarter they are meant for."""
+    """First orders of a family over its axes [MW], by the quarter they are meant for."""
     variable = whole.models[0].variables[family]
-    table = np.zeros(variable.columns.shape)
+    table = np.zeros(variable.columns.size)
     part = next(item for item in first_orders(whole) if item.family == family)
-    table[part.row, part.quarter] = x[part.column]
+    table[part.cell] = x[part.column]
     coords = {dim: list(labels) for dim, labels in variable.axes.items()}
-    return xr.DataArray(table, dims=list(variable.axes), coords=coords)
+    return xr.DataArray(table.reshape(variable.columns.shape), dims=list(variable.axes), coords=coords)
 
 
 def follow_orders(
