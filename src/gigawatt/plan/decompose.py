@@ -11,6 +11,7 @@ corner to corner while few planes are known. The first planes come from each lea
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -229,6 +230,7 @@ def _parts(whole: Extensive, shared: Ints, owned: list[Ints]) -> tuple[Problem, 
         cost=np.zeros(shared.size), lower=whole.lower[shared], upper=whole.upper[shared], matrix=head,
         row_lower=whole.row_lower[first], row_upper=whole.row_upper[first],
     )  # fmt: skip
+    ahead = _implied(whole, shared, np.flatnonzero(owner >= 0))
     problems = []
     for i, (leaf, mine) in enumerate(zip(whole.leaves, owned, strict=True)):
         through = np.array([whole.tree.group(leaf.path, stage) for stage in range(last)])
@@ -247,7 +249,38 @@ def _parts(whole: Extensive, shared: Ints, owned: list[Ints]) -> tuple[Problem, 
             row_lower=whole.row_lower[rows], row_upper=whole.row_upper[rows],
         )  # fmt: skip
         problems.append(LeafProblem(name=leaf.name, own=own, link=part(rows, shared[path]), path=path, before=before))
-    return master, weights, problems
+    stacked = replace(
+        master, matrix=sp.csr_array(sp.vstack([head, ahead[0]])),
+        row_lower=np.concatenate([master.row_lower, ahead[1]]), row_upper=np.concatenate([master.row_upper, ahead[2]]),
+    )  # fmt: skip
+    return stacked, weights, problems
+
+
+def _implied(whole: Extensive, shared: Ints, rows: Ints) -> tuple[sp.csr_array, Floats, Floats]:
+    """What rows of leaves say of shared decisions whatever follows: (matrix, lower, upper), each row once.
+
+    The leaf's part of a row lies between sums of its columns' bounds: of an amount that must not be passed over all
+    quarters, what is decided before the last branch alone must not pass it. The master would learn it plane by plane.
+    """
+    late = whole.stage == len(whole.tree.branches)
+    matrix = whole.matrix[rows]
+    own = sp.coo_array(sp.csc_array(matrix)[:, np.flatnonzero(late)])
+    at, side = np.flatnonzero(late)[own.coords[1]], own.data > 0.0
+    least, most = np.zeros(rows.size), np.zeros(rows.size)
+    np.add.at(least, own.coords[0], own.data * np.where(side, whole.lower[at], whole.upper[at]))
+    np.add.at(most, own.coords[0], own.data * np.where(side, whole.upper[at], whole.lower[at]))
+    lower, upper = whole.row_lower[rows] - most, whole.row_upper[rows] - least
+    part = sp.csr_array(sp.csc_array(matrix)[:, shared])
+    part.sort_indices()
+    says = (np.isfinite(lower) | np.isfinite(upper)) & (np.diff(part.indptr) > 0)
+    once: dict[bytes, int] = {}
+    low, high = np.full(rows.size, -np.inf), np.full(rows.size, np.inf)
+    for row in np.flatnonzero(says).tolist():
+        cells = slice(part.indptr[row], part.indptr[row + 1])
+        same = once.setdefault(part.indices[cells].tobytes() + part.data[cells].tobytes(), row)
+        low[same], high[same] = max(low[same], lower[row]), min(high[same], upper[row])
+    kept = np.fromiter(once.values(), dtype=np.int64, count=len(once))
+    return sp.csr_array(part[kept]), low[kept], high[kept]
 
 
 def _with_planes(master: Problem, weights: Floats, whole: Extensive, tail: Tail) -> Problem:

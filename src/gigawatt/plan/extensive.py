@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from gigawatt.plan.algebra import Model, Variable
 from gigawatt.plan.live import build
-from gigawatt.plan.tree import AT_THE_END, ORDERS, Leaf, Tree
+from gigawatt.plan.tree import AT_THE_END, AT_THE_START, ORDERS, Leaf, Tree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -149,6 +149,8 @@ def decided(tree: Tree, path: Sequence[int], variable: Variable) -> tuple[Ints, 
 def _known(tree: Tree, variable: Variable) -> Ints:
     """Branches known when a decision that has no lead is taken, in the shape of its axes."""
     last = len(tree.branches)
+    if variable.name in AT_THE_START:
+        return np.zeros(variable.columns.shape, dtype=np.int64)
     if "quarter" not in variable.axes or variable.name in AT_THE_END:
         return np.full(variable.columns.shape, last, dtype=np.int64)
     axis = list(variable.axes).index("quarter")

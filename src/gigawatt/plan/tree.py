@@ -24,6 +24,8 @@ Ints = npt.NDArray[np.int64]
 
 ORDERS = {"add": "offer", "energise": "site"}
 """Decisions that are made ahead of the quarter they stand in, and the axis their lead goes by."""
+AT_THE_START = ("gang_at",)
+"""Decisions for the whole horizon that are made once: the place of a training cluster."""
 AT_THE_END = ("kept",)
 """Decisions of the last quarter whatever quarter they stand in: what of an addition still stands then."""
 
@@ -157,7 +159,7 @@ def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
     """Inputs that take an outcome from the quarter at ``place`` on.
 
     What is late moves by its quarters: the connection of a site, the first quarter of an offer and its minimum take,
-    the dates of a commitment. A vendor's supply does not shrink.
+    a take over several sites by the latest of them, the dates of a commitment. A vendor's supply does not shrink.
     """
     n = len(d.quarters)
     after = xr.DataArray((np.arange(n) >= place).astype(float), dims="quarter", coords={"quarter": list(d.quarters)})
@@ -181,8 +183,14 @@ def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
         return values.copy(data=table)
 
     take = moved(d.stock_min_mw, outcome.late_offer, None)
+    terms = d.terms
+    if terms.takes is not None and outcome.late_offer is not None:
+        owed, members = terms.takes.mw, terms.takes.member.transpose("take", "offer").values > 0
+        later = moved(owed, (members * outcome.late_offer).max(axis=1, initial=0), None)
+        terms = replace(terms, takes=replace(terms.takes, mw=later.where(later < owed, owed)))
     return replace(
         d,
+        terms=terms,
         demand=scaled(d.demand, outcome.demand),
         capex_musd_per_mw=scaled(d.capex_musd_per_mw, outcome.prices),
         energise_musd_per_mw=scaled(d.energise_musd_per_mw, outcome.prices),

@@ -8,15 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
+from gigawatt.plan.foresight import first_orders, first_stage, orders_of
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.recourse import Executor, Processes
+from gigawatt.plan.session import FIRST_STAGE
 from gigawatt.plan.tail import Tail, cvar
+from gigawatt.plan.terms import Options, Takes, Terms, Warrants
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.plan.whole import solve_whole
 from tests.unit.plan.tiny import by, grid, solved, tiny
@@ -174,6 +178,65 @@ def test_what_is_late_is_pushed() -> None:
     assert (late[:, 2] == -1).all()  # nothing arrives in the quarter of the branch
     # what was meant for it comes one later
     assert (whole.columns[2][late[:, 3]] == whole.columns[0][on_time[:, 2]]).all()
+
+
+def with_terms(lead: int, late: int) -> Tree:
+    """The tree of three stages under an option, a take-or-pay contract, a warrant and a right to leave."""
+    plan = three_stages(lead, late)
+    left = xr.DataArray(
+        np.full((1, 4, 4), 0.3), dims=("offer", "signed", "quarter"),
+        coords={"offer": ["b"], "signed": list(FOUR), "quarter": list(FOUR)},
+    )  # fmt: skip
+
+    def link(dim: str, weights: list[float]) -> xr.DataArray:
+        return xr.DataArray([weights], dims=(dim, "offer"), coords={dim: ["k"], "offer": TWO})
+
+    terms = Terms(
+        takes=Takes(member=link("take", [1.0, 1.0]), mw=grid("take", ["k"], 5.0, FOUR),
+                    short_musd_per_mw=grid("take", ["k"], 1.5, FOUR)),
+        options=Options(member=link("option", [1.0, 0.0]), firm_mw=by("option", ["k"], [3.0]),
+                        most_mw=by("option", ["k"], [4.0]), notice=by("option", ["k"], [1]).astype(int),
+                        premium_musd_per_mw=grid("option", ["k"], 0.2, FOUR)),
+        warrants=Warrants(weight=link("warrant", [1.25, 0.0]), most_mw=by("warrant", ["k"], [6.0]),
+                          musd_per_mw=grid("warrant", ["k"], 0.4, FOUR)),
+        exit_musd_per_mw=left,
+    )  # fmt: skip
+    return replace(plan, inputs=replace(plan.inputs, terms=terms))
+
+
+@pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 1), (2, 1)])
+def test_contracts_equal_the_tree_as_one_problem(lead: int, late: int) -> None:
+    whole = extensive(with_terms(lead, late))
+    exact = solve_whole(whole)
+    assert whole.violation(exact.x) < 1e-6
+    assert cost_of(whole, gap=1e-8) == near(exact.upper)
+
+
+def test_an_option_is_not_passed_before_the_last_branch() -> None:
+    """What the limit over all quarters says of shared decisions stands in the master from the start."""
+    whole = extensive(with_terms(1, 0))
+    with opened(whole) as search:
+        corners = [search._minimum()[1]]
+        search.run(gap=1e-8, say=lambda _: corners.append(search._minimum()[1]))
+        for leaf, columns in zip(whole.models, whole.columns, strict=True):
+            at = columns[leaf.variables["exercised"].columns.ravel()]
+            place = np.searchsorted(search.shared, at[whole.stage[at] < 2])
+            assert all(corner[place].sum() <= 4.0 + 1e-6 for corner in corners)
+
+
+def test_first_orders_of_every_family() -> None:
+    whole = extensive(with_terms(1, 0))
+    found = {part.family: part for part in first_orders(whole)}
+    assert set(found) == set(FIRST_STAGE) & set(whole.models[0].variables) > {"left", "exercised", "add"}
+    assert all((whole.stage[part.column] == 0).all() for part in found.values())
+    plan = solved(whole.tree.inputs)
+    columns, values = orders_of(whole, plan)
+    x = np.zeros(whole.lower.size)
+    x[columns] = values
+    for family, part in found.items():
+        table = first_stage(whole, x, family)
+        assert table.dims == plan.value(family).dims
+        assert np.array_equal(table.values.ravel()[part.cell], plan.value(family).values.ravel()[part.cell])
 
 
 def test_a_certain_tree_is_the_plan() -> None:

@@ -10,8 +10,11 @@ import yaml
 
 from gigawatt.catalog.load import Catalog, load_catalog
 from gigawatt.core.errors import ScenarioError
+from gigawatt.plan.extensive import extensive
+from gigawatt.plan.foresight import first_orders
 from gigawatt.plan.recourse import Serial
 from gigawatt.plan.tail import Tail
+from gigawatt.plan.tree import ORDERS
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import BUNDLED, Scenario
 from gigawatt.study.tree import plan_tree, tree_of
@@ -119,3 +122,21 @@ def test_regret_is_never_less_than_nothing(catalog: Catalog) -> None:
     results = plan_tree(case, branches=[case.labels[3]], executor=Serial(), gap=1e-4, regret_limit_s=5.0)
     assert len(results.regrets) == 4
     assert all(row.upper >= results.found.lower * (1 - 1e-7) for row in results.regrets)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BUNDLED.glob("*.yaml")))
+def test_the_tree_of_every_shipped_scenario_builds(catalog: Catalog, name: str) -> None:
+    """Every decision of every leaf is a column of the tree, but for orders that lateness leaves no room."""
+    case = case_of(catalog, name)
+    start, quarters = case.scenario.horizon.start, min(5, len(case.quarters))
+    whole = extensive(tree_of(case_of(catalog, name, horizon={"start": start, "quarters": quarters})))
+    seen = np.zeros(whole.n_named, dtype=bool)
+    for model, columns in zip(whole.models, whole.columns, strict=True):
+        assert columns.size == model.n_columns and columns.max() < whole.n_named
+        for variable in model.variables.values():
+            if variable.name not in ORDERS:
+                assert (columns[variable.columns[variable.columns >= 0]] >= 0).all()
+        seen[columns[columns >= 0]] = True
+    assert seen.all()
+    for part in first_orders(whole):
+        assert (whole.stage[part.column] == 0).all()
