@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.alternatives import alternatives
+from gigawatt.cli.blocks import blocks
 from gigawatt.cli.calibrate import calibrate
 from gigawatt.cli.data import data_app
 from gigawatt.cli.explain import why, worth
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(perf_app, name="perf")
 app.add_typer(data_app, name="data")
 app.command()(simulate)
+app.command()(blocks)
 app.command()(calibrate)
 app.command()(replay)
 app.command()(speed)
