@@ -269,7 +269,8 @@ def _default_factors(case: Case, inputs: PlanInputs, first: str, spread: float) 
     else:
         late, commitments = LATE_QUARTERS, []
         after = case.labels.index(first) if first in case.labels else 0
-        sites = [s.id for s in case.sites if np.diff(s.connection_w[max(0, after - 1) :], append=0.0)[:-1].any()]
+        still = {site.id: site.connection_w[max(0, after - 1) :] for site in case.sites}
+        sites = [name for name, power in still.items() if (power[1:] != power[:-1]).any()]  # inf where unlimited
     on_time = Outcome(name="on time", probability=1.0 - LATE_FRAC)
     behind = _late(Outcome(name="late", probability=LATE_FRAC), case, inputs, late, sites, [], commitments)
     return [demand, [on_time, behind]]
