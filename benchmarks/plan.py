@@ -62,7 +62,7 @@ def session_s(inputs: PlanInputs) -> tuple[float, float]:
     return statistics.median(times), median_s(lambda: replay(plan, late), 3)
 
 
-def whole(scenario: Scenario) -> Scenario:
+def with_whole_lumps(scenario: Scenario) -> Scenario:
     """The scenario with its lumps whole."""
     return scenario.model_copy(update={"policy": scenario.policy.model_copy(update={"lumps": "whole"})})
 
@@ -89,7 +89,7 @@ def main() -> None:
         warm, played = session_s(inputs)
         print(f"{'':16s} warm re-solve {warm:10.3f} s (target 0.5)   replay of 10,000 draws {played:5.2f} s (target 5)")
     for name in bundled():
-        inputs = plan_inputs(resolve(whole(load_scenario(name)), load_catalog()))
+        inputs = plan_inputs(resolve(with_whole_lumps(load_scenario(name)), load_catalog()))
         plan = solve(open_plan(inputs))
         print(f"{name:16s} whole lumps        solve {plan.solve_s:6.2f} s   {plan.model.n_columns:,} variables, "
               f"gap {plan.mip_gap:.2%}")  # fmt: skip
