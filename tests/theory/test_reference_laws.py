@@ -8,7 +8,8 @@ from hypothesis import given, settings
 
 from gigawatt.serving.inputs import NEVER, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED, LOST, OPEN
-from gigawatt.serving.reference import Outcome, simulate_reference
+from gigawatt.serving.reference import simulate_reference
+from gigawatt.serving.reference_state import Outcome
 from tests.twins.strategies import cases
 from tests.twins.tables import constant
 

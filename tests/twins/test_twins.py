@@ -11,7 +11,8 @@ import numpy as np
 from hypothesis import Phase, given, settings
 
 from gigawatt.serving.inputs import Rows, Setup
-from gigawatt.serving.reference import Outcome, simulate_reference
+from gigawatt.serving.reference import simulate_reference
+from gigawatt.serving.reference_state import Outcome
 from gigawatt.serving.simulate import simulate_rows
 from tests.twins.strategies import cases
 

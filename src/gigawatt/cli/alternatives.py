@@ -8,21 +8,20 @@ from typing import Annotated
 
 import typer
 
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+
 
 def alternatives(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    scenario: Scenario,
     within: Annotated[str, typer.Option("--within", help="What a plan may cost more, such as 1%,5%.")] = "1%,5%",
     by: Annotated[str, typer.Option("--by", help="Any of vendor, site, system, provider.")] = "vendor,site",
     at: Annotated[str, typer.Option("--at", help="Quarter at whose end is counted; the last by default.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder for a picture and a page.")] = None,
-    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    event: Events = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
 ) -> None:
     """Which vendor, site, system or provider could we do without, and what does it cost?"""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.core.errors import ScenarioError
     from gigawatt.plan.alternatives import divisible, left_out, ranges
     from gigawatt.plan.session import PlanSession
@@ -34,13 +33,13 @@ def alternatives(
     from gigawatt.study.scenario import load_scenario
 
     slacks = _slacks(within)
-    case = resolve(load_scenario(scenario), _catalog(overlay), event or [])
+    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
     kinds = [kind.strip() for kind in by.split(",") if kind.strip()]
     groups = {kind: labels(case, kind) for kind in kinds}
     quarter = at or case.labels[-1]
     if quarter not in case.labels:
         raise ScenarioError(f"--at is '{at}'; the horizon runs from {case.labels[0]} to {case.labels[-1]}")
-    with _progress() as say:
+    with progress() as say:
         say("building and solving the plan")
         session = PlanSession(divisible(plan_inputs(case)))
         session.solve(say=say)
@@ -50,12 +49,12 @@ def alternatives(
     subtitle = f"Bought by the end of {quarter}, or rented then; milestone equity by the fraction of a gigawatt."
     files = write_ranges(out, spans, without, title=title, subtitle=subtitle) if out else ()
     if as_json:
-        _print_json({
+        print_json({
             "scenario": case.scenario.name, "quarter": quarter, "ranges": [asdict(span) for span in spans],
             "without": [asdict(row) for row in without], "files": [str(path) for path in files],
         })  # fmt: skip
         return
-    console = _console()
+    console = console_of()
     heads = [("Name", "left", 0), ("By", "left", 0), ("Optimum", "right", 0)]
     heads += [(f"within {slack:.3g} %", "right", 0) for slack in _percent(slacks)] + [("Cost without it", "right", 0)]
     table = table_of(heads, title=f"Facility power. {subtitle}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,17 @@ import typer
 from gigawatt.cli.alternatives import alternatives
 from gigawatt.cli.blocks import blocks
 from gigawatt.cli.calibrate import calibrate
+from gigawatt.cli.common import (
+    Events,
+    Json,
+    Overlay,
+    Scenario,
+    catalog_with,
+    console_of,
+    print_json,
+    progress,
+    write_text,
+)
 from gigawatt.cli.data import data_app
 from gigawatt.cli.explain import why, worth
 from gigawatt.cli.perf import perf_app
@@ -24,8 +33,6 @@ from gigawatt.cli.speed import speed
 from gigawatt.cli.tree import tree
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from gigawatt.catalog.load import Catalog
     from gigawatt.study.results import Results
 
@@ -49,12 +56,6 @@ app.command()(why)
 app.command()(worth)
 app.command()(tree)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-Overlay = Annotated[
-    Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-]
-Events = Annotated[list[str] | None, typer.Option("--event", help="Switch on an event of the scenario (repeatable).")]
-
 
 def _version(asked: bool) -> None:
     if asked:
@@ -73,43 +74,9 @@ def _root(
     """Root of all commands."""
 
 
-def _console(*, error: bool = False) -> Console:
-    from rich.console import Console
-
-    wide = None if sys.stdout.isatty() else 140
-    return Console(stderr=error, width=wide, soft_wrap=False)
-
-
-def _catalog(overlay: Path | None) -> Catalog:
-    from gigawatt.catalog.load import load_catalog
-
-    catalog = load_catalog(overlay)
-    for name in catalog.overlaid:
-        print(f"overlay: {name} replaces the shipped entry", file=sys.stderr)
-    return catalog
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Says what is going on, on standard error: a live line on a terminal, plain lines elsewhere."""
-    console = _console(error=True)
-    if not console.is_terminal:
-        yield lambda text: print(f"  {text}", file=sys.stderr)
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda text: bar.update(task, description=text)
-
-
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    scenario: Scenario,
     out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
     as_json: Json = False,
     why: Annotated[
@@ -141,10 +108,10 @@ def run(
     from gigawatt.study.results import save
     from gigawatt.study.run import run as study_run
 
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     if why:
         catalog.system(why)
-    with _progress() as say:
+    with progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
         results = study_run(
             scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, time_limit_s=time_limit,
@@ -157,23 +124,16 @@ def run(
         (folder / "claims.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         say("drawing the report")
         report = write_report(results, rows, folder)
-        _write_text(folder / "cite.txt", citation(results))
+        write_text(folder / "cite.txt", citation(results))
         reasons = _why(results, why, say) if why else []
     if as_json:
-        _print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if why else {}))
+        print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if why else {}))
         return
-    console = _console()
+    console = console_of()
     console.print(summary_table(results))
     for line in reasons:
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"Report: {report.resolve()}", soft_wrap=True, highlight=False)
-
-
-def _write_text(path: Path, renderable: Any) -> None:
-    from rich.console import Console
-
-    with path.open("w", encoding="utf-8") as file:
-        Console(file=file, width=120, color_system=None).print(renderable)
 
 
 def _why(results: Results, system: str, say: Callable[[str], None]) -> list[str]:
@@ -201,7 +161,7 @@ def new(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
 
 @app.command()
 def validate(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    scenario: Scenario,
     overlay: Overlay = None,
 ) -> None:
     """Check a scenario without planning it: names file, key, value, what is wrong and what would be right."""
@@ -209,7 +169,7 @@ def validate(
     from gigawatt.study.scenario import load_scenario
 
     chosen = load_scenario(scenario)
-    case = resolve(chosen, _catalog(overlay))
+    case = resolve(chosen, catalog_with(overlay))
     print(
         f"{scenario} is sound: {len(case.quarters)} quarters from {case.labels[0]}, {len(case.offers)} offers at "
         f"{len(case.sites)} sites, {len(case.classes)} classes of demand"
@@ -221,7 +181,7 @@ def schema() -> None:
     """Print the JSON Schema of a scenario file, for editors."""
     from gigawatt.study.scenario import scenario_schema
 
-    _print_json(scenario_schema())
+    print_json(scenario_schema())
 
 
 @app.command()
@@ -241,12 +201,12 @@ def show(
         for shipped in bundled():
             print(f"{shipped:16s} {load_scenario(shipped).title}")
         return
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     _known_kind(catalog, what)
     if as_json:
-        _print_json(list_rows(catalog, what) if name is None else entry_rows(catalog.find(what, name)))
+        print_json(list_rows(catalog, what) if name is None else entry_rows(catalog.find(what, name)))
         return
-    _console().print(show_table(catalog, what, name))
+    console_of().print(show_table(catalog, what, name))
 
 
 def _known_kind(catalog: Catalog, what: str) -> None:
@@ -267,16 +227,16 @@ def compare(
     """Compare systems: peaks, memory, power, price, per-MW and per-dollar ratios, tokens at the SLO of classes."""
     from gigawatt.report.compare import compare_rows, compare_table
 
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     if as_json:
-        _print_json(compare_rows(catalog, systems))
+        print_json(compare_rows(catalog, systems))
         return
-    _console().print(compare_table(compare_rows(catalog, systems)))
+    console_of().print(compare_table(compare_rows(catalog, systems)))
 
 
 @app.command("claims")
 def claims_command(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")] = "announcement",
+    scenario: Scenario = "announcement",
     as_json: Json = False,
     event: Events = None,
     overlay: Overlay = None,
@@ -286,14 +246,14 @@ def claims_command(
     from gigawatt.report.tables import claims_table
     from gigawatt.study.run import run as study_run
 
-    catalog = _catalog(overlay)
-    with _progress() as say:
+    catalog = catalog_with(overlay)
+    with progress() as say:
         results = study_run(scenario, catalog=catalog, events=event or [], say=say)
         found = claims(results)
     if as_json:
-        _print_json(as_rows(found))
+        print_json(as_rows(found))
         return
-    console = _console()
+    console = console_of()
     console.print(claims_table(as_rows(found)))
     for line in count_lines(count(found, catalog)):
         console.print(line, highlight=False)

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Json, print_json
+
 
 def blocks(
     year: Annotated[Path, typer.Argument(help="CSV, JSONL or parquet, a row an hour: demand, perhaps price.")],
     n: Annotated[int, typer.Option("--blocks", min=2, max=24, help="How many blocks.")] = 4,
     peak: Annotated[float, typer.Option("--peak", help="Share of hours that are the peak.")] = 1.0 / 24.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Cluster a year of demand, and price, into blocks to put into a scenario; the busiest hours stay their own."""
-    from gigawatt.cli.app import _print_json
     from gigawatt.core.errors import TraceError
     from gigawatt.demand.blocks import blocks_of
     from gigawatt.demand.table import kind_of, numbers, read_table
@@ -32,7 +33,7 @@ def blocks(
             {"name": one.name, "hours": one.hours, "load_over_mean": one.load, "shape": one.shape,
              "price": one.price if isfinite(one.price) else None} for one in found
         ]  # fmt: skip
-        _print_json({"peak_to_mean": ratio, "blocks": rows})
+        print_json({"peak_to_mean": ratio, "blocks": rows})
         return
     print(f"# peak over mean {ratio:.4g}: peak_to_mean of classes that follow this year")
     print("blocks:")

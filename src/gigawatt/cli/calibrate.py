@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from gigawatt.cli.common import Overlay, catalog_with, console_of, progress
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -36,18 +38,15 @@ def calibrate(
         str, typer.Option("--backend", help="Backend whose offsets are the start: vllm, sglang or trtllm.")
     ] = "vllm",
     out: Annotated[Path, typer.Option("--out", help="Folder to write, used with --catalog.")] = Path("calibrated"),
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
+    overlay: Overlay = None,
 ) -> None:
     """Fit the performance models: on a folder of public measurements, or on benchmarks of your own cluster."""
     for library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before numpy: small matrices are faster on one thread
         os.environ.setdefault(library, "1")
-    from gigawatt.cli import app as door
 
     if (data is None) == (not bench):
         _refuse("give either --data FOLDER or --bench FILE (with --name, --system and --layout)")
-    catalog = door._catalog(overlay)
+    catalog = catalog_with(overlay)
     if data is not None:
         _everything(data, out, catalog)
     else:
@@ -64,15 +63,14 @@ def _refuse(sentence: str) -> NoReturn:
 def _everything(data: Path, out: Path, catalog: Catalog) -> None:
     from gigawatt.catalog.load import read_yaml
     from gigawatt.catalog.schema import Calibration
-    from gigawatt.cli import app as door
     from gigawatt.perf.calibrate import calibrate_all
 
     try:
-        with door._progress() as say:
+        with progress() as say:
             files = calibrate_all(data, out, catalog, datetime.date.today().isoformat()[:7], say)
     except OSError as error:
         _refuse(f"{error.filename or data}: {error.strerror or error}")
-    console = door._console()
+    console = console_of()
     for path in files:
         entry = Calibration.model_validate(read_yaml(path))
         console.print(_residuals_table(entry.name, entry.residuals))
@@ -96,7 +94,6 @@ def _cluster(
     files: list[Path], name: str, system: str, layout: str, model: str, weights: str, backend: str, out: Path,
     catalog: Catalog,
 ) -> None:  # fmt: skip
-    from gigawatt.cli import app as door
     from gigawatt.perf.calibrate import calibrate_bench, named_model, read_bench, write
     from gigawatt.perf.layout import parse_layout
     from gigawatt.perf.operators import BACKENDS
@@ -116,7 +113,7 @@ def _cluster(
     if machine.package is None or machine.status == "undisclosed" or machine.kind == "sram":
         _refuse(f"{machine.name} cannot be calibrated from benchmarks; {machine.refusal or 'it is a dataflow machine'}")
     ranks = parse_layout(layout, chosen)
-    with door._progress() as say:
+    with progress() as say:
         say(f"fit of {len(read)} result{'s' if len(read) > 1 else ''}")
         entry, results = calibrate_bench(
             files, name=name, system=machine.id, layout=ranks, catalog=catalog,
@@ -126,7 +123,7 @@ def _cluster(
         path = write(entry, out, "inference")
     except OSError as error:
         _refuse(f"cannot write into {out}: {error.strerror}; choose another folder")
-    console = door._console()
+    console = console_of()
     console.print(_bench_table(results))
     console.print(f"{path} is written.", highlight=False, soft_wrap=True)
     console.print(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Json, console_of, print_json, progress
+
 if TYPE_CHECKING:
     from gigawatt.demand.public import Original
 
@@ -16,7 +18,6 @@ data_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
 @data_app.command("list")
@@ -24,11 +25,10 @@ def list_command(as_json: Json = False) -> None:
     """List public traces, and which of them are here."""
     from rich.table import Table
 
-    from gigawatt.cli.app import _console, _print_json
     from gigawatt.demand.public import ORIGINALS
 
     if as_json:
-        _print_json([_row(one) for one in ORIGINALS])
+        print_json([_row(one) for one in ORIGINALS])
         return
     table = Table()
     for heading in ("name", "what", "requests", "licence", "here"):
@@ -38,7 +38,7 @@ def list_command(as_json: Json = False) -> None:
         table.add_row(
             one.name, one.what, f"{one.rows:,}" if one.rows else "", one.licence, "yes" if row["path"] else ""
         )
-    _console().print(table)
+    console_of().print(table)
 
 
 @data_app.command()
@@ -47,12 +47,11 @@ def fetch(
     to: Annotated[Path | None, typer.Option("--to", help="Folder; else $GIGAWATT_CACHE or the user's cache.")] = None,
 ) -> None:
     """Fetch a public trace from its source, check it, and keep it."""
-    from gigawatt.cli.app import _progress
     from gigawatt.demand.public import fetch as fetch_original
     from gigawatt.demand.public import original
 
     one = original(name)
-    with _progress() as say:
+    with progress() as say:
         say(f"fetching {one.url}")
         step = [0]
 
@@ -74,7 +73,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show where a public trace is from and, once it is here, what its requests are like."""
-    from gigawatt.cli.app import _print_json, _progress
     from gigawatt.demand.public import ORIGINALS, find_public
 
     about: dict[str, Any] = next((_row(one) for one in ORIGINALS if one.name == name), {})
@@ -82,13 +80,13 @@ def show(
         from gigawatt.demand.traces import read_trace
 
         path = find_public(name)
-        with _progress() as say:
+        with progress() as say:
             trace = read_trace(path, limit=limit, skip_bad=skip_bad, say=say)
         measured = {key: None if value != value else value for key, value in asdict(trace.requests.summary()).items()}
         about |= {"path": str(path), "format": trace.format, "notes": list(trace.notes), "summary": measured}
         about["bad_rows"] = [asdict(one) for one in trace.bad]
     if as_json:
-        _print_json(about)
+        print_json(about)
         return
     for key, value in (about | about.pop("summary", {})).items():
         if key == "bad_rows":

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+
 if TYPE_CHECKING:
     from gigawatt.plan.session import PlanSession
     from gigawatt.study.worth import Worth
-
-Scenario = Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-Events = Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")]
-Overlay = Annotated[
-    Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-]
 
 
 def why(
@@ -33,7 +27,6 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say which limits bind a plan by quarter, what one more unit is worth, and why a choice was made or not."""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.core.errors import InfeasibleError
     from gigawatt.plan.session import PlanSession
     from gigawatt.study.inputs import plan_inputs
@@ -42,11 +35,11 @@ def why(
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.why import binding, one_quarter, reasons
 
-    case = resolve(load_scenario(scenario), _catalog(overlay), event or [])
+    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
     names = [find(case, name) for name in (why, why_not) if name]
     said: dict[str, list[str]] = {}
     found: dict[str, Any] = {"scenario": case.scenario.name}
-    with _progress() as say:
+    with progress() as say:
         say("building and solving the plan")
         session = PlanSession(plan_inputs(case))
         try:
@@ -63,9 +56,9 @@ def why(
     sentences = [line for limit in limits for line in limit.sentences()]
     if as_json:
         rows = [asdict(limit) for limit in limits]
-        _print_json(found | {"reasons": said, "binding": rows, "sentences": sentences})
+        print_json(found | {"reasons": said, "binding": rows, "sentences": sentences})
         return
-    console = _console()
+    console = console_of()
     for lines in said.values():
         for line in lines:
             console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -88,18 +81,17 @@ def _conflict(session: PlanSession) -> None:
 
 def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_json: Json = False) -> None:
     """Say what each month of each hardware generation and dated software step is worth, by finite differences."""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.report.terminal import add_row, table_of
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.worth import worth as study_worth
 
-    case = resolve(load_scenario(scenario), _catalog(overlay), event or [])
-    with _progress() as say:
+    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
+    with progress() as say:
         say("building and solving the plan")
         rows = study_worth(case, say=say)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "scenario": case.scenario.name,
                 "method": "finite difference of one quarter, over 3 months",
@@ -113,7 +105,7 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
     table = table_of(heads, title="Finite differences of one quarter, over three months; discounted")
     for row in rows:
         add_row(table, _cells(row))
-    _console().print(table)
+    console_of().print(table)
 
 
 def _cells(row: Worth) -> list[str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 from typer.core import TyperGroup
 
+from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
+
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
     from gigawatt.catalog.schema import Model, System
@@ -68,10 +70,8 @@ def model_command(
     model_config: Annotated[
         Path | None, typer.Option("--model-config", help="A Hugging Face config.json in place of MODEL.")
     ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    overlay: Overlay = None,
+    as_json: Json = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Page with the frontiers to write.")] = None,
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     table: Annotated[
@@ -84,12 +84,11 @@ def model_command(
     ] = None,
 ) -> None:
     """Search all layouts, batches, aggregated or disaggregated, for the best way to serve a model at an SLO."""
-    from gigawatt.cli.app import _catalog, _console, _print_json
     from gigawatt.core.errors import CatalogError
     from gigawatt.perf.search import Tail, answer, basis_of, step_tables
     from gigawatt.report.perf_page import answer_rows, answer_table, page_data, write_page
 
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     task = _task(_model(catalog, model, model_config), (isl, osl, prefix_hit), slo)
     aim, tail, basis = _objective(objective), Tail(), basis_of(catalog)
     options = _options(backend, weights, kv, speculate, max_packages, basis)
@@ -108,9 +107,9 @@ def model_command(
     if plot is not None:
         write_page(answers, rows, task, aim, tail, plot)
     if as_json:
-        _print_json(page_data(rows, task, aim, options, tail))
+        print_json(page_data(rows, task, aim, options, tail))
         return
-    console = _console()
+    console = console_of()
     console.print(answer_table(rows, task, aim, tail))
     for name, path in (("Page", plot), ("Step table", table)):
         if path is not None:
@@ -124,16 +123,13 @@ def predict(
     path: Annotated[Path, typer.Argument(help="CSV of serving points: model, system, lengths, batch, layout.")],
     out: Annotated[Path, typer.Option("--out", help="CSV to write, with predicted times added.")],
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
+    overlay: Overlay = None,
 ) -> None:
     """Predict the times of the serving points in a file."""
-    from gigawatt.cli.app import _catalog
     from gigawatt.core.errors import CatalogError
     from gigawatt.perf.predict import predict_file
 
-    frame = predict_file(path, _catalog(overlay), maker=_asked(maker))
+    frame = predict_file(path, catalog_with(overlay), maker=_asked(maker))
     try:
         frame.to_csv(out, index=False)
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
 from gigawatt.cli.perf import _MAKER_HELP, _SLO_HELP
 
 if TYPE_CHECKING:
@@ -66,13 +67,10 @@ def replay(
         Path | None, typer.Option("--resume", help="File of an interrupted replay to go on with.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    overlay: Overlay = None,
+    as_json: Json = False,
 ) -> None:
     """Replay a trace on a cluster, request by request: times, throughput, prefix hits, energy."""
-    from gigawatt.cli.app import _catalog, _console, _print_json
     from gigawatt.cli.perf import _asked, _model, _options, _task
     from gigawatt.core.errors import TraceError
     from gigawatt.perf.task import basis_of
@@ -81,7 +79,7 @@ def replay(
 
     if not 0.0 < scale < float("inf"):
         raise TraceError(f"a scale of {scale:g} gives no arrivals; write a number above 0, for example 2")
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     chosen = _model(catalog, model, None)
     task = _task(chosen, (1, 1, 0.0), slo)
     options = _options(backend, precision or "", "", speculate, 0, basis_of(catalog))
@@ -103,9 +101,9 @@ def replay(
         _keep(done, resume)
     if as_json:
         told = done.to_dict() | {"bad_rows": [{"line": one.line, "reason": one.reason} for one in bad]}
-        _print_json(told | {"trace_notes": list(read.notes)})
+        print_json(told | {"trace_notes": list(read.notes)})
     else:
-        _console().print(_table(done, trace, len(bad)))
+        console_of().print(_table(done, trace, len(bad)))
         for note in (*read.notes, done.to_dict()["note"]):
             print(note)
         for one in bad[:20]:
@@ -167,10 +165,8 @@ def _replayed(
 @contextmanager
 def _live() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
     """What is going on and how far it is, on standard error, once it has taken 2 s."""
-    from gigawatt.cli.app import _console
-
     started = time.monotonic()
-    console = _console(error=True)
+    console = console_of(error=True)
     if not console.is_terminal:
         shown = [started]
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+
 if TYPE_CHECKING:
     from gigawatt.demand.requests import Requests
     from gigawatt.study.cells import Cells
@@ -26,7 +28,7 @@ _QUIET_S = 1.0  # between two lines of progress
 
 
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    scenario: Scenario,
     quarter: Annotated[str, typer.Option("--quarter", help="Quarter whose fleet is simulated, for example 2027Q3.")],
     day: Annotated[str, typer.Option("--day", help="peak, as the plan was sized, or ordinary.")] = "peak",
     requests: Annotated[
@@ -46,19 +48,16 @@ def simulate(
     autoscaling: Annotated[
         bool, typer.Option("--autoscaling", help="Let pools switch off replicas that are not needed at the moment.")
     ] = False,
-    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
+    event: Events = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="At most; 0 is one a core. No figure changes.")] = 0,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="File of an interrupted simulation to go on with.")
     ] = None,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    overlay: Overlay = None,
+    as_json: Json = False,
 ) -> None:
     """Simulate the planned fleet of a quarter request by request: latencies, goodput, use, energy by class."""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.core.errors import ScenarioError
     from gigawatt.study.cells import cells_of
     from gigawatt.study.fleet import busiest
@@ -69,9 +68,9 @@ def simulate(
         raise ScenarioError(f"--day is '{day}'; it is peak or ordinary")
     if trace and resume:
         raise ScenarioError("--resume goes on with drawn requests; a trace is simulated anew")
-    catalog = _catalog(overlay)
+    catalog = catalog_with(overlay)
     left_out = [name.strip() for name in without.split(",") if name.strip()]
-    with _progress() as say:
+    with progress() as say:
         results = study_run(scenario, catalog=catalog, events=event or [], say=say)
 
         def cells(size: int) -> tuple[Cells, ...]:
@@ -95,9 +94,9 @@ def simulate(
         "without": left_out, "wall_s": round(time.perf_counter() - began, 3),
     }  # fmt: skip
     if as_json:
-        _print_json(body)
+        print_json(body)
     else:
-        _console().print(_table(body))
+        console_of().print(_table(body))
         for line in _sentences(body, steady):
             print(line)
     if not is_complete:

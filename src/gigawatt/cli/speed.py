@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gigawatt.cli.common import Events, Json, Overlay, catalog_with, console_of, print_json, progress
+
 
 def speed(
     scenario: Annotated[
@@ -18,31 +20,28 @@ def speed(
     without: Annotated[
         list[str] | None, typer.Option("--without", help="One more curve without this system (repeatable).")
     ] = None,
-    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
+    event: Events = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page with the figure.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
+    as_json: Json = False,
+    overlay: Overlay = None,
 ) -> None:
     """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.report.speed_page import sentences, speed_table, write_page
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.speed import SCALES, sweep
 
     factors = parsed(scales) if scales else SCALES
-    catalog = _catalog(overlay)
-    with _progress() as say:
+    catalog = catalog_with(overlay)
+    with progress() as say:
         say("looking up systems, sites and classes")
         case = resolve(load_scenario(scenario), catalog, event or [])
         found = sweep(case, scales=factors, without=without or [], say=say)
         page = write_page(found, out / f"speed-{case.scenario.name}.html") if out else None
     if as_json:
-        _print_json(found.to_dict() | ({"page": str(page)} if page else {}))
+        print_json(found.to_dict() | ({"page": str(page)} if page else {}))
         return
-    console = _console()
+    console = console_of()
     console.print(speed_table(found))
     for sentence in sentences(found):
         console.print(sentence, highlight=False)

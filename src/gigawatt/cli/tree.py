@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -20,7 +22,7 @@ _LITTLE = 0.005  # orders that differ by less than this share of the largest are
 
 
 def tree(
-    scenario: Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")],
+    scenario: Scenario,
     branches: Annotated[
         str, typer.Option("--branches", help="Quarters in which something is learned, A,B; or the scenario's.")
     ] = "",
@@ -37,21 +39,18 @@ def tree(
     figure: Annotated[
         Path | None, typer.Option("--figure", help="HTML file for the fan of what stands in every case.")
     ] = None,
-    event: Annotated[list[str] | None, typer.Option("--event", help="Event of the scenario to switch on.")] = None,
-    overlay: Annotated[
-        Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")] = False,
+    event: Events = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
 ) -> None:
     """Plan over a tree of what may happen: orders to place now, bounds, and what foresight would be worth."""
-    from gigawatt.cli.app import _catalog, _console, _print_json, _progress
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.tree import plan_tree, serial_or_processes
 
     tail, wanted = _tail(cvar), _share(gap)
-    catalog = _catalog(overlay)
-    with _progress() as say:
+    catalog = catalog_with(overlay)
+    with progress() as say:
         case = resolve(load_scenario(scenario), catalog, event or [])
         results = plan_tree(
             case, branches=[name.strip() for name in branches.split(",") if name.strip()], tail=tail, gap=wanted,
@@ -71,9 +70,9 @@ def tree(
 
         stock_fan(results).write_html(figure)
     if as_json:
-        _print_json(body)
+        print_json(body)
         return
-    console = _console()
+    console = console_of()
     for part in _tables(body):
         console.print(part, highlight=False, soft_wrap=isinstance(part, str))
 

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import deque
 from operator import attrgetter
-
-import numpy as np
-import numpy.typing as npt
 
 from gigawatt.serving.inputs import NEVER, Rows, Settings, Setup
 from gigawatt.serving.policies import (
     ABORTED,
     ACTIVE,
     CACHE_GIVEN,
-    CACHE_OWN,
     COMPLETED,
     DRAINING,
     DRAWS,
@@ -39,225 +33,10 @@ from gigawatt.serving.policies import (
     STARTING,
     TWO_CHOICES,
 )
-from gigawatt.serving.steps import FS_PER_NS, Steps, decode_fs, mixed_fs, prefill_fs
+from gigawatt.serving.reference_state import Iteration, Outcome, Replica, Request, World, outcome_of, world_of
+from gigawatt.serving.steps import FS_PER_NS, decode_fs, mixed_fs, prefill_fs
 
-Integers = npt.NDArray[np.int64]
 _WORD = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """What became of every request, and what every replica did.
-
-    Args:
-        status: (rows,) ``completed``, ``aborted``, ``gated`` or ``failed``, index into ``policies.STATUSES``.
-        first_ns: when the first token was emitted, on the replica's clock; -1 = never.
-        end_ns: when it ended, in whichever way.
-        replica: on which it ended; -1 = on none.
-        admitted_ns: when it first ran, on its first replica; -1 = never.
-        preemptions: how often it was preempted, since it was last sent.
-        hits: tokens of the prompt found in a cache at its first admission.
-        sent_ns: when it was first routed.
-        busy_fs: (replicas,) time of the iterations that completed.
-        iterations: (replicas,) their number.
-        peak_blocks: (replicas,) most blocks held at once, 0 without a limit; known blocks that nobody
-            references are not held.
-        n_scaled: (pools,) replicas that autoscaling started, drained or took back.
-    """
-
-    status: Integers
-    first_ns: Integers
-    end_ns: Integers
-    replica: Integers
-    admitted_ns: Integers
-    preemptions: Integers
-    hits: Integers
-    sent_ns: Integers
-    busy_fs: Integers
-    iterations: Integers
-    peak_blocks: Integers
-    n_scaled: Integers
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Request:
-    row: int
-    inputs: int
-    outputs: int
-    stream: int
-    iterations: int  # decode iterations after the first token, drawn before the run
-    cached: int
-    key: int
-    ids: list[int]
-    # what became of it
-    status: int = OPEN
-    first_ns: int = -1
-    end_ns: int = -1
-    ended_on: int = -1
-    admitted_ns: int = -1
-    preemptions: int = 0
-    hits: int = 0
-    sent_ns: int = -1
-    tries: int = 0  # times it was sent before
-    retries: int = 0  # those of them after a failure
-    polls: int = 0  # those of them in a row for want of an active replica
-    # where it is
-    replica: _Replica | None = None
-    is_running: bool = False
-    is_marked: bool = False  # its patience ended, it leaves with the iteration in progress
-    decode_pool: int = -1  # that a prefill pool handed it to
-    brings_cache: bool = False
-    # how far it is
-    total: int = 0  # tokens to prefill
-    done: int = 0  # of them
-    decoded: int = 0  # iterations since prefill
-    left: int = 0  # iterations to decode since prefill
-    surplus: int = 0  # tokens of drafts accepted in them
-    generated: int = 0  # tokens, up to the last preemption; the first counts from its emission on
-    queued: int = 0  # what it adds to the queued tokens of its replica
-    blocks: int = 0  # that it holds, shared ones too
-    n_known: int = 0  # hashed blocks among them that are known, from the first on
-
-    def reset(self) -> None:
-        """As if it had never been sent: a replica took everything with it."""
-        self.first_ns, self.preemptions, self.polls = -1, 0, 0
-        self.replica, self.is_running, self.is_marked = None, False, False
-        self.decode_pool, self.brings_cache = -1, False
-        self.total, self.done, self.decoded, self.generated = self.inputs, 0, 0, 0
-        self.left, self.surplus = self.iterations, self.outputs - 1 - self.iterations
-        self.queued, self.blocks, self.n_known = 0, 0, 0
-
-    @property
-    def is_decoding(self) -> bool:
-        return self.is_running and self.done == self.total
-
-    @property
-    def context(self) -> int:
-        """Tokens in cache, without the surplus."""
-        return self.done + self.decoded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Iteration:
-    decoding: list[_Request]
-    chunks: list[tuple[_Request, int]]
-    time_fs: int
-    end_ns: int
-    rest_fs: int
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Replica:
-    index: int
-    pool: int
-    state: int
-    capacity: int  # blocks; 0 = without limit
-    block: int  # B
-    hashed: int  # H; 0 without a prefix cache of its own
-    clock_ns: int = 0
-    rest_fs: int = 0
-    ready_ns: int = NEVER  # end of its start-up
-    iteration: _Iteration | None = None
-    queues: dict[int, deque[_Request]] = field(default_factory=dict)  # by priority
-    running: list[_Request] = field(default_factory=list)  # by admission
-    outstanding: int = 0
-    queued_tokens: int = 0
-    held: int = 0  # blocks
-    references: dict[int, int] = field(default_factory=dict)  # of known blocks, by id
-    loose: OrderedDict[int, None] = field(default_factory=OrderedDict)  # known, without reference, next victim first
-    busy_fs: int = 0
-    iterations: int = 0
-    peak: int = 0
-
-    def waiting(self) -> list[_Request]:
-        """Requests that wait, in the order in which they are admitted."""
-        return [request for priority in sorted(self.queues) for request in self.queues[priority]]
-
-    # --- blocks
-
-    def blocks_for(self, tokens: int) -> int:
-        return -(-tokens // self.block)
-
-    @property
-    def blocks_per_id(self) -> int:
-        return self.hashed // self.block
-
-    def fits(self, blocks: int) -> bool:
-        """Whether so many more blocks can be held; known blocks without reference make way."""
-        return self.capacity == 0 or blocks <= self.capacity - self.held
-
-    def take(self, blocks: int) -> None:
-        """Holds so many more, evicting known blocks one by one where the free ones do not suffice."""
-        while self.loose and self.capacity - self.held - len(self.loose) * self.blocks_per_id < blocks:
-            victim, _ = self.loose.popitem(last=False)
-            del self.references[victim]
-        self.held += blocks
-        if self.capacity:
-            self.peak = max(self.peak, self.held)
-        assert self.capacity == 0 or self.held + len(self.loose) * self.blocks_per_id <= self.capacity
-
-    def leading_hits(self, request: _Request) -> list[int]:
-        """Ids of the request's first blocks that are known; at least one token is left to compute."""
-        hits: list[int] = []
-        if self.hashed:
-            for name in request.ids[: (request.total - 1) // self.hashed]:
-                if name not in self.references:
-                    break
-                hits.append(name)
-        return hits
-
-    def refer(self, name: int) -> None:
-        """One more reference of a known block."""
-        if name in self.loose:
-            del self.loose[name]
-            self.held += self.blocks_per_id
-        self.references[name] += 1
-
-    def learn(self, request: _Request, tokens: int) -> None:
-        """Makes known the full hashed blocks over the request's first ``tokens`` tokens."""
-        if not self.hashed:
-            return
-        for name in request.ids[request.n_known : tokens // self.hashed]:
-            if name in self.references:  # known by another's work: its own copy is given back
-                self.held -= self.blocks_per_id
-                self.refer(name)
-            else:
-                self.references[name] = 1
-            request.n_known += 1
-
-    def release(self, request: _Request) -> None:
-        """Gives back all blocks of a request, its known ones from the last to the first."""
-        for name in reversed(request.ids[: request.n_known]):
-            self.references[name] -= 1
-            if self.references[name] == 0:
-                self.loose[name] = None
-                self.held -= self.blocks_per_id
-        self.held -= request.blocks - request.n_known * self.blocks_per_id
-        request.blocks, request.n_known = 0, 0
-
-    def forget(self) -> None:
-        """A failure: everything is gone but the books."""
-        self.iteration, self.held, self.outstanding, self.queued_tokens = None, 0, 0, 0
-        self.queues, self.running, self.references, self.loose = {}, [], {}, OrderedDict()
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _World:
-    settings: Settings
-    steps: Steps
-    requests: list[_Request]
-    replicas: list[_Replica]
-    pools: list[list[_Replica]]
-    control: deque[tuple[int, int, int]]  # (ns, replica, is repair)
-    scale_ns: list[int]  # next decision of each pool
-    stream: deque[tuple[int, int]]  # (arrival, row)
-    held: list[tuple[int, int]]  # heap of (due, row): follow-ups, transfers, retries, refills, polls
-    patience: list[tuple[int, int]]  # heap of (due, row)
-    unsent: deque[int]  # of a closed loop
-    follower: list[tuple[int, int]]  # (row, think ns) by row; row -1 = none
-    turn: list[int]  # round robin, by pool
-    n_scaled: list[int]
-    n_open: int
 
 
 def simulate_reference(setup: Setup, rows: Rows) -> Outcome:
@@ -266,16 +45,16 @@ def simulate_reference(setup: Setup, rows: Rows) -> Outcome:
     Raises:
         ValueError: a row is never sent (it has no arrival and follows nobody), or never ends (it does not fit).
     """
-    world = _world(setup, rows)
+    world = world_of(setup, rows)
     while world.n_open:
         now = _next_ns(world)
         if now >= NEVER:
             raise ValueError(f"{world.n_open} rows never end: a request is larger than a replica's memory")
         _instant(world, now)
-    return _outcome(world)
+    return outcome_of(world)
 
 
-def _next_ns(world: _World) -> int:
+def _next_ns(world: World) -> int:
     """The next time at which anything is due."""
     times = [NEVER]
     times += [replica.iteration.end_ns for replica in world.replicas if replica.iteration]
@@ -284,7 +63,7 @@ def _next_ns(world: _World) -> int:
     return min(times)
 
 
-def _instant(world: _World, now: int) -> None:
+def _instant(world: World, now: int) -> None:
     """One round of the instant ``now``; what becomes due after its phase makes another one."""
     _control(world, now)
     for replica in world.replicas:
@@ -304,7 +83,7 @@ def _instant(world: _World, now: int) -> None:
 # --- phase 1: control
 
 
-def _control(world: _World, now: int) -> None:
+def _control(world: World, now: int) -> None:
     while world.control and world.control[0][0] == now:
         _, index, is_repair = world.control.popleft()
         replica = world.replicas[index]
@@ -320,7 +99,7 @@ def _control(world: _World, now: int) -> None:
             _scale(world, pool, now)
 
 
-def _fail(world: _World, replica: _Replica, now: int) -> None:
+def _fail(world: World, replica: Replica, now: int) -> None:
     """Requests of the replica are sent again at once, but for those that were lost too often or have left."""
     if replica.iteration and replica.iteration.end_ns == now:  # it ended by now, hence counts
         _complete(world, replica)
@@ -339,7 +118,7 @@ def _fail(world: _World, replica: _Replica, now: int) -> None:
             heapq.heappush(world.held, (now, request.row))
 
 
-def _scale(world: _World, pool: int, now: int) -> None:
+def _scale(world: World, pool: int, now: int) -> None:
     """One decision of autoscaling."""
     settings, replicas = world.settings, world.pools[pool]
     world.scale_ns[pool] = now + int(settings.scale_every[pool])
@@ -363,7 +142,7 @@ def _scale(world: _World, pool: int, now: int) -> None:
 # --- phase 3: routing
 
 
-def _send(world: _World, request: _Request, now: int) -> None:
+def _send(world: World, request: Request, now: int) -> None:
     """A request is due: at the door, or at the pool that a prefill pool has handed it to."""
     settings = world.settings
     if request.status != OPEN:  # it left while it was held back
@@ -398,20 +177,20 @@ def _lanes(settings: Settings, stream: int) -> list[list[int]]:
     return [[pool for pool in (door, int(settings.hands_to[door])) if pool >= 0] for door in doors]
 
 
-def _home(settings: Settings, request: _Request) -> int:
+def _home(settings: Settings, request: Request) -> int:
     """Place of the request's home lane among those of its stream."""
     drawn = _drawn(settings, request, HOME_DRAW) % DRAWS
     return next(place for place, bound in enumerate(settings.home[request.stream]) if drawn < bound)
 
 
-def _is_gated(world: _World, lanes: list[list[int]], gate: float) -> bool:
+def _is_gated(world: World, lanes: list[list[int]], gate: float) -> bool:
     pools = [pool for lane in lanes for pool in lane]
     outstanding = sum(_outstanding(world, pool) for pool in pools)
     slots = sum(int(world.settings.max_sequences[pool]) * len(_active(world.pools[pool])) for pool in pools)
     return float(outstanding) >= gate * float(slots)
 
 
-def _choose_lane(world: _World, lanes: list[list[int]], spill_ns: float) -> int:
+def _choose_lane(world: World, lanes: list[list[int]], spill_ns: float) -> int:
     """Door of the first lane that is neither too slow nor too full, else of the first that is there; -1 = none is."""
     there = [lane for lane in lanes if all(_active(world.pools[pool]) for pool in lane)]
     for lane in there:
@@ -423,16 +202,16 @@ def _choose_lane(world: _World, lanes: list[list[int]], spill_ns: float) -> int:
     return there[0][0] if there else -1
 
 
-def _is_full(world: _World, pool: int) -> bool:
+def _is_full(world: World, pool: int) -> bool:
     places = int(world.settings.max_sequences[pool]) * len(_active(world.pools[pool]))
     return _outstanding(world, pool) >= float(world.settings.spill_fill[pool]) * places
 
 
-def _outstanding(world: _World, pool: int) -> int:
+def _outstanding(world: World, pool: int) -> int:
     return sum(replica.outstanding for replica in world.pools[pool])
 
 
-def _choose_replica(world: _World, request: _Request, pool: int) -> _Replica:
+def _choose_replica(world: World, request: Request, pool: int) -> Replica:
     active = _active(world.pools[pool])
     n = len(active)
     router = int(world.settings.router[pool])
@@ -452,7 +231,7 @@ def _choose_replica(world: _World, request: _Request, pool: int) -> _Replica:
     return min(active, key=lambda replica: (replica.outstanding, replica.index))
 
 
-def _drawn(settings: Settings, request: _Request, of: int) -> int:
+def _drawn(settings: Settings, request: Request, of: int) -> int:
     """A 64-bit word of the seed, the request's number and ``of``."""
     x = int(settings.seed) * 0x9E3779B97F4A7C15
     x += request.row * 0xBF58476D1CE4E5B9 + of * 0x94D049BB133111EB
@@ -471,7 +250,7 @@ def splitmix64(z: int) -> int:
     return z ^ (z >> 31)
 
 
-def _place(request: _Request, replica: _Replica, settings: Settings) -> None:
+def _place(request: Request, replica: Replica, settings: Settings) -> None:
     """The request waits at the replica, behind all of its priority."""
     request.replica, request.polls = replica, 0
     request.queued = 0 if request.brings_cache else request.total
@@ -480,18 +259,18 @@ def _place(request: _Request, replica: _Replica, settings: Settings) -> None:
     replica.queues.setdefault(_priority(settings, request, replica), deque()).append(request)
 
 
-def _priority(settings: Settings, request: _Request, replica: _Replica) -> int:
+def _priority(settings: Settings, request: Request, replica: Replica) -> int:
     return int(settings.priority[request.stream]) if settings.order[replica.pool] == PRIORITY else 0
 
 
-def _active(replicas: list[_Replica]) -> list[_Replica]:
+def _active(replicas: list[Replica]) -> list[Replica]:
     return [replica for replica in replicas if replica.state == ACTIVE]
 
 
 # --- phase 4: aborts, and every other end
 
 
-def _abort(world: _World, request: _Request, now: int) -> None:
+def _abort(world: World, request: Request, now: int) -> None:
     """Patience has ended: what runs leaves with the iteration in progress, everything else at once."""
     if request.status != OPEN:
         return
@@ -507,7 +286,7 @@ def _abort(world: _World, request: _Request, now: int) -> None:
     _end(world, request, ABORTED, now)
 
 
-def _leave(request: _Request) -> None:
+def _leave(request: Request) -> None:
     """The request is no more on its replica; one that drains is off when the last has left."""
     replica = request.replica
     assert replica is not None
@@ -521,7 +300,7 @@ def _leave(request: _Request) -> None:
         replica.state = OFF
 
 
-def _end(world: _World, request: _Request, status: int, now: int) -> None:
+def _end(world: World, request: Request, status: int, now: int) -> None:
     """The request has ended; who follows it becomes due."""
     request.status, request.end_ns = status, now
     request.ended_on = request.replica.index if request.replica else -1
@@ -536,7 +315,7 @@ def _end(world: _World, request: _Request, status: int, now: int) -> None:
 # --- phase 5: an iteration begins
 
 
-def _begin(world: _World, replica: _Replica, now: int) -> None:
+def _begin(world: World, replica: Replica, now: int) -> None:
     """Who decodes, who is preempted, who is admitted, and how long that takes."""
     settings, pool = world.settings, replica.pool
     if replica.clock_ns < now:  # it stood idle
@@ -557,12 +336,12 @@ def _begin(world: _World, replica: _Replica, now: int) -> None:
     prefill = int(prefill_fs(world.steps, pool, tokens, weighted)) if chunks else 0
     time_fs = int(mixed_fs(decode, prefill, int(world.steps.shared[pool]))) + load_fs
     carry_ns, rest_fs = divmod(replica.rest_fs + time_fs, FS_PER_NS)
-    replica.iteration = _Iteration(
+    replica.iteration = Iteration(
         decoding=decoding, chunks=chunks, time_fs=time_fs, end_ns=replica.clock_ns + carry_ns, rest_fs=rest_fs
     )
 
 
-def _grow(settings: Settings, replica: _Replica) -> list[_Request]:
+def _grow(settings: Settings, replica: Replica) -> list[Request]:
     """(a) Every decoding request gets room for one more token; who decodes."""
     while True:
         decoding = [request for request in replica.running if request.is_decoding]
@@ -576,7 +355,7 @@ def _grow(settings: Settings, replica: _Replica) -> list[_Request]:
     return decoding
 
 
-def _continue_prefill(settings: Settings, replica: _Replica) -> list[tuple[_Request, int]]:
+def _continue_prefill(settings: Settings, replica: Replica) -> list[tuple[Request, int]]:
     """(b) The chunk of the request that is partly prefilled, if there is one and it stays."""
     while replica.running and not replica.running[-1].is_decoding:
         request = replica.running[-1]
@@ -591,7 +370,7 @@ def _continue_prefill(settings: Settings, replica: _Replica) -> list[tuple[_Requ
     return []
 
 
-def _admit(settings: Settings, replica: _Replica, decoding: list[_Request], chunks: list[tuple[_Request, int]]) -> int:
+def _admit(settings: Settings, replica: Replica, decoding: list[Request], chunks: list[tuple[Request, int]]) -> int:
     """(c) Moves requests from the queue to ``decoding`` or ``chunks``; time to load given tokens [fs]."""
     pool = replica.pool
     budget = int(settings.budget[pool]) - len(decoding) - sum(n for _, n in chunks)
@@ -633,17 +412,17 @@ def _admit(settings: Settings, replica: _Replica, decoding: list[_Request], chun
     return loaded * int(settings.load_fs[pool])
 
 
-def _reach(request: _Request, tokens: int) -> int:
+def _reach(request: Request, tokens: int) -> int:
     """Tokens to have blocks for once ``tokens`` are prefilled: the last chunk reserves the surplus."""
     return tokens + request.surplus if tokens == request.total else tokens
 
 
-def _missing(replica: _Replica, request: _Request, tokens: int) -> int:
+def _missing(replica: Replica, request: Request, tokens: int) -> int:
     """Blocks that the request needs for so many tokens, less those it holds."""
     return max(replica.blocks_for(tokens) - request.blocks, 0)
 
 
-def _preempt(settings: Settings, replica: _Replica) -> None:
+def _preempt(settings: Settings, replica: Replica) -> None:
     """The victim goes to the front of its queue, and has to compute what it had again."""
     last, victim = max(enumerate(replica.running), key=lambda one: (_priority(settings, one[1], replica), one[0]))
     del replica.running[last]
@@ -664,7 +443,7 @@ def _preempt(settings: Settings, replica: _Replica) -> None:
 # --- phase 2: an iteration ends
 
 
-def _complete(world: _World, replica: _Replica) -> None:
+def _complete(world: World, replica: Replica) -> None:
     """Chunks count, tokens are emitted, and who is through leaves, by row."""
     iteration = replica.iteration
     assert iteration is not None
@@ -703,7 +482,7 @@ def _complete(world: _World, replica: _Replica) -> None:
             _end(world, request, status, replica.clock_ns)
 
 
-def _prefilled(replica: _Replica, request: _Request) -> None:
+def _prefilled(replica: Replica, request: Request) -> None:
     """The prompt is computed and a token emitted: the first, or after a preemption the next."""
     replica.queued_tokens -= request.queued
     request.queued = 0
@@ -714,116 +493,9 @@ def _prefilled(replica: _Replica, request: _Request) -> None:
     request.generated += 1
 
 
-def _hand_over(world: _World, request: _Request, replica: _Replica) -> None:
+def _hand_over(world: World, request: Request, replica: Replica) -> None:
     """The request travels with its cache to the pool that decodes."""
     settings, pool = world.settings, replica.pool
     transfer_ns = int(settings.transfer_ns[pool]) + int(settings.transfer_fs[pool]) * request.inputs // FS_PER_NS
     request.decode_pool, request.brings_cache = int(settings.hands_to[pool]), True
     heapq.heappush(world.held, (replica.clock_ns + transfer_ns, request.row))
-
-
-# --- before and after the run
-
-
-def _world(setup: Setup, rows: Rows) -> _World:
-    settings = setup.settings
-    n, n_pools = len(rows.arrival), len(settings.max_sequences)
-    replicas = [
-        _Replica(
-            index=k,
-            pool=pool,
-            state=ACTIVE if k - int(settings.first[pool]) < settings.n_start[pool] else OFF,
-            capacity=int(settings.blocks[pool]),
-            block=int(settings.block[pool]),
-            hashed=int(settings.hash_tokens[pool]) if settings.cache[pool] == CACHE_OWN else 0,
-        )
-        for k, pool in enumerate(settings.pool_of.tolist())
-    ]
-    closed = settings.concurrency > 0
-    followers = [-1] * n if closed else _column(rows.next, [-1] * n)
-    think = _column(rows.think, [0] * n)
-    stream = [] if closed else [(ns, row) for row, ns in enumerate(rows.arrival.tolist()) if ns < NEVER]
-    sent = set(range(n)) if closed else {row for _, row in stream} | set(followers)
-    if not sent.issuperset(range(n)):
-        raise ValueError(f"row {min(set(range(n)) - sent)} has no arrival and follows no other row")
-    return _World(
-        settings=settings,
-        steps=setup.steps,
-        requests=_requests(rows),
-        replicas=replicas,
-        pools=[[replica for replica in replicas if replica.pool == pool] for pool in range(n_pools)],
-        control=deque(
-            zip(
-                settings.control_time.tolist(),
-                settings.control_replica.tolist(),
-                settings.control_up.tolist(),
-                strict=True,
-            )
-        ),
-        scale_ns=[int(every) or NEVER for every in settings.scale_every],
-        stream=deque(stream),
-        held=[(0, row) for row in range(min(n, settings.concurrency))],
-        patience=[],
-        unsent=deque(range(settings.concurrency, n) if closed else ()),
-        follower=[(row, think[row] if row >= 0 else 0) for row in followers],
-        turn=[0] * n_pools,
-        n_scaled=[0] * n_pools,
-        n_open=n,
-    )
-
-
-def _requests(rows: Rows) -> list[_Request]:
-    """Requests as they are before they are sent."""
-    inputs, outputs = rows.inputs.tolist(), rows.outputs.tolist()
-    n = len(inputs)
-    starts, ids = rows.block_start.tolist(), rows.block_ids.tolist()
-    requests = [
-        _Request(
-            row=row,
-            inputs=inputs[row],
-            outputs=outputs[row],
-            stream=stream,
-            iterations=iterations,
-            cached=cached,
-            key=key,
-            ids=ids[starts[row] : starts[row + 1]] if starts else [],
-        )
-        for row, (stream, iterations, cached, key) in enumerate(
-            zip(
-                rows.stream.tolist(),
-                _column(rows.iterations, [tokens - 1 for tokens in outputs]),
-                _column(rows.cached, [0] * n),
-                _column(rows.key, range(n)),
-                strict=True,
-            )
-        )
-    ]
-    for request in requests:
-        request.reset()
-    return requests
-
-
-def _column(values: Integers, default: Sequence[int]) -> list[int]:
-    """A column of the rows, or what stands for it where it is empty."""
-    return [int(value) for value in values] if len(values) else list(default)
-
-
-def _outcome(world: _World) -> Outcome:
-    def of(items: Sequence[object], name: str) -> Integers:
-        return np.array([getattr(item, name) for item in items], dtype=np.int64)
-
-    requests, replicas = world.requests, world.replicas
-    return Outcome(
-        status=of(requests, "status"),
-        first_ns=of(requests, "first_ns"),
-        end_ns=of(requests, "end_ns"),
-        replica=of(requests, "ended_on"),
-        admitted_ns=of(requests, "admitted_ns"),
-        preemptions=of(requests, "preemptions"),
-        hits=of(requests, "hits"),
-        sent_ns=of(requests, "sent_ns"),
-        busy_fs=of(replicas, "busy_fs"),
-        iterations=of(replicas, "iterations"),
-        peak_blocks=of(replicas, "peak"),
-        n_scaled=np.array(world.n_scaled, dtype=np.int64),
-    )

@@ -10,7 +10,7 @@ from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, Integers, Rows, Setup
 from gigawatt.serving.kernels import NEED_SPACE, PAUSED, advance, settle
 from gigawatt.serving.memory import Memory, grown, new_memory, packed
-from gigawatt.serving.reference import Outcome
+from gigawatt.serving.reference_state import Outcome
 
 _PAUSE = 200_000  # requests between two looks at the clock
 

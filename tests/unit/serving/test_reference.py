@@ -10,7 +10,8 @@ import pytest
 
 from gigawatt.serving.inputs import NEVER, Fleet, Outage, Pool, Scaling, Traffic, rows_of, setup_of
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED, LOST
-from gigawatt.serving.reference import Outcome, simulate_reference, splitmix64
+from gigawatt.serving.reference import simulate_reference, splitmix64
+from gigawatt.serving.reference_state import Outcome
 from tests.twins.tables import constant, linear
 
 MS = 1_000_000  # ns

@@ -1,0 +1,69 @@
+"""What every command shares: its common arguments, the console, JSON out, and progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gigawatt.catalog.load import Catalog
+
+Scenario = Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+Overlay = Annotated[
+    Path | None, typer.Option("--catalog", help="Folder whose entries win over the shipped catalogue's.")
+]
+Events = Annotated[list[str] | None, typer.Option("--event", help="Switch on an event of the scenario (repeatable).")]
+
+
+def console_of(*, error: bool = False) -> Console:
+    """A console as wide as the terminal, 140 columns where there is none; ``error`` writes on standard error."""
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() else 140
+    return Console(stderr=error, width=wide, soft_wrap=False)
+
+
+def catalog_with(overlay: Path | None) -> Catalog:
+    """The shipped catalogue under ``overlay``; every entry that is replaced is named on standard error."""
+    from gigawatt.catalog.load import load_catalog
+
+    catalog = load_catalog(overlay)
+    for name in catalog.overlaid:
+        print(f"overlay: {name} replaces the shipped entry", file=sys.stderr)
+    return catalog
+
+
+def print_json(value: Any) -> None:
+    """JSON alone on standard output; not a number is an error here, never ``NaN``."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Says what is going on, on standard error: a live line on a terminal, plain lines elsewhere."""
+    console = console_of(error=True)
+    if not console.is_terminal:
+        yield lambda text: print(f"  {text}", file=sys.stderr)
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task("starting", total=None)
+        yield lambda text: bar.update(task, description=text)
+
+
+def write_text(path: Path, renderable: Any) -> None:
+    """What the terminal shows, as plain text of 120 columns."""
+    from rich.console import Console
+
+    with path.open("w", encoding="utf-8") as file:
+        Console(file=file, width=120, color_system=None).print(renderable)
