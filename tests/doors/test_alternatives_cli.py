@@ -51,6 +51,15 @@ def test_why_offers_the_nearest_names() -> None:
     )
 
 
+def test_run_says_why_of_sites_and_providers_too(tmp_path: Path) -> None:
+    done = gigawatt("run", "starter", "--why", "hall", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["why"][0].startswith("hall is in the plan: ")
+    assert refused("run", "starter", "--why", "hal") == (
+        "ScenarioError: starter: no system, site or provider is called 'hal'; did you mean hall?"
+    )
+
+
 def test_worth_says_it_is_a_finite_difference() -> None:
     found = json.loads(gigawatt("worth", "starter", "--json").stdout)
     assert found["method"] == "finite difference of one quarter, over 3 months"

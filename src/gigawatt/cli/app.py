@@ -80,7 +80,8 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
     as_json: Json = False,
     why: Annotated[
-        str | None, typer.Option("--why", help="Say why a system was not chosen, and what would change it.")
+        str | None,
+        typer.Option("--why", help="A system, site or provider: why it was chosen or not, what would change it."),
     ] = None,
     event: Events = None,
     mip_gap: Annotated[
@@ -105,12 +106,15 @@ def run(
     from gigawatt.report.claims import as_rows, claims
     from gigawatt.report.html import write_report
     from gigawatt.report.tables import summary_table
+    from gigawatt.study.named import find
+    from gigawatt.study.resolve import resolve
     from gigawatt.study.results import save
     from gigawatt.study.run import run as study_run
+    from gigawatt.study.scenario import load_scenario
 
     catalog = catalog_with(overlay)
     if why:
-        catalog.system(why)
+        why = find(resolve(load_scenario(scenario), catalog, event or []), why).id
     with progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
         results = study_run(
@@ -136,11 +140,11 @@ def run(
     console.print(f"Report: {report.resolve()}", soft_wrap=True, highlight=False)
 
 
-def _why(results: Results, system: str, say: Callable[[str], None]) -> list[str]:
+def _why(results: Results, name: str, say: Callable[[str], None]) -> list[str]:
     from gigawatt.study.why import why_not
 
-    say(f"asking why {system} is or is not in the plan")
-    return why_not(results, system)
+    say(f"asking why {name} is or is not in the plan")
+    return why_not(results, name)
 
 
 @app.command()

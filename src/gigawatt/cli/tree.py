@@ -134,12 +134,12 @@ def _orders(tree: xr.DataArray, central: xr.DataArray) -> list[dict[str, Any]]:
     little = _LITTLE * max(float(tree.sum("quarter").max()), float(central.sum("quarter").max()))
     for name in tree[axis].values.tolist():
         here, there = tree.sel({axis: name}), central.sel({axis: name})
-        if max(float(here.sum()), float(there.sum())) <= little:
+        mw, central_mw = (amount if amount > little else 0.0 for amount in (float(here.sum()), float(there.sum())))
+        if mw == central_mw == 0.0:
             continue
         used = ((here > 1e-6) | (there > 1e-6)).values
         rows.append({
-            "name": name, "w": float(here.sum()) * 1e6, "central_w": float(there.sum()) * 1e6,
-            "differs": abs(float(here.sum()) - float(there.sum())) > little,
+            "name": name, "w": mw * 1e6, "central_w": central_mw * 1e6, "differs": abs(mw - central_mw) > little,
             "by_quarter": {
                 str(q): [float(here.sel(quarter=q)) * 1e6, float(there.sel(quarter=q)) * 1e6]
                 for q in here["quarter"].values[used]
