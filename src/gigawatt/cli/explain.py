@@ -95,6 +95,7 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
             {
                 "scenario": case.scenario.name,
                 "method": "finite difference of one quarter, over 3 months",
+                "milestones": "released by the fraction of a gigawatt",
                 "worth": [asdict(row) for row in rows],
             }
         )
@@ -105,7 +106,9 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
     table = table_of(heads, title="Finite differences of one quarter, over three months; discounted")
     for row in rows:
         add_row(table, _cells(row))
-    console_of().print(table)
+    console = console_of()
+    console.print(table)
+    console.print("Milestone equity is released here by the fraction of a gigawatt.", highlight=False)
 
 
 def _cells(row: Worth) -> list[str]:

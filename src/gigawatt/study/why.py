@@ -51,10 +51,10 @@ def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
     named = find(case, name)
     if not named.offers:
         return [_absent(case, named)]
-    accepted = session.live.value("add").sum("quarter")
-    taken = {offer.id: float(accepted.sel(offer=offer.id)) for offer in named.offers}
-    chosen = [f"{pretty(mw * 1e6, 'W')} {_of(named, key, case)}" for key, mw in taken.items() if mw > ENOUGH_MW]
-    lines = [f"{named.id} is in the plan: {', '.join(chosen)} (IT power)"] if chosen else []
+    accepted, stood = session.live.value("add").sum("quarter"), session.live.value("stock").max("quarter")
+    taken = [offer.id for offer in named.offers if float(accepted.sel(offer=offer.id)) > ENOUGH_MW]
+    chosen = [f"{pretty(float(stood.sel(offer=key)) * 1e6, 'W')} {_of(named, key, case)}" for key in taken]
+    lines = [f"{named.id} is in the plan: {', '.join(chosen)} (IT power, at its most)"] if chosen else []
     if not chosen:
         lines.append(f"{named.id} is offered, and the plan takes none of it.")
     if named.kind == "system":
