@@ -1,7 +1,7 @@
 """A plan that lives: bounds, costs and right-hand sides change, and the solver goes on from where it stood.
 
     session = PlanSession(inputs)
-    plan = session.solve()
+    plan = session.solve()                     # stays as it is whatever is solved later
     with session.trial():                      # everything in here is undone, the basis too
         session.set_upper("add", 0.0, offer="cerebras-cs3@cerebras-us")
         without = session.solve().objective_musd
@@ -13,8 +13,10 @@ the search for alternatives and the explanations stand on.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -41,9 +43,14 @@ _FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """What the solver holds and a session may change: (columns,) and (rows,)."""
+    """What the solver holds and a session may change: (columns,) and (rows,).
+
+    ``cost`` holds ``tie_break`` too, which no objective that is reported does; ``constant`` is what it has beside.
+    """
 
     cost: Floats
+    tie_break: Floats
+    constant: float
     lower: Floats
     upper: Floats
     row_lower: Floats
@@ -73,17 +80,16 @@ class PlanSession:
         return self.live.inputs
 
     def solve(self, *, explain: bool = True, say: Say | None = None) -> LivePlan:
-        """The plan at its optimum, the same object at every call; its objective is in the costs as they are now."""
+        """The plan at its optimum, an object of its own; its objective is in the costs as they are now."""
         now = self._numbers
         solve(
             self.live, mip_gap=self.mip_gap, time_limit_s=self.time_limit_s, explain=explain,
             bounds=(now.lower, now.upper), say=say,
         )  # fmt: skip
-        model = self.live.model
         room = self.live.objective_musd - self.live.bound_musd
-        self.live.objective_musd = float((now.cost - model.tie_break) @ self.live.primal) + model.constant
+        self.live.objective_musd = float((now.cost - now.tie_break) @ self.live.primal) + now.constant
         self.live.bound_musd = self.live.objective_musd - room
-        return self.live
+        return copy(self.live)
 
     # --- changes
 
@@ -106,16 +112,16 @@ class PlanSession:
         self._push(replace(self._numbers, lower=lower, upper=upper))
 
     def set_right(self, name: str, value: Value, **where: Label) -> None:
-        """Right-hand side of rows, on the side or sides where they have one."""
+        """Right-hand side of rows, each on the side or sides where it has one."""
         rows = self._rows(name, where)
         for side in ("row_lower", "row_upper"):
-            finite = rows.values[rows.values >= 0]
-            if finite.size and np.isfinite(getattr(self._numbers, side)[finite]).all():
-                self._set(side, rows, value)
+            bounded = np.isfinite(getattr(self._numbers, side)[np.maximum(rows.values, 0)])
+            self._set(side, rows.where(bounded, -1), value)
 
     def minimise(self, cost: Floats) -> None:
-        """Another objective, one figure a column; ``trial`` brings back the old one."""
-        self._push(replace(self._numbers, cost=np.asarray(cost, dtype=np.float64)))
+        """Another objective, one figure a column and nothing beside; ``trial`` brings back the old one."""
+        cost = np.asarray(cost, dtype=np.float64)
+        self._push(replace(self._numbers, cost=cost, tie_break=np.zeros_like(cost), constant=0.0))
 
     def add_row(self, row: Expression | Floats, lower: float, upper: float) -> None:
         """One more row for as long as the trial lasts: an expression without axes, or one coefficient a column."""
@@ -128,8 +134,13 @@ class PlanSession:
         self.live.highs.addRow(lower, upper, index.size, index, dense[index])
 
     def fix(self, plan: xr.Dataset | LivePlan, until: str, names: tuple[str, ...] = FIRST_STAGE) -> None:
-        """Decisions up to and with a quarter pinned to those of a plan: signed, or already happened [MW]."""
+        """Decisions up to and with a quarter pinned to those of a plan: signed, or already happened [MW].
+
+        Raises ValueError for a quarter outside the horizon.
+        """
         quarters = self.inputs.quarters
+        if until not in quarters:
+            raise ValueError(f"'{until}' is no quarter of the plan; it runs from {quarters[0]} to {quarters[-1]}")
         past = list(quarters[: quarters.index(until) + 1])
         for name in names:
             if name not in self.live.model.variables:
@@ -224,6 +235,14 @@ class PlanSession:
 
 
 def _cells(axes: dict[str, tuple[str | int, ...]], index: Ints, where: dict[str, Label]) -> xr.DataArray:
+    for dim, label in where.items():
+        if dim not in axes:
+            raise KeyError(f"there is no axis '{dim}' here; the axes are {', '.join(axes)}")
+        for name in label if isinstance(label, list) else [label]:
+            if name not in axes[dim]:
+                near = difflib.get_close_matches(str(name), [str(known) for known in axes[dim]], n=3, cutoff=0.4)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(map(str, axes[dim]))}"
+                raise KeyError(f"axis '{dim}' has no '{name}'; {hint}")
     cells = xr.DataArray(index, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
     return cells.sel(where)
 
@@ -232,7 +251,8 @@ def _of(live: LivePlan) -> Numbers:
     model = live.model
     blocks = list(model.constraints.values())
     return Numbers(
-        cost=model.cost + model.tie_break, lower=np.concatenate(model.lower), upper=np.concatenate(model.upper),
+        cost=model.cost + model.tie_break, tie_break=model.tie_break, constant=model.constant,
+        lower=np.concatenate(model.lower), upper=np.concatenate(model.upper),
         row_lower=np.concatenate([rows.lower for rows in blocks]),
         row_upper=np.concatenate([rows.upper for rows in blocks]),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,8 +67,31 @@ def test_another_objective_for_a_while() -> None:
         session.add_row(cost, -np.inf, 22.0)
         session.minimise(most)
         # 22 = 20 + 2 allows two MW at 3 in place of two at 2
-        assert session.solve().value("add").sel(offer="b").sum() == pytest.approx(2.0, abs=1e-2)
+        plan = session.solve()
+        assert plan.value("add").sel(offer="b").sum() == pytest.approx(2.0, abs=1e-2)
+        assert plan.objective_musd == pytest.approx(
+            -2.0, abs=1e-2
+        )  # of what was asked for, not of the plan's own costs
     assert session.solve().objective_musd == near(20.0)
+
+
+def test_a_plan_stays_what_it_was() -> None:
+    session = PlanSession(two())
+    plan = session.solve()
+    bought = plan.value("add").values.copy()
+    session.set_cost("add", 5.0, offer="a")  # b takes it at 3: 10 dearer
+    assert session.solve().objective_musd - plan.objective_musd == near(10.0)
+    assert (plan.value("add").values == bought).all()
+
+
+def test_a_right_hand_side_changes_on_the_side_it_has() -> None:
+    # commitments of 4 MW in the second quarter alone: the first quarter's row has no bound and keeps none
+    promised = grid("commitment", ["signed"], [[0.0, 4.0]])
+    weight = xr.DataArray([[0.0, 1.0]], dims=["commitment", "offer"], coords={"commitment": ["signed"], "offer": TWO})
+    session = PlanSession(two(commitment_mw=promised, commitment_weight=weight))
+    assert session.solve().objective_musd == near(24.0)  # 6 x 2 + 4 x 3
+    session.set_right("commitment", 6.0)
+    assert session.solve().objective_musd == near(26.0)
 
 
 def test_what_is_signed_stays_signed() -> None:
@@ -108,6 +132,12 @@ def test_unknown_names_are_said() -> None:
         session.set_cost("ad", 1.0)
     with pytest.raises(KeyError, match="no rows 'deman'"):
         session.set_right("deman", 1.0)
+    with pytest.raises(KeyError, match="axis 'offer' has no 'c'; it has a, b"):
+        session.set_cost("add", 1.0, offer="c")
+    with pytest.raises(KeyError, match="there is no axis 'site' here; the axes are offer, quarter"):
+        session.set_cost("add", 1.0, site="c")
+    with pytest.raises(ValueError, match="'2045Q1' is no quarter of the plan; it runs from 2027Q1 to 2027Q2"):
+        session.fix(session.solve(), "2045Q1")
 
 
 @settings(max_examples=25, deadline=None)
