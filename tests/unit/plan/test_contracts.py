@@ -115,9 +115,36 @@ def test_early_exit_costs_its_fee_and_ends_the_rent() -> None:
     assert solved(rented(**lasting)).objective_musd == near(40.0)
     plan = solved(rented(terms=Terms(exit_musd_per_mw=cube(fee, FOUR)), **lasting))
     assert plan.objective_musd == near(25.0)
-    assert float(plan.value("left").sum()) == near(10.0)
-    # what is signed once can be left once: no more may go than stood
-    assert float(plan.value("stock").min()) >= -1e-9
+    assert plan.value("left").sum(("offer", "signed")).values.tolist() == [near(0.0), near(10.0), near(0.0), near(0.0)]
+    assert plan.value("retire").values.tolist() == [[near(0.0), near(10.0), near(0.0), near(0.0)]]
+    assert plan.value("stock").values.tolist() == [[near(10.0), near(0.0), near(0.0), near(0.0)]]
+
+
+@pytest.mark.parametrize("open_later", [False, True], ids=["one-signing", "signs-anew"])
+def test_a_fee_alone_changes_no_rent(open_later: bool) -> None:
+    # 10 MW are needed in all four quarters; signed in the first at 4 for four quarters, the market's rent is 1 afterwards.
+    # Leaving in the second costs a tenth of what remains, 0.1 x 4 x 3 = 1.2 a MW. Where nothing is offered any more,
+    # what is left is gone (100 a quarter unmet), so it is kept: 4 x 4 x 10 = 160, and not 40 + 12 + 3 x 10 = 82.
+    # Where the offer is open, leaving and signing anew is a retirement and an addition: 82
+    fee = np.full((1, 4, 4), np.inf)
+    over = np.zeros((1, 4, 4))
+    market = [4.0, 1.0, 1.0, 1.0]
+    for u in range(4):
+        for q in range(u, 4):
+            over[0, u, q] = market[u] - market[q]
+            fee[0, u, q] = 0.1 * market[u] * (u + 4 - q) if q > u else np.inf
+    later = np.inf if open_later else 0.0
+    plan = solved(rented(
+        quarters=FOUR, term_quarters=by("offer", ["a"], [4]).astype(int),
+        hold_musd_per_mw=grid("offer", ["a"], [market], FOUR),
+        add_max_mw=grid("offer", ["a"], [[np.inf, later, later, later]], FOUR),
+        terms=Terms(rents=rents(over, quarters=FOUR), exit_musd_per_mw=cube(fee, FOUR)),
+    ))  # fmt: skip
+    moved = 10.0 if open_later else 0.0
+    assert plan.objective_musd == near(82.0 if open_later else 160.0)
+    assert float(plan.value("left").sum()) == near(moved)
+    assert plan.value("retire").values.tolist() == [[near(0.0), near(moved), near(0.0), near(0.0)]]
+    assert plan.value("add").values.tolist() == [[near(10.0), near(moved), near(0.0), near(0.0)]]
 
 
 def test_an_option_opens_capacity_against_its_premium_and_with_notice() -> None:
