@@ -71,9 +71,9 @@ class OfferTerms(Block):
 
     ``rent_falls``: yearly fall of the market rent from the horizon's first quarter; capacity pays the rent of its
     quarter of signing for its term and the market's afterwards. ``saving``: rent of a chip lease that costs so much
-    less than buying. ``resale_falls``: yearly fall of what owned systems are worth, in place of a straight line
-    over their life. ``ageing``: share of capacity that fails in a year and is not repaired. ``acceptance_lag``:
-    tests between delivery and acceptance.
+    less over its term than owning as long. ``resale_falls``: yearly fall of what owned systems are worth, in place of
+    a straight line over their life. ``ageing``: share of capacity that fails in a year and is not repaired.
+    ``acceptance_lag``: tests between delivery and acceptance.
     """
 
     rent_falls: RatePerS | None = None

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.core.money import annuity_frac
+from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
-from gigawatt.study.money import building_escalation, escalation, rate
+from gigawatt.study.money import building_escalation, escalation, inflation, rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated
 
 Floats = npt.NDArray[np.float64]
@@ -34,18 +35,33 @@ def packages_per_w(offer: OfferCase) -> float:
     return offer.system.n_packages.value / offer.system.it_power.value
 
 
-def system_usd_per_w(offer: OfferCase) -> float:
-    """Price of the systems [USD per IT W]; 0 where they are not bought."""
-    if offer.offer.contract != "own":
-        return 0.0
+def price_usd_per_w(offer: OfferCase) -> float:
+    """Price of the systems where they are bought [USD per IT W]."""
     price = offer.offer.price or offer.system.price
     assert price and offer.system.it_power
     return price.value / offer.system.it_power.value
 
 
+def system_usd_per_w(offer: OfferCase) -> float:
+    """Price of the systems [USD per IT W]; 0 where they are not bought."""
+    return price_usd_per_w(offer) if offer.offer.contract == "own" else 0.0
+
+
 def capex_usd_per_w(case: Case, offer: OfferCase) -> float:
     """Systems and their scale-out network [USD per IT W]."""
     return system_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
+
+
+def remaining_frac(age_quarters: Floats, life_s: float) -> Floats:
+    """Share of an economic life that is left at an age, on a straight line; 0 beyond it."""
+    return np.maximum(0.0, 1.0 - age_quarters * QUARTER_S / life_s)
+
+
+def system_worth_frac(case: Case, falls: Fact | None, age_quarters: Floats) -> Floats:
+    """Share of its price that an owned system is worth at an age: what its yearly fall leaves, else its life."""
+    if falls is None:
+        return remaining_frac(age_quarters, case.costs.system_life.value)
+    return np.asarray((1.0 - falls.value * YEAR_S) ** (age_quarters / 4.0))
 
 
 def quarters_of(seconds: float) -> int:
@@ -61,16 +77,10 @@ def term_quarters(case: Case, offer: OfferCase) -> int:
 
 
 def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """Rent of chips or cloud capacity in the horizon's first quarter [USD per IT W and quarter]; 0 where owned.
-
-    A lease with a saving over buying pays level rents whose present value over its term is the price less the saving.
-    """
+    """Rent of chips or cloud capacity in the horizon's first quarter [USD per IT W and quarter]; 0 where owned."""
     row = offer.offer
     if row.terms.saving is not None:
-        price = row.price or offer.system.price
-        assert price and offer.system.it_power
-        level = annuity_frac(discount_rate(case), term_quarters(case, offer))
-        return price.value / offer.system.it_power.value * (1.0 - row.terms.saving.value) * level
+        return float(_rents_with_saving(case, offer)[0])
     if row.rent is not None:
         return row.rent.value * QUARTER_S
     if row.rent_per_package_hour is not None:
@@ -80,9 +90,38 @@ def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
 
 def rents_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """Market rent by quarter [USD per IT W and quarter]: what is signed in the quarter pays it for its term."""
-    falls = offer.offer.terms.rent_falls
-    level = compound(-falls.value * YEAR_S, case.quarters) if falls else np.ones(len(case.quarters))
+    terms, n = offer.offer.terms, len(case.quarters)
+    level = compound(-terms.rent_falls.value * YEAR_S, case.quarters) if terms.rent_falls else np.ones(n)
+    if terms.saving is not None:
+        return _rents_with_saving(case, offer) * level
     return rent_usd_per_w(case, offer) * level
+
+
+def _rents_with_saving(case: Case, offer: OfferCase) -> Floats:
+    """Level rents that are worth so much less over their term than owning (quarter of signing) [USD per IT W]."""
+    saving, term = offer.offer.terms.saving, term_quarters(case, offer)
+    assert saving is not None
+    owned = owning_usd_per_w(case, offer, term)
+    return owned * (1.0 - saving.value) * annuity_frac(discount_rate(case), term)
+
+
+def owning_usd_per_w(case: Case, offer: OfferCase, n: int) -> Floats:
+    """What buying and selling again n quarters later costs beside power (quarter of purchase) [USD per IT W].
+
+        C / (1+r) + sum_{k=1..n} m C e^(u+k-1) / (1+r)^k - worth(n) C / (1+r)^n,   C = price (1 + network)
+
+    Present value at the start of the quarter of purchase u, everything paid at the end of its quarter as in the plan;
+    m is maintenance, e the rise of prices. Worth is what the plan's salvage gives an owner of the system at that age:
+    the ``resale_falls`` of the scenario's own offer of it, else a straight line over its economic life.
+    """
+    capex = price_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
+    rise = 1.0 if case.scenario.money == "real" else 1.0 + inflation(case)
+    paid = (1.0 + discount_rate(case)) ** -np.arange(1.0, n + 1)
+    upkeep = case.costs.maintenance.value * QUARTER_S * float((rise ** np.arange(n) * paid).sum())
+    own = (row.offer for row in case.offers if row.offer.contract == "own" and row.system.id == offer.system.id)
+    falls = next((row.terms.resale_falls for row in own), None)
+    worth = float(system_worth_frac(case, falls, np.array([float(n)]))[0])
+    return capex * (paid[0] + upkeep * escalation(case) - worth * paid[-1])
 
 
 def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:

@@ -21,8 +21,10 @@ from gigawatt.study.economics import (
     hold_usd_per_w,
     inflow_usd,
     packages_per_w,
+    remaining_frac,
     site_capex,
     site_hold,
+    system_worth_frac,
     term_quarters,
     work_energy_usd_per_w,
 )
@@ -94,7 +96,8 @@ def plan_inputs(case: Case) -> PlanInputs:
         capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * _resale(case, o) * discount[-1] for o in offers
+            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * discount[-1]
+            for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
@@ -102,7 +105,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1]
+            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * discount[-1]
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
         **_supply(case, ids, quarters),
@@ -147,19 +150,9 @@ def plan_inputs(case: Case) -> PlanInputs:
     return with_hosting(case, with_lumps(case, inputs))
 
 
-def _remaining(case: Case, life_s: float) -> Floats:
-    """Share of the economic life left at the end of the horizon, by quarter of acceptance, which counts as used."""
-    age = len(case.quarters) - np.arange(0.0, len(case.quarters))
-    return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
-
-
-def _resale(case: Case, offer: OfferCase) -> Floats:
-    """Share of its price that a system is worth at the end of the horizon, by quarter of acceptance."""
-    falls = offer.offer.terms.resale_falls
-    if falls is None:
-        return _remaining(case, case.costs.system_life.value)
-    years = (len(case.quarters) - np.arange(0.0, len(case.quarters))) / 4.0
-    return np.asarray((1.0 - falls.value * YEAR_S) ** years)
+def _ages(case: Case) -> Floats:
+    """Quarters of use at the end of the horizon, by quarter of acceptance, which counts as used."""
+    return len(case.quarters) - np.arange(0.0, len(case.quarters))
 
 
 def _initial_w(case: Case, offer: OfferCase) -> float:
