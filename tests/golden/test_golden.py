@@ -31,12 +31,16 @@ def every_contract() -> Terms:
     def of_a(row: str, value: float) -> xr.DataArray:
         return xr.DataArray([[value]], dims=(row, "offer"), coords={row: [row[0]], "offer": ["a"]})
 
+    def after(values: list[float]) -> xr.DataArray:
+        return xr.DataArray([values], dims=("take", "after"), coords={"take": ["t"], "after": ["+1", "+2"]})
+
     owed = xr.DataArray([[0.0, 0.5]], dims=("offer", "signed"), coords={"offer": ["a"], "signed": list(QUARTERS)})
     return Terms(
         rents=Rents(over_musd_per_mw=cube([[0.0, 0.3], [0.0, 0.0]]), owed_musd_per_mw=owed,
                     fixed_musd=by("quarter", list(QUARTERS), [0.0, 0.1])),
         takes=Takes(member=of_a("take", 1.0), mw=grid("take", ["t"], 2.0),
-                    short_musd_per_mw=grid("take", ["t"], [[np.inf, 1.0]])),
+                    short_musd_per_mw=grid("take", ["t"], [[np.inf, 1.0]]),
+                    after_mw=after([3.0, 1.0]), after_musd_per_mw=after([0.9, 0.8])),
         exit_musd_per_mw=cube([[np.inf, 0.4], [np.inf, np.inf]]),
         options=Options(member=of_a("option", 1.0), firm_mw=by("option", ["o"], [4.0]),
                         most_mw=by("option", ["o"], [3.0]), notice=by("option", ["o"], [1]).astype(int),

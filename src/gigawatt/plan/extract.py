@@ -132,6 +132,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
 
 SIGNED = (
     ("short", "IT power of a minimum take that does not stand and is paid"),
+    ("beyond", "IT power of a minimum take owed in each quarter after the horizon, beyond what is signed for it"),
     ("left", "IT power given up before its term ends, by quarter of signing"),
     ("exercised", "IT power of an option exercised in the quarter"),
     ("vested", "power delivered against which a warrant has vested, on its own basis"),

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 class Signed:
     """Variables as expressions; None where no contract has such a choice.
 
-    short: IT MW by take that do not stand and are paid; left: IT MW by offer, quarter of signing and quarter, given
-    up before the term ends; exercised: IT MW by option; vested: MW by warrant so far; cancelled: MW by commitment
-    released in the quarter; unused: facility MW by site paid for and not in use; works: IT MW by offer that ages
-    and have not failed.
+    short: IT MW by take that do not stand and are paid; beyond: IT MW by take owed after the horizon for which nothing
+    signed stands; left: IT MW by offer, quarter of signing and quarter, given up before the term ends; exercised: IT MW
+    by option; vested: MW by warrant so far; cancelled: MW by commitment released in the quarter; unused: facility MW by
+    site paid for and not in use; works: IT MW by offer that ages and have not failed.
     """
 
     short: Expression | None = None
+    beyond: Expression | None = None
     left: Expression | None = None
     exercised: Expression | None = None
     vested: Expression | None = None
@@ -45,6 +46,9 @@ def add_signed(m: Model, d: PlanInputs) -> None:
     if terms.takes is not None and bool((terms.takes.short_musd_per_mw < np.inf).any()):
         fees = terms.takes.short_musd_per_mw
         m.add_variable("short", axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
+    if terms.takes is not None and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None:
+        owed = terms.takes.after_mw
+        m.add_variable("beyond", axes_of(owed), mask=(owed > 0) & (terms.takes.after_musd_per_mw > 0))
     if terms.exit_musd_per_mw is not None:
         m.add_variable("left", axes_of(terms.exit_musd_per_mw), mask=terms.exit_musd_per_mw < np.inf)
     if terms.options is not None:
@@ -157,7 +161,10 @@ def owed_after(d: PlanInputs, x: Decisions) -> Expression | None:
     last, parts = d.quarters[-1], []
     if d.terms.rents is not None:
         held = kept_until(d, x).at("quarter", last)
-        parts.append((held * d.terms.rents.owed_musd_per_mw).sum("offer", "signed"))
+        signed_rents = (held * d.terms.rents.owed_musd_per_mw).sum("offer", "signed")
+        parts.append(signed_rents + d.terms.rents.fixed_after_musd)
+    if x.signed.beyond is not None and d.terms.takes is not None and d.terms.takes.after_musd_per_mw is not None:
+        parts.append((x.signed.beyond * d.terms.takes.after_musd_per_mw).sum("take", "after"))
     if d.terms.leases is not None:
         held = x.in_use.at("quarter", last) + d.energised_initial_mw
         if x.signed.unused is not None:

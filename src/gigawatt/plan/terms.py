@@ -17,12 +17,14 @@ class Rents:
 
     ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
     ``owed_musd_per_mw`` (offer, signed) is charged, discounted to the start, for its term after the horizon;
-    ``fixed_musd`` (quarter) is due whatever is planned, less what is received.
+    ``fixed_musd`` (quarter) is due whatever is planned, less what is received; ``fixed_after_musd`` likewise after the
+    horizon, discounted to the start.
     """
 
     over_musd_per_mw: xr.DataArray
     owed_musd_per_mw: xr.DataArray
     fixed_musd: xr.DataArray
+    fixed_after_musd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +32,21 @@ class Takes:
     """Minimum takes over the sites of an offer: ``member`` (take, offer) 1 or 0, ``mw`` (take, quarter).
 
     ``short_musd_per_mw`` (take, quarter) is the rent of what does not stand; inf where it has to stand.
+    ``after_mw`` (take, after) is owed in the quarters that follow the horizon; of it, that for which no signed capacity
+    stands is charged ``after_musd_per_mw`` (take, after), discounted to the start. None where nothing is owed then.
     """
 
     member: xr.DataArray
     mw: xr.DataArray
     short_musd_per_mw: xr.DataArray
+    after_mw: xr.DataArray | None = None
+    after_musd_per_mw: xr.DataArray | None = None
+
+    def without(self, name: str) -> Takes:
+        """The same with nothing owed under one take."""
+        kept = self.mw["take"] != name
+        after = None if self.after_mw is None else self.after_mw.where(kept, 0.0)
+        return replace(self, mw=self.mw.where(kept, 0.0), after_mw=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
     """Rent of chips or cloud capacity in the horizon's first quarter [USD per IT W and quarter]; 0 where owned."""
     row = offer.offer
     if row.terms.saving is not None:
-        return float(_rents_with_saving(case, offer)[0])
+        return float(_rents_with_saving(case, offer, 1)[0])
     if row.rent is not None:
         return row.rent.value * QUARTER_S
     if row.rent_per_package_hour is not None:
@@ -88,40 +88,43 @@ def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
     return 0.0
 
 
-def rents_usd_per_w(case: Case, offer: OfferCase) -> Floats:
-    """Market rent by quarter [USD per IT W and quarter]: what is signed in the quarter pays it for its term."""
-    terms, n = offer.offer.terms, len(case.quarters)
-    level = compound(-terms.rent_falls.value * YEAR_S, case.quarters) if terms.rent_falls else np.ones(n)
-    if terms.saving is not None:
-        return _rents_with_saving(case, offer) * level
+def rents_usd_per_w(case: Case, offer: OfferCase, after: int = 0) -> Floats:
+    """Market rent by quarter, and of ``after`` quarters more [USD per IT W and quarter].
+
+    What is signed in a quarter pays its rent for its term.
+    """
+    falls, n = offer.offer.terms.rent_falls, len(case.quarters) + after
+    level = compound(-falls.value * YEAR_S, range(n)) if falls else np.ones(n)
+    if offer.offer.terms.saving is not None:
+        return _rents_with_saving(case, offer, n) * level
     return rent_usd_per_w(case, offer) * level
 
 
-def _rents_with_saving(case: Case, offer: OfferCase) -> Floats:
+def _rents_with_saving(case: Case, offer: OfferCase, n: int) -> Floats:
     """Level rents that are worth so much less over their term than owning (quarter of signing) [USD per IT W]."""
     saving, term = offer.offer.terms.saving, term_quarters(case, offer)
     assert saving is not None
-    owned = owning_usd_per_w(case, offer, term)
-    return owned * (1.0 - saving.value) * annuity_frac(discount_rate(case), term)
+    level = (1.0 - saving.value) * annuity_frac(discount_rate(case), term)
+    return np.array([owning_usd_per_w(case, offer, u, term) for u in range(n)]) * level
 
 
-def owning_usd_per_w(case: Case, offer: OfferCase, n: int) -> Floats:
-    """What buying and selling again n quarters later costs beside power (quarter of purchase) [USD per IT W].
+def owning_usd_per_w(case: Case, offer: OfferCase, u: int, n: int) -> float:
+    """What buying in quarter u of the horizon and selling n quarters later costs beside power [USD per IT W].
 
         C / (1+r) + sum_{k=1..n} m C e^(u+k-1) / (1+r)^k - worth(n) C / (1+r)^n,   C = price (1 + network)
 
-    Present value at the start of the quarter of purchase u, everything paid at the end of its quarter as in the plan;
+    Present value at the start of quarter u, everything paid at the end of its quarter as in the plan;
     m is maintenance, e the rise of prices. Worth is what the plan's salvage gives an owner of the system at that age:
     the ``resale_falls`` of the scenario's own offer of it, else a straight line over its economic life.
     """
     capex = price_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
     rise = 1.0 if case.scenario.money == "real" else 1.0 + inflation(case)
     paid = (1.0 + discount_rate(case)) ** -np.arange(1.0, n + 1)
-    upkeep = case.costs.maintenance.value * QUARTER_S * float((rise ** np.arange(n) * paid).sum())
+    upkeep = case.costs.maintenance.value * QUARTER_S * float((rise ** np.arange(u, u + n) * paid).sum())
     own = (row.offer for row in case.offers if row.offer.contract == "own" and row.system.id == offer.system.id)
     falls = next((row.terms.resale_falls for row in own), None)
     worth = float(system_worth_frac(case, falls, np.array([float(n)]))[0])
-    return capex * (paid[0] + upkeep * escalation(case) - worth * paid[-1])
+    return float(capex * (paid[0] + upkeep - worth * paid[-1]))
 
 
 def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:

@@ -93,8 +93,7 @@ def _without(case: Case, inputs: PlanInputs) -> Iterator[tuple[str, str, str, Pl
         providers = {offer.id: offer.provider for offer in case.scenario.offers}
         for name in takes.mw["take"].values.tolist():
             n += 1
-            off = replace(takes, mw=takes.mw.where(takes.mw["take"] != name, 0.0))
-            terms = replace(inputs.terms, takes=off)
+            terms = replace(inputs.terms, takes=takes.without(name))
             yield "minimum take", name, providers[name], replace(inputs, terms=terms)
         free = replace(free, terms=inputs.terms.without_takes())
     if n > 1:

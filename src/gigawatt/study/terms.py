@@ -68,6 +68,12 @@ def failed(case: Case, offer: OfferCase) -> Bools:
     return np.asarray(case.quarters) >= (np.inf if start is None else start)
 
 
+def _stays_failed(case: Case, offer: OfferCase, after: int) -> Bools:
+    """The same with ``after`` quarters more: a failure stays."""
+    gone = failed(case, offer)
+    return np.append(gone, np.full(after, gone[-1]))
+
+
 def lapse(case: Case, row: Commitment, due: Floats) -> Floats:
     """What is still due of a commitment: nothing once all its providers have failed."""
     starts = [fails_from(_on(case), name) for name in row.providers]
@@ -80,14 +86,14 @@ def lapse(case: Case, row: Commitment, due: Floats) -> Floats:
 # --- rents
 
 
-def held_mw(case: Case, offer: OfferCase) -> Floats:
-    """IT MW that stood at the start and are held until a quarter (quarter)."""
-    floor = np.zeros(len(case.quarters))
+def held_mw(case: Case, offer: OfferCase, after: int = 0) -> Floats:
+    """IT MW that stood at the start and are held until a quarter (quarter), with ``after`` quarters more."""
+    quarters = case.quarters[0] + np.arange(len(case.quarters) + after)
+    floor = np.zeros(len(quarters))
     for row in case.scenario.initial:
         if row.held_until and (row.offer, row.site) == (offer.offer.id, offer.site.id):
-            until = np.asarray(case.quarters) <= row.held_until.value
-            floor[until] = np.maximum(floor, row.power.value / 1e6)[until]
-    return np.where(failed(case, offer), 0.0, floor)
+            floor += np.where(quarters <= row.held_until.value, row.power.value / 1e6, 0.0)
+    return np.where(_stays_failed(case, offer, after), 0.0, floor)
 
 
 def over_usd_per_w(case: Case, offer: OfferCase) -> Floats:
@@ -124,18 +130,27 @@ def _owed(case: Case, offer: OfferCase) -> Floats:
     return np.array([_rest(case) * _after(case, np.full(max(0, u + term - n), market[u])) for u in range(n)])
 
 
+def _held_owed(case: Case, offer: OfferCase) -> float:
+    """Rent that held stock of the start owes after the horizon, discounted to the start [USD]."""
+    last = max((row.held_until.value for row in case.scenario.initial if row.held_until), default=0)
+    held = held_mw(case, offer, max(0, int(last) - case.quarters[-1]))[len(case.quarters) :]
+    return _rest(case) * _after(case, held * 1e6 * rents_usd_per_w(case, offer)[0])
+
+
 def _rents(case: Case) -> Rents | None:
     over = np.array([over_usd_per_w(case, offer) for offer in case.offers])
     owed = np.array([_owed(case, offer) for offer in case.offers])
     fixed = sum((held_over_usd(case, offer) for offer in case.offers), np.zeros(len(case.quarters)))
     fixed = (fixed - sum(damages_usd(case).values(), np.zeros(len(case.quarters)))) / 1e6
-    if not (over.any() or owed.any() or fixed.any()):
+    fixed_after = sum(_held_owed(case, offer) for offer in case.offers) / 1e6
+    if not (over.any() or owed.any() or fixed.any() or fixed_after):
         return None
     ids = [offer.id for offer in case.offers]
     return Rents(
         over_musd_per_mw=_array(over, offer=ids, signed=case.labels, quarter=case.labels),
         owed_musd_per_mw=_array(owed, offer=ids, signed=case.labels),
         fixed_musd=_array(fixed, quarter=case.labels),
+        fixed_after_musd=fixed_after,
     )
 
 
@@ -154,24 +169,33 @@ def _takes(case: Case) -> Takes | None:
     offers = [offer for offer in case.scenario.offers if offer.minimum_take]
     if not offers:
         return None
-    due, short = [], []
+    n, last = len(case.quarters), max(int(take.end.value) for offer in offers for take in offer.minimum_take)
+    after = max(0, last - case.quarters[-1]) if _rest(case) > 0.0 else 0
+    quarters = case.quarters[0] + np.arange(n + after)
+    due, short, rest = [], [], []
     for offer in offers:
         one = _one_of(case, offer)
-        floor, fee = np.zeros(len(case.quarters)), np.full(len(case.quarters), np.inf)
+        rents, floor, fee = rents_usd_per_w(case, one, after), np.zeros(n + after), np.full(n + after, np.inf)
         for take in offer.minimum_take:
-            age = np.asarray(case.quarters) - take.start.value
-            within = (age >= 0) & (np.asarray(case.quarters) <= take.end.value)
+            age = quarters - take.start.value
+            within = (age >= 0) & (quarters <= take.end.value)
             ramp = quarters_of(take.ramp.value) if take.ramp else 1
             floor[within] = (take.power.value / 1e6 * np.minimum(1.0, (age + 1) / max(ramp, 1)))[within]
             if take.take_or_pay:
-                fee[within] = rents_usd_per_w(case, one)[within]
-        due.append(np.where(failed(case, one), 0.0, floor))
-        short.append(fee)
+                fee[within] = rents[within]
+        floor = np.where(_stays_failed(case, one, after), 0.0, floor)
+        held = sum((held_mw(case, row, after)[n:] for row in case.offers if row.offer.id == offer.id), np.zeros(after))
+        due.append(np.append(floor[:n], np.maximum(0.0, floor[n:] - held)))
+        short.append(fee[:n])
+        rest.append(_rest(case) * rents[n:] * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + after))
     names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
+    labels, whole = [f"+{k}" for k in range(1, after + 1)], np.array(due)
     return Takes(
         member=_array(_member(case, offers), take=names, offer=ids),
-        mw=_array(due, take=names, quarter=case.labels),
+        mw=_array(whole[:, :n], take=names, quarter=case.labels),
         short_musd_per_mw=_array(short, take=names, quarter=case.labels),
+        after_mw=_array(whole[:, n:], take=names, after=labels) if after else None,
+        after_musd_per_mw=_array(rest, take=names, after=labels) if after else None,
     )
 
 

@@ -103,6 +103,41 @@ def test_what_is_owed_after_the_horizon_is_charged() -> None:
     assert solved(rented(**owed)).objective_musd == near(10.0)
 
 
+def test_a_take_beyond_the_horizon_is_owed_less_what_is_signed() -> None:
+    # 10 MW are owed in both quarters and in two after them, at 1 a quarter. Nothing is needed: 10 x (1+1) + 10 x (1+1) = 40
+    takes = Takes(
+        member=link("take", "k", ["a"], [1.0]), mw=grid("take", ["k"], 10.0), short_musd_per_mw=grid("take", ["k"], 1.0),
+        after_mw=by_after([10.0, 10.0]), after_musd_per_mw=by_after([1.0, 1.0]),
+    )  # fmt: skip
+    plan = solved(rented(demand=0.0, terms=Terms(takes=takes)))
+    assert plan.objective_musd == near(40.0)
+    assert plan.value("beyond").values.tolist() == [[near(10.0), near(10.0)]]
+    # 4 MW, all there is, are needed in the second quarter and signed for three: two of them lie after the horizon and
+    # are owed as rent signed, 4 x 2; of the take 6 + 6 are left: 40 again, and not 48
+    later = {"demand": [[[0.0, 4.0]]], "term_quarters": by("offer", ["a"], [3]).astype(int)}
+    most = {"add_max_mw": grid("offer", ["a"], [[0.0, 4.0]])}
+    twice = Terms(takes=takes, rents=rents(owed=[[1.0, 2.0]]))
+    plan = solved(rented(terms=twice, **later, **most))
+    assert plan.objective_musd == near(40.0)
+    assert plan.value("beyond").values.tolist() == [[near(6.0), near(6.0)]]
+    # signed in the first quarter its term ends one quarter after the horizon, and stands for the take only there; at
+    # a rent of 0.5 then (4 x 0.5 is owed) it is the cheaper half of the take: 20 + 4 x 0.5 + 6 + 10
+    first = {"add_max_mw": grid("offer", ["a"], [[4.0, 0.0]]), "demand": 4.0}
+    cheap = Terms(takes=takes, rents=rents(owed=[[0.5, 0.0]]))
+    plan = solved(rented(terms=cheap, term_quarters=later["term_quarters"], **first))
+    assert plan.objective_musd == near(38.0)
+    assert plan.value("beyond").values.tolist() == [[near(6.0), near(10.0)]]
+    # what was left stands for nothing: leaving all 4 in the second quarter, free of charge, leaves the take whole
+    fee = cube([[np.inf, 0.0], [np.inf, np.inf]])
+    dear = Terms(takes=takes, rents=rents(owed=[[9.0, 0.0]]), exit_musd_per_mw=fee)
+    plan = solved(rented(terms=dear, term_quarters=later["term_quarters"], **(first | {"demand": [[[4.0, 0.0]]]})))
+    assert plan.value("beyond").values.tolist() == [[near(10.0), near(10.0)]]
+
+
+def by_after(values: list[float]) -> xr.DataArray:
+    return xr.DataArray([values], dims=("take", "after"), coords={"take": ["k"], "after": ["+1", "+2"]})
+
+
 def test_early_exit_costs_its_fee_and_ends_the_rent() -> None:
     # 10 MW for one quarter of a term of four at 1 a quarter: kept, 40. Left in the second quarter for half of the three
     # quarters that remain: 10 + 10 x 1.5 = 25

@@ -69,7 +69,8 @@ def everything() -> Scenario:
     rent, cloud = (next(row for row in raw["offers"] if row["id"] == name) for name in ("rent-h200", "cloud"))
     rent["terms"] = {"rent_falls": "20 %/yr", "exit": {"fee": "10 %", "after": "3 months"}, "ageing": "4 %/yr"}
     cloud["minimum_take"] = [
-        {"start": "2027Q2", "end": "2028Q2", "power": "2 MW", "ramp": "6 months", "take_or_pay": True}
+        {"start": "2027Q2", "end": "2028Q2", "power": "2 MW", "ramp": "6 months", "take_or_pay": True},
+        {"start": "2028Q4", "end": "2029Q4", "power": "1 MW", "take_or_pay": True},
     ]
     cloud["terms"] = {
         "option": {"firm": "1 MW", "power": "2 MW", "premium": "0.1 USD/W", "until": "2028Q1", "notice": "3 months"},
@@ -205,8 +206,67 @@ def test_rents_fall_by_their_yearly_rate_and_buildings_rise_in_steps() -> None:
 def test_a_take_ramps_and_is_owed_over_all_sites() -> None:
     takes = plan_inputs(case_of(everything())).terms.takes
     assert takes is not None
-    assert takes.mw.sel(take="cloud").values.tolist() == [0, 1, 2, 2, 2, 2, 0, 0]
+    assert takes.mw.sel(take="cloud").values.tolist() == [0, 1, 2, 2, 2, 2, 0, 1]
+    assert takes.after_mw is not None and takes.after_mw.sel(take="cloud").values.tolist() == [1, 1, 1, 1]
     assert takes.member.sel(take="cloud").sum() == 2
+
+
+def owing(end: str = "2028Q4", held: str = "2028Q4", worth: str = "40 %") -> Case:
+    """2 MW of cloud taken or paid and 0.5 MW of the start held, each until a quarter."""
+    raw = _raw()
+    raw["policy"]["rest_worth"] = worth
+    raw["initial"][0]["held_until"] = held
+    cloud = next(row for row in raw["offers"] if row["id"] == "cloud")
+    cloud["minimum_take"] = [{"start": "2027Q2", "end": end, "power": "2 MW", "take_or_pay": True}]
+    cloud |= {"terms": {"rent_falls": "10 %/yr"}, "available": "2029Q1"}
+    return case_of(Scenario.model_validate(raw))
+
+
+def test_takes_and_held_rents_are_owed_beyond_the_horizon() -> None:
+    # the horizon ends with 2028Q4, its 8th quarter. Cloud rent is 12/4 = 3 USD a W, falling by a tenth a year from 2027Q1;
+    # 60 % is charged. A take until 2029Q3 owes 2 MW in quarters 9, 10, 11:
+    #   0.6 x 3 x 0.9^((k-1)/4) / (1+r)^k a W
+    case = owing(end="2029Q3", held="2029Q2")
+    r, terms = discount_rate(case), plan_inputs(case).terms
+    assert terms.takes and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None
+    assert terms.takes.after_mw.values.tolist() == [[2.0, 2.0, 2.0]]
+    charged = [0.6 * 3 * 0.9 ** ((k - 1) / 4) / (1 + r) ** k for k in (9, 10, 11)]
+    assert terms.takes.after_musd_per_mw.values[0].tolist() == pytest.approx(charged)
+    # what is held until 2029Q2, 0.5 MW, owes its first rent of $1.60 an hour in quarters 9 and 10
+    h200 = next(row for row in case.offers if row.offer.id == "rent-h200")
+    assert h200.system.it_power
+    rent = 1.60 * 2190 * 8 / h200.system.it_power.value
+    assert terms.rents
+    assert terms.rents.fixed_after_musd == pytest.approx(0.6 * 0.5 * rent * ((1 + r) ** -9 + (1 + r) ** -10))
+
+
+def test_held_stock_stands_for_the_take_of_its_own_offer() -> None:
+    # 3 MW are owed until 2029Q4, of which 0.5 MW stand from the start and are held until 2029Q2
+    raw = _raw()
+    raw["policy"]["rest_worth"] = "0 %"
+    raw["initial"][0]["held_until"] = "2029Q2"
+    raw["offers"][1]["minimum_take"] = [{"start": "2027Q2", "end": "2029Q4", "power": "3 MW", "take_or_pay": True}]
+    takes = plan_inputs(case_of(Scenario.model_validate(raw))).terms.takes
+    assert takes and takes.after_mw is not None
+    assert takes.after_mw.values.tolist() == [[2.5, 2.5, 3.0, 3.0]]
+    # switched off, a take owes nothing after the horizon either
+    off = takes.without("rent-h200").after_mw
+    assert off is not None and not off.any()
+
+
+@pytest.mark.parametrize(("key", "mw"), [("end", 2.0), ("held", 0.5)])
+def test_a_contract_that_runs_on_costs_more_by_what_it_owes(key: str, mw: float) -> None:
+    # the take, or what is held, until a year after the horizon and not until its end. No cloud is on offer before that,
+    # so nothing else changes in the plan: the difference is the rent of four quarters
+    cases = {until: owing(**{key: until}, worth="0 %") for until in ("2028Q4", "2029Q4")}
+    costs = {until: solve(open_plan(plan_inputs(case))) for until, case in cases.items()}
+    case = cases["2029Q4"]
+    r, name = discount_rate(case), {"end": "cloud", "held": "rent-h200"}[key]
+    first = rents_usd_per_w(case, next(row for row in case.offers if row.offer.id == name))[0]
+    falls = 0.9 if key == "end" else 1.0
+    more = sum(mw * first * falls ** ((k - 1) / 4) / (1 + r) ** k for k in (9, 10, 11, 12))
+    found = costs["2029Q4"].objective_musd - costs["2028Q4"].objective_musd
+    assert found == pytest.approx(more, rel=1e-4)
 
 
 def test_what_building_rent_is_owed_after_the_horizon() -> None:
@@ -297,7 +357,8 @@ def test_doubling_all_money_of_all_contracts_doubles_the_objective() -> None:
     assert terms.exit_musd_per_mw is not None and terms.cancel_musd_per_mw is not None
 
     def twice(block: Any) -> Any:
-        money = {f.name: getattr(block, f.name) * 2.0 for f in fields(block) if "musd" in f.name}
+        money = {f.name: getattr(block, f.name) * 2.0 for f in fields(block)
+                 if "musd" in f.name and getattr(block, f.name) is not None}  # fmt: skip
         return replace(block, **money)
 
     doubled = replace(twice(inputs), credit_limit_musd=inputs.credit_limit_musd * 2, gap_musd=inputs.gap_musd)

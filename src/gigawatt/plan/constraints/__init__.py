@@ -30,6 +30,7 @@ from gigawatt.plan.constraints.site_power import site_power
 from gigawatt.plan.constraints.stock import stock
 from gigawatt.plan.constraints.supply import supply
 from gigawatt.plan.constraints.survival import survival
+from gigawatt.plan.constraints.take_after import take_after
 from gigawatt.plan.constraints.term import term
 from gigawatt.plan.constraints.volume import volume
 from gigawatt.plan.constraints.warrant import warrant
@@ -43,6 +44,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("salvage", salvage),
     ("term", term),
     ("minimum_take", minimum_take),
+    ("take_after", take_after),
     ("early_exit", early_exit),
     ("option", option),
     ("lease", lease),
