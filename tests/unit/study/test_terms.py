@@ -1,0 +1,118 @@
+"""Figures of contracts as the planner reads them, each against arithmetic by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from gigawatt.catalog.load import load_catalog
+from gigawatt.study.economics import discount_rate
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import Case, resolve
+from gigawatt.study.scenario import BUNDLED, Scenario
+from gigawatt.study.terms import contract_terms
+
+STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
+H200_W = 9 / 4
+"""rent of the H200 lease in these tests: 9 USD a W and year, by quarter"""
+
+
+def case_of(*events: str, h200: dict[str, Any] | None = None, hall: dict[str, Any] | None = None,
+            held: str = "", **top: Any) -> Case:  # fmt: skip
+    """The starter, 2027Q1 to 2028Q4, with H200 rented at 9 USD a W and year and keys replaced."""
+    raw = yaml.safe_load(STARTER) | top
+    raw["policy"] |= {"rest_worth": "0 %"}
+    raw["offers"][1] |= {"rent_per_package_hour": None, "rent": "9 USD/W/yr"} | (h200 or {})
+    raw["sites"][0] |= hall or {}
+    if held:
+        raw["initial"][0]["held_until"] = held
+    return resolve(Scenario.model_validate(raw), load_catalog(), events)
+
+
+def test_the_fee_for_leaving_early_is_a_share_of_the_rent_that_remains() -> None:
+    # 30 % of the rent of the quarter of signing, for the quarters that remain of a term of four; six months are held.
+    # Signed in the first quarter (index 0) and left in the third: 2 of 4 quarters remain; in the fourth: 1.
+    # Signed in the fifth, when the rent has fallen by a fifth, and left in the eighth: 1 remains
+    exit_rule = {"rent_falls": "20 %/yr", "exit": {"fee": "30 %", "after": "6 months"}}
+    fees = contract_terms(case_of(h200={"term": "1 yr", "terms": exit_rule})).exit_musd_per_mw
+    assert fees is not None
+    (table,) = fees.values
+    assert table[0].tolist() == [np.inf, np.inf, pytest.approx(0.3 * H200_W * 2), pytest.approx(0.3 * H200_W * 1),
+                                 np.inf, np.inf, np.inf, np.inf]  # fmt: skip
+    assert table[4, 7] == pytest.approx(0.3 * H200_W * 0.8 * 1)
+    assert np.isinf(table[5:]).sum() == 3 * 8 - 1  # signed in the sixth quarter, it may be left in the eighth
+    assert table[5, 7] == pytest.approx(0.3 * H200_W * 0.8**1.25 * 2)
+
+
+def test_ageing_is_a_share_a_year() -> None:
+    # 19 % fail in a year: 0.9 of 0.9 works after two halves, 0.81 after the year, the fourth root of it a quarter
+    survival = contract_terms(case_of(h200={"terms": {"ageing": "19 %/yr"}})).survival_frac
+    assert survival is not None
+    assert survival.values.tolist() == [pytest.approx(0.81**0.25)]
+    assert float(survival[0]) ** 2 == pytest.approx(0.9)
+
+
+def test_a_warrant_is_worth_its_price_less_its_strike() -> None:
+    # 8 million shares over 4 MW, half of them expected to vest: 1 million a MW, worth 100 - 30 USD each
+    row = {
+        "id": "w",
+        "vendor": "nvidia",
+        "shares": 8e6,
+        "price": "$100",
+        "strike": "$30",
+        "over": "4 MW",
+        "vests": "50 %",
+    }
+    warrants = contract_terms(case_of(warrants=[row])).warrants
+    assert warrants is not None
+    assert warrants.musd_per_mw.values.tolist() == [pytest.approx([70.0] * 8)]
+    assert warrants.most_mw.values.tolist() == [4.0]
+
+
+def test_an_escalator_goes_on_after_the_horizon() -> None:
+    # rent 2.4 USD a W and year, 0.6 a quarter, 4 % more each year. 2 MW are leased from 2027Q1 and 3 MW from 2027Q4 for
+    # three years: after the eighth quarter four of the third year (1.04^2) are left of the first step, and of the second
+    # those and three of the fourth year (1.04^3). Mean of the 5 MW
+    case = case_of(hall={"lease": {"term": "3 yr", "escalator": "4 %/yr"}})
+    leases, r = contract_terms(case).leases, discount_rate(case)
+    assert leases is not None
+    third = sum(0.6 * 1.04**2 / (1 + r) ** k for k in (9, 10, 11, 12))
+    fourth = sum(0.6 * 1.04**3 / (1 + r) ** k for k in (13, 14, 15))
+    assert float(leases.owed_musd_per_mw.sel(site="hall")) == pytest.approx((2 * third + 3 * (third + fourth)) / 5)
+
+
+def failing(*providers: str, events: tuple[str, ...] = ("fails",)) -> list[float]:
+    """Due of a commitment of 1 MW from 2027Q2 on and 2 MW from 2028Q3 on, where CoreWeave fails in 2028Q1."""
+    case = case_of(
+        *events,
+        events=[{"id": "fails", "title": "fails", "fails": ["coreweave"], "start": "2028Q1"},
+                {"id": "both", "title": "both", "fails": ["example-neocloud"], "start": "2028Q2"}],
+        commitments=[{"id": "rented", "providers": list(providers), "basis": "it", "by": [
+            {"quarter": "2027Q2", "value": "1 MW"}, {"quarter": "2028Q3", "value": "2 MW"}]}],
+    )  # fmt: skip
+    due: list[float] = plan_inputs(case).commitment_mw.sel(commitment="rented").values.tolist()
+    return due
+
+
+def test_a_commitment_lapses_with_the_last_of_its_providers() -> None:
+    assert failing("coreweave", events=()) == [0, 1, 1, 1, 1, 1, 2, 2]
+    assert failing("coreweave") == [0, 1, 1, 1, 0, 0, 0, 0]
+    # the other of two still delivers, until it fails as well
+    assert failing("coreweave", "example-neocloud") == [0, 1, 1, 1, 1, 1, 2, 2]
+    assert failing("coreweave", "example-neocloud", events=("fails", "both")) == [0, 1, 1, 1, 1, 0, 0, 0]
+
+
+def test_what_is_held_from_the_start_pays_the_first_rent_until_its_quarter() -> None:
+    # 0.5 MW held until 2027Q4 at 2.25 USD a W while the market's rent falls by 36 % a year, a factor of 0.8 in two
+    # quarters: in the third quarter 0.5 x 2.25 x (1 - 0.8) MUSD more than the market's rent, nothing from the fifth on
+    case = case_of(h200={"terms": {"rent_falls": "36 %/yr"}}, held="2027Q4")
+    rents = contract_terms(case).rents
+    assert rents is not None
+    levels = [0.64 ** (q / 4) for q in range(4)]
+    assert levels[2] == pytest.approx(0.8)
+    expected = [0.5 * H200_W * (1 - level) for level in levels] + [0.0] * 4
+    assert rents.fixed_musd.values.tolist() == pytest.approx(expected)
+    assert rents.fixed_after_musd == 0.0
