@@ -34,7 +34,7 @@ from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.signed import owed_after, vested_worth
+from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ def _contracts(plan: LivePlan) -> _Contracts:
     base = _replay(plan, none, _Contracts(paid=np.zeros(len(d.quarters)), later_musd=0.0))
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
     paid[np.abs(paid) < 1e-6] = 0.0
-    return _Contracts(paid=paid, later_musd=float(value(owed_after(d, x))[0] - value(vested_worth(d, x))[0]))
+    return _Contracts(paid=paid, later_musd=float(value(charged_after(d, x))[0] - value(vested_worth(d, x))[0]))
 
 
 def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:

@@ -16,15 +16,18 @@ class Rents:
     """Rents that follow the quarter of signing, and what is owed after the horizon.
 
     ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
-    ``owed_musd_per_mw`` (offer, signed) is charged, discounted to the start, for its term after the horizon;
+    ``owed_musd_per_mw`` (offer, signed) is owed, discounted to the start, for its term after the horizon, and
+    ``charged_frac`` (offer, signed) of it is charged, all of it where None, the rest being what its use is worth;
     ``fixed_musd`` (quarter) is due whatever is planned, less what is received; ``fixed_after_musd`` likewise after the
-    horizon, discounted to the start.
+    horizon, discounted to the start, of which ``fixed_charged_frac`` is charged.
     """
 
     over_musd_per_mw: xr.DataArray
     owed_musd_per_mw: xr.DataArray
     fixed_musd: xr.DataArray
     fixed_after_musd: float = 0.0
+    charged_frac: xr.DataArray | None = None
+    fixed_charged_frac: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,8 @@ class Takes:
 
     ``short_musd_per_mw`` (take, quarter) is the rent of what does not stand; inf where it has to stand.
     ``after_mw`` (take, after) is owed in the quarters that follow the horizon; of it, that for which no signed capacity
-    stands is charged ``after_musd_per_mw`` (take, after), discounted to the start. None where nothing is owed then.
+    stands owes ``after_musd_per_mw`` (take, after), discounted to the start, and ``charged_frac`` (take) of it is
+    charged. None where nothing is owed then.
     """
 
     member: xr.DataArray
@@ -41,6 +45,7 @@ class Takes:
     short_musd_per_mw: xr.DataArray
     after_mw: xr.DataArray | None = None
     after_musd_per_mw: xr.DataArray | None = None
+    charged_frac: xr.DataArray | None = None
 
     def without(self, name: str) -> Takes:
         """The same with nothing owed under one take."""
@@ -67,11 +72,13 @@ class Options:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leases:
     """Buildings: ``due_mw`` (site, quarter) facility MW paid for whether used or not; ``owed_musd_per_mw`` (site) is
-    charged, discounted to the start, for each facility MW held at the end and the rest of its term.
+    owed, discounted to the start, for each facility MW held at the end and the rest of its term, and ``charged_frac``
+    (site) of it is charged, all where None.
     """
 
     due_mw: xr.DataArray
     owed_musd_per_mw: xr.DataArray
+    charged_frac: xr.DataArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
