@@ -300,6 +300,7 @@ FAMILIES = {
     "salvage": test_salvage_is_paid_only_for_what_stands,
     "term": test_term_keeps_capacity,
     "minimum_take": test_minimum_take_is_held_without_need,
+    "take_after": contracts.test_a_take_beyond_the_horizon_is_owed_less_what_is_signed,
     "early_exit": contracts.test_early_exit_costs_its_fee_and_ends_the_rent,
     "option": contracts.test_an_option_opens_capacity_against_its_premium_and_with_notice,
     "lease": contracts.test_rent_of_a_building_is_due_whether_it_is_used_or_not,
