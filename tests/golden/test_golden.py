@@ -45,7 +45,11 @@ def every_contract() -> Terms:
         options=Options(member=of_a("option", 1.0), firm_mw=by("option", ["o"], [4.0]),
                         most_mw=by("option", ["o"], [3.0]), notice=by("option", ["o"], [1]).astype(int),
                         premium_musd_per_mw=grid("option", ["o"], [[5.0, np.inf]])),
-        leases=Leases(due_mw=grid("site", ["hall"], 6.0), owed_musd_per_mw=by("site", ["hall"], [0.2])),
+        leases=Leases(
+            due_mw=grid("site", ["hall"], 6.0), term_quarters=by("site", ["hall"], [1]).astype(int),
+            owed_musd_per_mw=grid("site", ["hall"], [[0.0, 0.2]]), owed_unused_musd_per_mw=by("site", ["hall"], [0.2]),
+            deposit_musd_per_mw=by("site", ["hall"], [0.3]), deposit_after_musd_per_mw=by("site", ["hall"], [0.1]),
+        ),
         warrants=Warrants(weight=of_a("warrant", 1.25), most_mw=by("warrant", ["w"], [5.0]),
                           musd_per_mw=grid("warrant", ["w"], 0.7)),
         cancel_musd_per_mw=grid("commitment", ["c"], [[0.6, np.inf]]),

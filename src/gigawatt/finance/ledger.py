@@ -30,6 +30,7 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
     "revenue-share": ("expense", "revenue"),
     "delay-damages": ("expense", "revenue"),
     "deposit": ("loans", "debt"),
+    "deposit-return": ("debt", "loans"),
     "interest": ("expense", "revenue"),
     "sales": ("expense", "revenue"),
     "milestone-equity": ("investments", "equity"),

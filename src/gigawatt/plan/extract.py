@@ -34,7 +34,10 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("accepted_facility_w", accepted * d.facility_over_it, "W",
         "cumulative facility power accepted since the start")  # fmt: skip
     put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
-    put("in_use_facility_w", plan.value("energise").cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
+    taken = (
+        plan.value("energise") - plan.value("vacate") if "vacate" in plan.model.variables else plan.value("energise")
+    )
+    put("in_use_facility_w", taken.cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
         "facility power in use")  # fmt: skip
     put(
         "connection_w",
@@ -139,6 +142,7 @@ SIGNED = (
     ("vested", "power delivered against which a warrant has vested, on its own basis"),
     ("cancelled", "committed power released against a fee in the quarter, on its own basis"),
     ("unused", "facility power paid for and not in use"),
+    ("vacate", "facility power given back in the quarter"),
     ("works", "IT power of offers that age which has not failed"),
 )
 
@@ -178,6 +182,9 @@ def _put_hosting(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], No
     """Classes of halls, retrofits, and what was sold on."""
     if "fit" in plan.model.variables:
         put("fit_w", plan.value("fit").rename(site="hosting_site") * 1e6, "W", "facility power fitted out in a class")
+    if "vacate_fit" in plan.model.variables:
+        gone = plan.value("vacate_fit").rename(site="hosting_site") * 1e6
+        put("vacate_fit_w", gone, "W", "facility power of a class given back")
     if "retrofit" in plan.model.variables:
         moved = plan.value("retrofit").rename(site="hosting_site")
         put("retrofit_w", moved * 1e6, "W", "facility power that leaves a class")
@@ -191,6 +198,7 @@ def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None
     """Halls and openings, whole or relaxed, and where gangs stand."""
     words = {
         "halls": "halls taken into use in the quarter",
+        "emptied": "halls given back in the quarter",
         "opened": "share of the site that is open",
         "gang_at": "share of the gang that stands at the place",
     }
@@ -199,7 +207,7 @@ def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None
             values = plan.value(name)
             put(
                 name,
-                values.rename(site={"halls": "hall_site", "opened": "opened_site"}[name])
+                values.rename(site={"halls": "hall_site", "emptied": "hall_site", "opened": "opened_site"}[name])
                 if "site" in values.dims
                 else values,
                 "1",
@@ -221,6 +229,8 @@ def _residual(plan: LivePlan) -> xr.DataArray:
     d = plan.inputs
     systems = (plan.value("kept") * d.salvage_musd_per_mw).sum()
     buildings = (plan.value("energise") * d.site_salvage_musd_per_mw).sum()
+    if d.terms.leases is not None and "vacate" in plan.model.variables:
+        buildings = buildings - (plan.value("vacate") * d.terms.leases.deposit_after_musd_per_mw).sum()
     return (systems + buildings) / float(d.discount[-1])
 
 

@@ -46,13 +46,14 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostingDecisions:
-    """fit: facility MW taken into use in a class (site, hosting, quarter).
+    """fit: facility MW taken into use in a class (site, hosting, quarter); vacate_fit: given back of it, or None.
 
     retrofit: facility MW that leave a class in the quarter (retrofit, site, quarter); None without retrofits.
     """
 
     fit: Expression
     retrofit: Expression | None
+    vacate_fit: Expression | None
 
 
 def add_hosting(m: Model, d: PlanInputs) -> None:
@@ -62,15 +63,19 @@ def add_hosting(m: Model, d: PlanInputs) -> None:
     h, quarter = d.hosting, {"quarter": d.quarters}
     fit: Axes = {"site": h.sites, "hosting": h.classes, **quarter}
     m.add_variable("fit", fit)
+    if (may := d.terms.vacates()) is not None:
+        m.add_variable("vacate_fit", fit, mask=may.sel(site=list(h.sites)).expand_dims(hosting=list(h.classes)))
     if h.retrofits:
         m.add_variable("retrofit", {"retrofit": tuple(r.id for r in h.retrofits), "site": h.sites, **quarter})
 
 
 def hosting_decisions(m: Model) -> HostingDecisions:
     """The variables as expressions."""
-    return HostingDecisions(
-        fit=m.expression("fit"), retrofit=m.expression("retrofit") if "retrofit" in m.variables else None
-    )
+
+    def maybe(name: str) -> Expression | None:
+        return m.expression(name) if name in m.variables else None
+
+    return HostingDecisions(fit=m.expression("fit"), retrofit=maybe("retrofit"), vacate_fit=maybe("vacate_fit"))
 
 
 def hosting_cost(d: PlanInputs, x: HostingDecisions) -> Expression:

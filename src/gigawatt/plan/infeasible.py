@@ -19,6 +19,7 @@ WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
     "term": ("contract terms", "MW of IT"),
     "option": ("options not exercised", "MW of IT"),
+    "vacate": ("terms of leased buildings", "MW of facility power"),
     "connection": ("energised connections", "MW of facility power"),
     "site_power": ("site power", "MW of facility power"),
     "supply": ("vendor supply", "packages"),

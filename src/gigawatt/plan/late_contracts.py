@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What a replay found: quarters late (draw, site) and (draw, offer); IT MW newly accepted and standing (draw,
-    offer, quarter), counted for vesting likewise, and facility MW in use (draw, site, quarter).
+    offer, quarter), counted for vesting likewise; facility MW newly taken into use and in use (draw, site, quarter).
     """
 
     late_site: Ints
@@ -31,6 +31,7 @@ class Played:
     new: Floats
     stock: Floats
     counted: Floats
+    built: Floats
     in_use: Floats
 
 
@@ -91,10 +92,14 @@ def _leases(d: PlanInputs, played: Played) -> Moved | None:
         _due(leases.due_mw, "site", played.late_site, d.energised_initial_mw.values) - played.in_use, 0.0
     )
     unused[:, ~(leases.due_mw > 0).any("quarter").values] = 0.0
-    held = (played.in_use + unused)[:, :, -1]
     owed = leases.owed_musd_per_mw * (1.0 if leases.charged_frac is None else leases.charged_frac)
+    rest = leases.owed_unused_musd_per_mw
+    rest = rest * (1.0 if leases.unused_charged_frac is None else leases.unused_charged_frac)
+    later = (
+        np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values) + unused[:, :, -1] @ rest.values
+    )
     hold = d.site_hold_musd_per_mw.transpose("site", "quarter").values
-    return Moved(paid=np.einsum("nsq,sq->nq", unused, hold), later=held @ owed.values)
+    return Moved(paid=np.einsum("nsq,sq->nq", unused, hold), later=later)
 
 
 def _rents(d: PlanInputs, played: Played) -> Moved | None:

@@ -42,12 +42,12 @@ class Lumps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LumpDecisions:
-    """halls: taken into use in the quarter (site, quarter). opened: 1 from the quarter on (site, quarter).
-
-    gang_at: 1 where the gang stands (gang, place). None where the plan has no such choice.
+    """halls: taken into use in the quarter (site, quarter); emptied: given back in it. opened: 1 from the quarter on
+    (site, quarter). gang_at: 1 where the gang stands (gang, place). None where the plan has no such choice.
     """
 
     halls: Expression | None
+    emptied: Expression | None
     opened: Expression | None
     gang_at: Expression | None
 
@@ -60,6 +60,9 @@ def add_lumps(m: Model, d: PlanInputs) -> None:
     quarter: Axes = {"quarter": d.quarters}
     if lumps.halls_at:
         m.add_variable("halls", {"site": lumps.halls_at, **quarter}, integer=lumps.whole)
+        if (may := d.terms.vacates()) is not None:
+            mask = may.sel(site=list(lumps.halls_at))
+            m.add_variable("emptied", {"site": lumps.halls_at, **quarter}, mask=mask, integer=lumps.whole)
     if lumps.opens:
         m.add_variable("opened", {"site": lumps.opens, **quarter}, upper=1.0, integer=lumps.whole)
     if lumps.gang_able is not None:
@@ -74,7 +77,9 @@ def lump_decisions(m: Model) -> LumpDecisions:
     def maybe(name: str) -> Expression | None:
         return m.expression(name) if name in m.variables else None
 
-    return LumpDecisions(halls=maybe("halls"), opened=maybe("opened"), gang_at=maybe("gang_at"))
+    return LumpDecisions(
+        halls=maybe("halls"), emptied=maybe("emptied"), opened=maybe("opened"), gang_at=maybe("gang_at")
+    )
 
 
 def opening_cost(d: PlanInputs, x: LumpDecisions) -> Expression | None:

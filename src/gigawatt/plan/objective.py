@@ -5,12 +5,13 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.cashflow import outflow, released_cash
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.signed import charged_after, vested_worth
+from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
-"""Cost of a busy MW and quarter: of equal plans, the one that needs least capacity in its busiest block."""
+"""Cost of a busy MW and quarter: of equal plans, the one that needs least capacity in its busiest block; and of a
+building given back: of equal plans, the one that moves least."""
 EARLY_RELEASE = 1e-3
 """Worth of a released dollar among equal plans: milestones are taken as soon as they are reached."""
 
@@ -20,9 +21,9 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
            + rent owed after the horizon less the worth of its use - vested warrants
 
     Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
-    premium for every quarter from its quarter to the end. Salvage is what the
-    systems and buildings are still worth at the end: capex x remaining / economic life. Owed is what contracts still
-    ask for after the horizon, vested the worth of shares that came with deliveries: neither is cash here. What speed is
+    premium for every quarter from its quarter to the end. Salvage is what the systems and buildings are still worth at
+    the end: capex x remaining / economic life, and deposits that have not come back. Owed is what contracts still ask
+    for after the horizon, vested the worth of shares that came with deliveries: neither is cash here. What speed is
     worth above the value of a class is taken off.
     """
     spent = outflow(d, x)
@@ -42,9 +43,13 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
     buildings = (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
     tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
+    if x.signed.vacate is not None:
+        tie_break = tie_break + TIE_BREAK_MUSD_PER_MW * x.signed.vacate.sum("site", "quarter")
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
     whole = cost - worth - buildings
+    if (back := deposits_back(d, x)) is not None:
+        whole = whole + back
     if (owed := charged_after(d, x)) is not None:
         whole = whole + owed
     if (vested := vested_worth(d, x)) is not None:

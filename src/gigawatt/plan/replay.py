@@ -2,7 +2,8 @@
 
 Rules, in the order of a quarter:
 
-1. *Buildings* come into use as many quarters late as their site; nothing else holds them back.
+1. *Buildings* come into use as many quarters late as their site; nothing else holds them back. Leased ones are given
+   back as planned, but no sooner than their term after they came into use, and never under what still stands in them.
 2. *Retiring* goes by the plan, but no sooner than the term after what really was accepted.
 3. *Systems* arrive as many quarters late as their offer, and are accepted once there is room: a site without enough
    shares what it has among those that wait, in proportion to the power they need.
@@ -37,7 +38,7 @@ from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.late_contracts import Moved, Played, moved
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.signed import charged_after, vested_worth
+from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -131,7 +132,7 @@ def _fixed(plan: LivePlan) -> Moved:
     base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
     paid[np.abs(paid) < 1e-6] = 0.0
-    later = value(charged_after(d, x)) - value(vested_worth(d, x)) - follows.later
+    later = value(charged_after(d, x)) - value(vested_worth(d, x)) + value(deposits_back(d, x)) - follows.later
     return Moved(paid=paid[None, :], later=later)
 
 
@@ -141,7 +142,11 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
+    if "vacate" in plan.model.variables:
+        in_use = _vacated(plan, in_use)
     accepted, stock = _accepted(plan, late, in_use)
+    if "vacate" in plan.model.variables:
+        in_use = np.maximum(in_use, np.einsum("noq,os->nsq", stock, _load(d)))  # what still stands keeps its building
     work = _work(plan, stock, late.demand)
     released = _released(plan, accepted, stock)
     late_mw = _late(plan, accepted, stock)
@@ -152,7 +157,7 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
     follows = moved(d, Played(
-        late_site=late.site, late_offer=late.offer, new=new, stock=stock, in_use=in_use,
+        late_site=late.site, late_offer=late.offer, new=new, stock=stock, built=built, in_use=in_use,
         counted=_counted(d, accepted, stock),
     ))  # fmt: skip
     spent = spent + follows.paid
@@ -194,8 +199,8 @@ def _pushed(planned: Floats, late: Ints) -> Floats:
     """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
     quarters = np.arange(planned.shape[1])
     source = quarters[None, None, :] - late[:, :, None]
-    moved = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.where(source >= 0, moved, 0.0))
+    later = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
+    return np.asarray(np.where(source >= 0, later, 0.0))
 
 
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
@@ -203,11 +208,9 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
     d = plan.inputs
     arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
     gone, early = plan.value("retire").values.cumsum(axis=1), _left_early(plan)
-    term, every = d.term_quarters.values.astype(int), np.arange(arrived.shape[1])
-    over, start = d.facility_over_it.values, d.initial_mw.values
+    term, start = d.term_quarters.values.astype(int), d.initial_mw.values
     site_of = np.array([d.sites.index(str(site)) for site in d.offer_site.values], dtype=np.int64)
-    load = np.zeros((len(over), len(d.sites)))
-    load[every, site_of] = over  # facility MW at each site for an IT MW
+    load = _load(d)
     steps = np.zeros((arrived.shape[2], *arrived.shape[:2]))
     stock, now = np.zeros_like(steps), np.zeros(arrived.shape[:2])
     for q in range(len(steps)):
@@ -223,6 +226,25 @@ def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Flo
         now = now + waits * share[:, site_of]
         steps[q], stock[q] = now, np.maximum(start + now - left, 0.0)
     return np.moveaxis(steps, 0, 2), np.moveaxis(stock, 0, 2)
+
+
+def _load(d: PlanInputs) -> Floats:
+    """(offer, site) facility MW at each site for an IT MW."""
+    at = d.offer_site.values[:, None] == np.array(d.sites)[None, :]
+    return np.asarray(at * d.facility_over_it.values[:, None])
+
+
+def _vacated(plan: LivePlan, taken: Floats) -> Floats:
+    """(draw, site, quarter) facility MW in use of all that was taken, with what the plan gives back once its term is
+    over.
+    """
+    d, leases = plan.inputs, plan.inputs.terms.leases
+    assert leases is not None
+    gone, served = plan.value("vacate").transpose("site", "quarter").values.cumsum(axis=1), np.zeros_like(taken)
+    for site, term in enumerate(leases.term_quarters.sel(site=list(d.sites)).values.astype(int)):
+        if term < taken.shape[2]:
+            served[:, site, term:] = taken[:, site, : taken.shape[2] - term]
+    return np.asarray(taken - np.minimum(gone[None], served))
 
 
 def _left_early(plan: LivePlan) -> Floats:

@@ -23,13 +23,19 @@ def gang_places(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
 
 
 def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
-    """Halls rounded up in their running sum, no further than the connection carries, and sites opened at all."""
+    """Halls rounded up in their running sum, no further than the connection carries, and sites opened at all; halls
+    given back rounded down.
+    """
     found: dict[str, xr.DataArray] = {}
     if not _is_whole(plan):
         return found
     if "halls" in plan.model.variables:
-        relaxed = plan.values_of("halls", primal).cumsum("quarter")
-        stands = xr.DataArray(np.minimum(np.ceil(relaxed - EDGE), hall_room(plan.inputs)))
+        relaxed, room = plan.values_of("halls", primal).cumsum("quarter"), hall_room(plan.inputs)
+        if "emptied" in plan.model.variables:
+            gone = xr.DataArray(np.floor(plan.values_of("emptied", primal).cumsum("quarter") + EDGE))
+            found["emptied"] = gone - gone.shift(quarter=1, fill_value=0.0)
+            room = room + gone
+        stands = xr.DataArray(np.minimum(np.ceil(relaxed - EDGE), room))
         found["halls"] = stands - stands.shift(quarter=1, fill_value=0.0)
     if "opened" in plan.model.variables:
         found["opened"] = (plan.values_of("opened", primal) > EDGE).astype(float)

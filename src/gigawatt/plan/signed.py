@@ -23,7 +23,8 @@ class Signed:
     short: IT MW by take that do not stand and are paid; beyond: IT MW by take owed after the horizon for which nothing
     signed stands; left: IT MW by offer, quarter of signing and quarter, given up before the term ends; exercised: IT MW
     by option; vested: MW by warrant so far; cancelled: MW by commitment released in the quarter; unused: facility MW by
-    site paid for and not in use; works: IT MW by offer that ages and have not failed.
+    site paid for and not in use; vacate: facility MW by site given back in the quarter; works: IT MW by offer that ages
+    and have not failed.
     """
 
     short: Expression | None = None
@@ -33,6 +34,7 @@ class Signed:
     vested: Expression | None = None
     cancelled: Expression | None = None
     unused: Expression | None = None
+    vacate: Expression | None = None
     works: Expression | None = None
 
 
@@ -61,6 +63,8 @@ def add_signed(m: Model, d: PlanInputs) -> None:
         m.add_variable("cancelled", axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
         m.add_variable("unused", {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
+    if (may := terms.vacates()) is not None:
+        m.add_variable("vacate", axes_of(may), mask=may)
     if terms.survival_frac is not None:
         m.add_variable("works", {**axes_of(terms.survival_frac), **quarter})
 
@@ -153,6 +157,8 @@ def spending(d: PlanInputs, x: Decisions) -> Expression | None:
         parts.append((x.signed.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
     if x.signed.unused is not None:
         parts.append((x.signed.unused * d.site_hold_musd_per_mw).sum("site"))
+    if x.signed.vacate is not None and terms.leases is not None:
+        parts.append(-(x.signed.vacate * terms.leases.deposit_musd_per_mw).sum("site"))
     return _sum(parts)
 
 
@@ -180,11 +186,20 @@ def _after(d: PlanInputs, x: Decisions, *, charged: bool) -> Expression | None:
         price = of(terms.takes.after_musd_per_mw, terms.takes.charged_frac)
         parts.append((x.signed.beyond * price).sum("take", "after"))
     if (leases := terms.leases) is not None:
-        held = x.in_use.at("quarter", last) + d.energised_initial_mw
+        owed = of(leases.owed_musd_per_mw, leases.charged_frac)
+        stood = float((d.energised_initial_mw * owed.isel(quarter=0)).sum())
+        parts.append((x.energise * owed).sum("site", "quarter") + stood)
         if x.signed.unused is not None:
-            held = held + x.signed.unused.at("quarter", last)
-        parts.append((held * of(leases.owed_musd_per_mw, leases.charged_frac)).sum("site"))
+            rest = of(leases.owed_unused_musd_per_mw, leases.unused_charged_frac)
+            parts.append((x.signed.unused.at("quarter", last) * rest).sum("site"))
     return _sum(parts)
+
+
+def deposits_back(d: PlanInputs, x: Decisions) -> Expression | None:
+    """Deposits that came back before the end and are worth nothing after it, discounted, without axes [MUSD]."""
+    if x.signed.vacate is None or d.terms.leases is None:
+        return None
+    return (x.signed.vacate * d.terms.leases.deposit_after_musd_per_mw).sum("site", "quarter")
 
 
 def vested_worth(d: PlanInputs, x: Decisions) -> Expression | None:

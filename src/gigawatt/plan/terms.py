@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import xarray as xr
 
 
@@ -71,14 +72,32 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leases:
-    """Buildings: ``due_mw`` (site, quarter) facility MW paid for whether used or not; ``owed_musd_per_mw`` (site) is
-    owed, discounted to the start, for each facility MW held at the end and the rest of its term, and ``charged_frac``
-    (site) of it is charged, all where None.
+    """Leased buildings, held for their term and from quarter to quarter after it.
+
+    ``due_mw`` (site, quarter) facility MW are paid for whether used or not. ``term_quarters`` (site) runs from the
+    quarter a MW is taken into use, from the first for what stands at the start; beyond the horizon nothing is given
+    back. ``owed_musd_per_mw`` (site, quarter taken into use) is owed, discounted to the start, for the rest of a term
+    after the horizon, ``owed_unused_musd_per_mw`` (site) for a MW paid for and not in use at the end;
+    ``charged_frac`` and ``unused_charged_frac`` of them are charged, all where None.
+    ``deposit_musd_per_mw`` (site) comes back with what is given back, and then not after the horizon, where it is
+    worth ``deposit_after_musd_per_mw`` (site), discounted to the start.
     """
 
     due_mw: xr.DataArray
+    term_quarters: xr.DataArray
     owed_musd_per_mw: xr.DataArray
+    owed_unused_musd_per_mw: xr.DataArray
+    deposit_musd_per_mw: xr.DataArray
+    deposit_after_musd_per_mw: xr.DataArray
     charged_frac: xr.DataArray | None = None
+    unused_charged_frac: xr.DataArray | None = None
+
+    @property
+    def may_vacate(self) -> xr.DataArray:
+        """(site, quarter) True where something of the site can have served its term."""
+        quarter = self.due_mw["quarter"]
+        place = xr.DataArray(np.arange(quarter.size), dims="quarter", coords={"quarter": quarter.values})
+        return (place >= self.term_quarters).transpose("site", "quarter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +131,11 @@ class Terms:
     """(offer) share of what works that still works a quarter later; offers that age, only."""
     failed: xr.DataArray | None = None
     """(offer, quarter) True from the quarter in which the provider has failed: nothing stands."""
+
+    def vacates(self) -> xr.DataArray | None:
+        """(site, quarter) True where a building may be given back; None where none may within the horizon."""
+        may = None if self.leases is None else self.leases.may_vacate
+        return None if may is None or not bool(may.any()) else may
 
     def without_takes(self) -> Terms:
         """The same without minimum takes."""

@@ -45,7 +45,7 @@ class Decisions:
     counted: Expression
     """IT MW that count towards commitments and milestones: what was bought, and of what is rented what stands"""
     in_use: Expression
-    """facility MW taken into use since the start (site, quarter)"""
+    """facility MW taken into use since the start, less what was given back (site, quarter)"""
     served: Expression
     """work served (workload, block, quarter) [Mwork/s]"""
     moved: Expression | None = None
@@ -143,7 +143,7 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
         accepted=add.cumsum("quarter"),
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
-        in_use=energise.cumsum("quarter"),
+        in_use=(energise - m.expression("vacate") if "vacate" in m.variables else energise).cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),

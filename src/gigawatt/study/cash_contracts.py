@@ -17,7 +17,7 @@ from gigawatt.study.economics import (
     site_hold,
 )
 from gigawatt.study.resolve import Case, OfferCase
-from gigawatt.study.terms import exit_usd_per_w, held_over_usd, over_usd_per_w
+from gigawatt.study.terms import exit_usd_per_w, held_over_usd, lease_deposit_usd_per_w, over_usd_per_w
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,6 +83,9 @@ def _sites(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         yield from each(case, unused * rents, buyer, site.landlord, "take-or-pay", site.id)
         deposits = plan["energise_w"].sel(site=site.id).values * deposit_usd_per_w(case, site)
         yield from each(case, deposits, buyer, site.landlord, "deposit", site.id)
+        if "vacate_w" in plan:
+            back = plan["vacate_w"].sel(site=site.id).values * lease_deposit_usd_per_w(case, site)
+            yield from each(case, back, site.landlord, buyer, "deposit-return", site.id)
         if lease.guarantee:
             held = plan["in_use_facility_w"].sel(site=site.id).values + unused
             fees = held * guarantee_usd_per_w(case, site)

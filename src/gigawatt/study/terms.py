@@ -281,37 +281,77 @@ def _options(case: Case) -> Options | None:
 def _leases(case: Case) -> Leases | None:
     if not any(site.use.lease for site in case.sites):
         return None
-    due = []
-    for site in case.sites:
-        lease = site.use.lease
-        paid = lease.take_or_pay.value if lease and lease.take_or_pay else 0.0
-        due.append(paid * site.connection_w / 1e6 if paid else np.zeros(len(case.quarters)))
-    names = [site.id for site in case.sites]
+    names, n = [site.id for site in case.sites], len(case.quarters)
+    deposits = np.array([lease_deposit_usd_per_w(case, site) for site in case.sites])
     return Leases(
-        due_mw=_array(due, site=names, quarter=case.labels),
-        owed_musd_per_mw=_array([_site_owed(case, site)[0] for site in case.sites], site=names),
-        charged_frac=_array([_site_owed(case, site)[1] for site in case.sites], site=names),
+        due_mw=_array([_due_w(case, site) / 1e6 for site in case.sites], site=names, quarter=case.labels),
+        term_quarters=_array([_lease_quarters(case, site) for site in case.sites], site=names),
+        owed_musd_per_mw=_array([_site_owed(case, site) for site in case.sites], site=names, quarter=case.labels),
+        charged_frac=_array([_site_charged(case, site) for site in case.sites], site=names, quarter=case.labels),
+        owed_unused_musd_per_mw=_array([_unused_owed(case, site)[0] for site in case.sites], site=names),
+        unused_charged_frac=_array([_unused_owed(case, site)[1] for site in case.sites], site=names),
+        deposit_musd_per_mw=_array(deposits, site=names),
+        deposit_after_musd_per_mw=_array(deposits * (1.0 + discount_rate(case)) ** -(n + 1.0), site=names),
     )
 
 
-def _site_owed(case: Case, site: SiteCase) -> tuple[float, float]:
-    """Rent owed after the horizon for a facility W held at its end, and the share of it that is charged [USD, 1].
+def _lease_quarters(case: Case, site: SiteCase) -> int:
+    """Quarters of a building's lease; all of the horizon, so that nothing is given back, where it has none."""
+    return quarters_of(site.use.lease.term.value) if site.use.lease else len(case.quarters)
 
-    Both are means over the steps of the connection.
 
-    What was energised before the horizon counts as leased from its first quarter.
+def _steps_w(case: Case, site: SiteCase) -> Floats:
+    """Facility W that each quarter's step of the connection brings, where they are paid for used or not (quarter)."""
+    lease = site.use.lease
+    paid = lease.take_or_pay.value if lease and lease.take_or_pay else 0.0
+    return paid * np.diff(site.connection_w, prepend=0.0) if paid else np.zeros(len(case.quarters))
+
+
+def _due_w(case: Case, site: SiteCase) -> Floats:
+    """Facility W paid for whether used or not: each step of the connection for its term (quarter)."""
+    begun = np.cumsum(_steps_w(case, site))
+    term = _lease_quarters(case, site)
+    ended = np.concatenate([np.zeros(term), begun])[: len(begun)]
+    return np.asarray(begun - ended)
+
+
+def _site_owed(case: Case, site: SiteCase) -> Floats:
+    """Rent owed after the horizon for a facility W, by the quarter it was taken into use (quarter) [USD, discounted].
+
+    What was in use before the horizon counts as leased from its first quarter.
     """
-    lease, n = site.use.lease, len(case.quarters)
-    if lease is None:
-        return 0.0, 0.0
-    term, steps = quarters_of(lease.term.value), np.diff(site.connection_w, prepend=0.0)
+    n, term = len(case.quarters), _lease_quarters(case, site)
+    if site.use.lease is None:
+        return np.zeros(n)
     last = site_hold(case, site)[-1] / rent_steps(site, n)[-1]
     rents = last * rent_steps(site, n + term)[n:]
-    rest = [max(0, begun + term - n) for begun in range(n)]
-    owed = steps * [_after(case, rents[:left]) for left in rest]
-    charged = float(owed @ [charged_frac(case, term, left) for left in rest])
+    return np.array([_after(case, rents[: max(0, begun + term - n)]) for begun in range(n)])
+
+
+def _site_charged(case: Case, site: SiteCase) -> Floats:
+    """Share of ``_site_owed`` that is charged (quarter)."""
+    n, term = len(case.quarters), _lease_quarters(case, site)
+    return np.array([charged_frac(case, term, begun + term - n) for begun in range(n)])
+
+
+def _unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
+    """Rent owed after the horizon for a facility W paid for and not in use at its end, and the share charged [USD, 1].
+
+    Means over the steps of the connection whose term has not ended by then; discounted.
+    """
+    n, term = len(case.quarters), _lease_quarters(case, site)
+    steps = np.where(np.arange(n) + term >= n, _steps_w(case, site), 0.0)
+    owed = steps * _site_owed(case, site)
     whole, due = float(steps.sum()), float(owed.sum())
-    return (due / whole, charged / due) if due > 0.0 else (0.0, 0.0)
+    return (due / whole, float(owed @ _site_charged(case, site)) / due) if due > 0.0 else (0.0, 0.0)
+
+
+def lease_deposit_usd_per_w(case: Case, site: SiteCase) -> float:
+    """Deposit that comes back with a facility W given back: that of the horizon's first quarter [USD].
+
+    What later deposits hold beyond it, where an escalator raises the rent, comes back after the horizon.
+    """
+    return float(deposit_usd_per_w(case, site)[0])
 
 
 def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:

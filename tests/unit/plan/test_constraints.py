@@ -12,7 +12,7 @@ from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
 from tests.unit.plan import test_contracts as contracts
-from tests.unit.plan import test_service
+from tests.unit.plan import test_service, test_vacate
 from tests.unit.plan.test_hosting import (
     test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
     test_what_is_retired_is_sold_for_what_its_age_leaves,
@@ -304,6 +304,7 @@ FAMILIES = {
     "early_exit": contracts.test_early_exit_costs_its_fee_and_ends_the_rent,
     "option": contracts.test_an_option_opens_capacity_against_its_premium_and_with_notice,
     "lease": contracts.test_rent_of_a_building_is_due_whether_it_is_used_or_not,
+    "vacate": test_vacate.test_what_is_needed_again_is_leased_again,
     "connection": test_connection_and_site_power_bound_capacity,
     "site_power": test_connection_and_site_power_bound_capacity,
     "supply": test_supply_bounds_packages,

@@ -210,10 +210,21 @@ def test_a_warrant_lowers_the_cost_and_is_no_cash() -> None:
     assert float(plan.value("cash")[-1]) == near(1e6 - 24.0)
 
 
+def building(term: int = 99, due: float = 0.0, owed: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
+             quarters: tuple[str, ...] = QUARTERS) -> Leases:  # fmt: skip
+    """A lease of the hall; what is owed for an unused MW is what is owed for one taken into use first."""
+    table = grid("site", ["hall"], owed, quarters)
+    return Leases(
+        due_mw=grid("site", ["hall"], due, quarters), term_quarters=by("site", ["hall"], [term]).astype(int),
+        owed_musd_per_mw=table, owed_unused_musd_per_mw=table.isel(quarter=0, drop=True),
+        deposit_musd_per_mw=by("site", ["hall"], [deposit]), deposit_after_musd_per_mw=by("site", ["hall"], [after]),
+    )  # fmt: skip
+
+
 def test_rent_of_a_building_is_due_whether_it_is_used_or_not() -> None:
     # 10 facility MW are leased at 0.5 a quarter, 5 are in use in the second quarter (4 IT MW at 1.25, bought at 2):
     # 5 + 5 of rent, 8 of capex; without the duty only what is in use pays: 2.5 + 8
-    lease = Leases(due_mw=grid("site", ["hall"], 10.0), owed_musd_per_mw=by("site", ["hall"], [0.0]))
+    lease = building(due=10.0)
     base = {"demand": [[[0.0, 4.0]]], "site_hold_musd_per_mw": grid("site", ["hall"], 0.5)}
     plan = solved(tiny(terms=Terms(leases=lease), **base))
     assert plan.objective_musd == near(10.0 + 8.0)
@@ -221,7 +232,7 @@ def test_rent_of_a_building_is_due_whether_it_is_used_or_not() -> None:
     assert paid.values.tolist() == [[near(10.0), near(10.0)]]
     assert solved(tiny(**base)).objective_musd == near(2.5 + 8.0)
     # three more quarters owed after the horizon, at 0.5 a MW: 10 x 1.5 more
-    owed = replace(lease, owed_musd_per_mw=by("site", ["hall"], [1.5]))
+    owed = building(due=10.0, owed=1.5)
     assert solved(tiny(terms=Terms(leases=owed), **base)).objective_musd == near(33.0)
 
 

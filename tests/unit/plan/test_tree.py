@@ -20,7 +20,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.recourse import Executor, Processes
 from gigawatt.plan.session import FIRST_STAGE
 from gigawatt.plan.tail import Tail, cvar
-from gigawatt.plan.terms import Options, Takes, Terms, Warrants
+from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.plan.whole import solve_whole
 from tests.unit.plan.tiny import by, grid, solved, tiny
@@ -200,6 +200,11 @@ def with_terms(lead: int, late: int) -> Tree:
         warrants=Warrants(weight=link("warrant", [1.25, 0.0]), most_mw=by("warrant", ["k"], [6.0]),
                           musd_per_mw=grid("warrant", ["k"], 0.4, FOUR)),
         exit_musd_per_mw=left,
+        leases=Leases(
+            due_mw=grid("site", ["hall"], 0.0, FOUR), term_quarters=by("site", ["hall"], [1]).astype(int),
+            owed_musd_per_mw=grid("site", ["hall"], 0.0, FOUR), owed_unused_musd_per_mw=by("site", ["hall"], [0.0]),
+            deposit_musd_per_mw=by("site", ["hall"], [0.1]), deposit_after_musd_per_mw=by("site", ["hall"], [0.05]),
+        ),
     )  # fmt: skip
     return replace(plan, inputs=replace(plan.inputs, terms=terms))
 
@@ -227,7 +232,7 @@ def test_an_option_is_not_passed_before_the_last_branch() -> None:
 def test_first_orders_of_every_family() -> None:
     whole = extensive(with_terms(1, 0))
     found = {part.family: part for part in first_orders(whole)}
-    assert set(found) == set(FIRST_STAGE) & set(whole.models[0].variables) > {"left", "exercised", "add"}
+    assert set(found) == set(FIRST_STAGE) & set(whole.models[0].variables) > {"left", "exercised", "add", "vacate"}
     assert all((whole.stage[part.column] == 0).all() for part in found.values())
     plan = solved(whole.tree.inputs)
     columns, values = orders_of(whole, plan)

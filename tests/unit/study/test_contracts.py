@@ -272,7 +272,7 @@ def test_a_contract_that_runs_on_costs_more_by_what_it_owes(key: str, mw: float)
 
 
 def test_what_building_rent_is_owed_after_the_horizon() -> None:
-    # hall: 2 MW from 2027Q1 and 3 MW more from 2027Q4, ten years each: 32 and 35 quarters are left of them
+    # what is taken into use in 2027Q1 for ten years has 32 quarters left after the horizon's eight, in 2027Q4 35
     chosen = changed(site={"lease": {"term": "10 yr"}})
     case = case_of(chosen)
     leases = plan_inputs(case).terms.leases
@@ -282,12 +282,12 @@ def test_what_building_rent_is_owed_after_the_horizon() -> None:
     def worth(quarters: int) -> float:
         return sum(rent * (1 + rate) ** -(8 + k) for k in range(1, quarters + 1))
 
-    expected = (2 * worth(32) + 3 * worth(35)) / 5
-    assert float(leases.owed_musd_per_mw.sel(site="hall")) == pytest.approx(expected, rel=1e-6)
-    # of 40 quarters' present value at the start 32/40 and 35/40 remain by a straight line; the owed rest is worth no more
-    line = (2 * worth(32) * straight(rate, 40, 32) + 3 * worth(35) * straight(rate, 40, 35)) / 5
+    owed = leases.owed_musd_per_mw.sel(site="hall").values
+    assert [owed[0], owed[3]] == pytest.approx([worth(32), worth(35)], rel=1e-6)
+    # of 40 quarters' present value 32/40 and 35/40 remain by a straight line: the part of the rest that is not charged
     assert leases.charged_frac is not None
-    assert float(leases.charged_frac.sel(site="hall")) == pytest.approx(1 - line / expected, rel=1e-6)
+    charged = leases.charged_frac.sel(site="hall").values
+    assert [charged[0], charged[3]] == pytest.approx([1 - straight(rate, 40, 32), 1 - straight(rate, 40, 35)], rel=1e-9)
 
 
 def straight(rate: float, term: int, rest: int) -> float:
@@ -325,6 +325,37 @@ def test_owed_and_worth_stand_apart_in_the_results() -> None:
     results = run(changed("rent-h200", term="5 yr", rent_per_package_hour="$0.5/h"))
     owed, worth = results.summary["owed_after_usd"], results.summary["rest_worth_usd"]
     assert owed > worth > 0.8 * owed
+
+
+def shrinking(term: str, **lease: Any) -> Scenario:
+    """Demand that falls to nothing within a year; the hall leased for a term, H200 rented for a quarter at a time."""
+    raw = _raw()
+    raw["demand"]["inference"][0]["tokens_per_s"] = [
+        {"quarter": "2027Q1", "value": "8 Mtok/s"}, {"quarter": "2028Q1", "value": "0.01 Mtok/s"}
+    ]  # fmt: skip
+    raw["offers"] = [raw["offers"][1] | {"term": "3 months"}]
+    raw["sites"], raw["supply"] = raw["sites"][:1], []
+    raw["sites"][0]["lease"] = {"term": term, **lease}
+    return Scenario.model_validate(raw)
+
+
+def test_a_building_is_given_back_after_its_term() -> None:
+    # two buildings of one demand: leased for a year it goes with the chips, for ten years it is paid to the end
+    short, long = run(shrinking("1 yr", deposit="6 months")), run(shrinking("10 yr", deposit="6 months"))
+    used = short.plan["in_use_facility_w"].sel(site="hall").values
+    assert used[0] > 1e6 and used[4] < 0.1 * used[0]
+    assert (np.diff(long.plan["in_use_facility_w"].sel(site="hall").values) >= -1.0).all()
+    assert "vacate_w" not in long.plan
+    assert short.summary["objective_usd"] < long.summary["objective_usd"] - 1e6
+    rent = short.book[short.book["kind"] == "site-rent"].set_index("quarter")["usd"]
+    assert rent["2027Q1"] == pytest.approx(0.6 * used[0], rel=1e-3)
+    assert rent.get("2028Q2", 0.0) == pytest.approx(0.6 * used[5], rel=1e-3, abs=1.0)
+    # the deposit, half a year of rent, comes back with what is given back; the books agree with the plan
+    back = short.book[short.book["kind"] == "deposit-return"]
+    assert set(back["payer"]) == {"crusoe"}
+    assert float(back["usd"].sum()) == pytest.approx(1.2 * float(short.plan["vacate_w"].sum()), rel=1e-3)
+    cash = balance_usd(short.book, short.case.scenario.buyer, short.case.labels, 20e6)
+    assert np.abs(cash.to_numpy() - short.plan["cash_usd"].values).max() < 1.0
 
 
 def test_acceptance_comes_after_tests() -> None:

@@ -73,15 +73,28 @@ def test_a_warrant_is_worth_its_price_less_its_strike() -> None:
 
 
 def test_an_escalator_goes_on_after_the_horizon() -> None:
-    # rent 2.4 USD a W and year, 0.6 a quarter, 4 % more each year. 2 MW are leased from 2027Q1 and 3 MW from 2027Q4 for
-    # three years: after the eighth quarter four of the third year (1.04^2) are left of the first step, and of the second
-    # those and three of the fourth year (1.04^3). Mean of the 5 MW
-    case = case_of(hall={"lease": {"term": "3 yr", "escalator": "4 %/yr"}})
+    # rent 2.4 USD a W and year, 0.6 a quarter, 4 % more each year, leased for three years. Of what is taken into use in
+    # 2027Q1 four quarters of the third year (1.04^2) are left after the horizon's eighth, of what is taken into use in
+    # 2027Q4 those and three of the fourth year (1.04^3)
+    case = case_of(hall={"lease": {"term": "3 yr", "escalator": "4 %/yr", "take_or_pay": "80 %"}})
     leases, r = contract_terms(case).leases, discount_rate(case)
     assert leases is not None
     third = sum(0.6 * 1.04**2 / (1 + r) ** k for k in (9, 10, 11, 12))
     fourth = sum(0.6 * 1.04**3 / (1 + r) ** k for k in (13, 14, 15))
-    assert float(leases.owed_musd_per_mw.sel(site="hall")) == pytest.approx((2 * third + 3 * (third + fourth)) / 5)
+    owed = leases.owed_musd_per_mw.sel(site="hall").values
+    assert [owed[0], owed[3]] == pytest.approx([third, third + fourth])
+    # the connection's steps are 2 MW in 2027Q1 and 3 MW in 2027Q4: what is paid for unused owes their mean
+    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == pytest.approx(third + 3 / 5 * fourth)
+
+
+def test_take_or_pay_of_a_building_ends_with_its_term() -> None:
+    # 80 % of 2 MW from 2027Q1 and of 3 MW more from 2027Q4, each for a year
+    leases = contract_terms(case_of(hall={"lease": {"term": "1 yr", "take_or_pay": "80 %"}})).leases
+    assert leases is not None
+    due = [1.6, 1.6, 1.6, 4.0, 2.4, 2.4, 2.4, 0.0]
+    assert leases.due_mw.sel(site="hall").values.tolist() == pytest.approx(due)
+    assert leases.term_quarters.values.tolist() == [4]
+    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == 0.0
 
 
 def failing(*providers: str, events: tuple[str, ...] = ("fails",)) -> list[float]:

@@ -32,6 +32,7 @@ from gigawatt.plan.constraints.supply import supply
 from gigawatt.plan.constraints.survival import survival
 from gigawatt.plan.constraints.take_after import take_after
 from gigawatt.plan.constraints.term import term
+from gigawatt.plan.constraints.vacate import vacate
 from gigawatt.plan.constraints.volume import volume
 from gigawatt.plan.constraints.warrant import warrant
 from gigawatt.plan.inputs import PlanInputs
@@ -48,6 +49,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("early_exit", early_exit),
     ("option", option),
     ("lease", lease),
+    ("vacate", vacate),
     ("connection", connection),
     ("site_power", site_power),
     ("supply", supply),

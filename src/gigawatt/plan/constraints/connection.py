@@ -11,7 +11,10 @@ from gigawatt.plan.variables import Decisions
 
 
 def connection(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """initial[s] + sum_{u<=q} energise[s,u] <= energised[s,q]   [facility MW]"""
+    """initial[s] + in_use[s,q] <= energised[s,q]   [facility MW]
+
+    in_use[s,q] = sum_{u<=q} energise[s,u] - vacate[s,u] is what has been taken into use and not given back.
+    """
     limited = xr.DataArray(np.isfinite(d.connection_mw))
     room = (d.connection_mw - d.energised_initial_mw).where(limited, 0.0)
     m.add_rows("connection", x.in_use, "<=", room, mask=limited)

@@ -8,7 +8,7 @@ from gigawatt.plan.variables import Decisions
 
 
 def opening(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_{u<=q} energise[s,u] <= energised[s,q] opened[s,q],  opened[s,q] >= opened[s,q-1]   [facility MW]
+    """in_use[s,q] <= energised[s,q] opened[s,q],  opened[s,q] >= opened[s,q-1]   [facility MW]
 
     No big-M: the connection, finite at every site that has to be opened, is the tightest factor there is.
     """

@@ -9,7 +9,7 @@ from gigawatt.plan.variables import Decisions
 
 
 def site_power(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_{o at s} overhead[o] (stock[o,q] + in test) <= initial[s] + sum_{u<=q} energise[s,u]   [facility MW]"""
+    """sum_{o at s} overhead[o] (stock[o,q] + in test) <= initial[s] + in_use[s,q]   [facility MW]"""
     tested = in_test(d, x)
     drawing = x.stock if tested is None else x.stock + tested
     load = (drawing * d.facility_over_it).group(d.offer_site, "site", d.sites)
