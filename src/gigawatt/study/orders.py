@@ -1,4 +1,7 @@
-"""When what a plan accepts has to be ordered: acceptances moved back by their lead times."""
+"""When what a plan accepts has to be ordered: acceptances moved back by tests and lead times.
+
+A lead time runs from order to delivery; an acceptance lag, the time of tests, from delivery to acceptance.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,8 @@ def orders(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
     """Orders by quarter of order, earliest first.
 
     Rows of quarter (of the order), kind (systems or site), what (offer or site), site, item (what sets the date),
-    accepted (quarter), power_w (IT power of systems, facility power of sites), before_start (the order lies before
-    the horizon and must have been placed).
+    delivered (quarter, of systems), accepted (quarter), power_w (IT power of systems, facility power of sites),
+    before_start (the order lies before the horizon and must have been placed).
     """
     rows = [*_systems(case, plan), *_phases(case, plan)]
     first = case.quarters[0]
@@ -62,12 +65,12 @@ def due(rows: list[dict[str, Any]], case: Case, n_quarters: int = 4) -> list[dic
 def _systems(case: Case, plan: xr.Dataset) -> list[tuple[int, dict[str, Any]]]:
     rows = []
     for offer, added in zip(case.offers, plan["add_w"].values, strict=True):
-        lead = lead_quarters(offer.offer.lead_time.value) if offer.offer.lead_time else 0
         for quarter, watts in zip(case.quarters, added, strict=True):
             if watts > LEAST_W:
-                rows.append((quarter - lead, {
+                rows.append((quarter - offer.lag - offer.lead, {
                     "kind": "systems", "what": offer.offer.id, "site": offer.site.id, "item": offer.system.id,
-                    "accepted": str_quarter(quarter), "power_w": float(watts),
+                    "delivered": str_quarter(quarter - offer.lag), "accepted": str_quarter(quarter),
+                    "power_w": float(watts),
                 }))  # fmt: skip
     return rows
 

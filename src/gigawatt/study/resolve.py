@@ -25,7 +25,7 @@ from gigawatt.perf.training import training_point
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
-from gigawatt.study.orders import check_needs
+from gigawatt.study.orders import check_needs, lead_quarters
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -65,6 +65,17 @@ class OfferCase:
     def id(self) -> str:
         """Identifier of offer and site together; the offer's own where it names one site."""
         return self.offer.id if len(self.offer.sites) == 1 else f"{self.offer.id}@{self.site.id}"
+
+    @property
+    def lead(self) -> int:
+        """Quarters from order to delivery, by the offer's own lead time; 0 where it says nothing."""
+        return lead_quarters(self.offer.lead_time.value) if self.offer.lead_time else 0
+
+    @property
+    def lag(self) -> int:
+        """Quarters of tests, from delivery to acceptance."""
+        lag = self.offer.terms.acceptance_lag
+        return lead_quarters(lag.value) if lag else 0
 
     @property
     def pool(self) -> str:
@@ -243,9 +254,9 @@ def _offers(
             raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
         ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
-        lead = math.ceil(offer.lead_time.value / QUARTER_S - 1e-9) if offer.lead_time else 0
-        lag = offer.terms.acceptance_lag
-        first = max(int(asked), quarters[0] + lead) + (math.ceil(lag.value / QUARTER_S - 1e-9) if lag else 0)
+        lead = lead_quarters(offer.lead_time.value) if offer.lead_time else 0
+        lag = lead_quarters(offer.terms.acceptance_lag.value) if offer.terms.acceptance_lag else 0
+        first = max(int(asked), quarters[0] + lead) + lag
         last = int(offer.until.value) if offer.until else quarters[-1]
         if offer.until and offer.available and offer.until.value < offer.available.value:
             raise CatalogError(

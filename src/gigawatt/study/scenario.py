@@ -131,6 +131,8 @@ class Offer(Block):
 
     own: bought, paid at acceptance. lease: chips rented for a term in the buyer's building.
     cloud: capacity in the provider's building, everything in the rent.
+    ``available`` is the first quarter of delivery, ``lead_time`` runs from order to delivery and
+    ``terms.acceptance_lag`` from delivery to acceptance, so nothing is accepted before both have passed.
     """
 
     id: Name

@@ -25,6 +25,8 @@ from gigawatt.study.results import Results
 from gigawatt.study.rolling import roll
 from gigawatt.study.run import run
 from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
+from gigawatt.study.tree import tree_of
+from gigawatt.study.uncertainty import Uncertainty
 
 YEAR_S = 8760 * 3600
 
@@ -66,6 +68,21 @@ def test_orders_are_acceptances_moved_back_by_their_lead() -> None:
     assert {row["quarter"] for row in order_rows(results)} <= {"2027Q1", "2027Q2", "2027Q3", "2027Q4"}
     early = f"Had to be ordered before the horizon: Hall {pretty(used - 2e6, 'W')} for 2027Q4 by 2024Q3"
     assert plan_sentences(results)[0] == f"{early} (substation-transformer)."
+
+
+def test_orders_come_before_delivery_and_tests() -> None:
+    # six months from order to delivery, six months of tests: ordered 2027Q1, delivered 2027Q3, accepted 2028Q1
+    case = case_of(starter(own={"lead_time": "6 months", "terms": {"acceptance_lag": "6 months"}}))
+    mine = next(offer for offer in case.offers if offer.id == "buy-b200")
+    assert (mine.lead, mine.lag, case.labels[mine.first - case.quarters[0]]) == (2, 2, "2028Q1")
+    results = run(case.scenario)
+    bought = next(row for row in results.summary["orders"] if row["what"] == "buy-b200")
+    assert (bought["quarter"], bought["delivered"], bought["accepted"]) == ("2027Q1", "2027Q3", "2028Q1")
+    assert not bought["before_start"]
+    # and the tree decides as long before acceptance
+    scenario = case.scenario.model_copy(update={"uncertainty": Uncertainty.model_validate({"branches": ["2027Q3"]})})
+    tree = tree_of(case_of(scenario))
+    assert dict(zip([offer.id for offer in case.offers], tree.lead["add"].tolist(), strict=True))["buy-b200"] == 4
 
 
 def test_a_site_waits_for_its_slowest_item() -> None:
@@ -219,7 +236,7 @@ def test_eight_more_quarters_leave_the_first_orders(name: str) -> None:
     for more in (0, 8):
         case = longer(scenario, more)
         added = solve(open_plan(plan_inputs(case))).value("add").values
-        leads = [lead_quarters(o.offer.lead_time.value) if o.offer.lead_time else 0 for o in case.offers]
+        leads = [o.lead for o in case.offers]
         by_system: dict[str, float] = {}
         for offer, row, lead in zip(case.offers, added, leads, strict=True):
             by_system[offer.system.id] = by_system.get(offer.system.id, 0.0) + float(row[: 4 + lead].sum())
