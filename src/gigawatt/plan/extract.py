@@ -207,11 +207,9 @@ def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr
 
 
 def _residual(plan: LivePlan) -> xr.DataArray:
-    """Salvage of systems and buildings at the end [MUSD of the last quarter]."""
-    d = plan.inputs
-    systems = (plan.value("kept") * d.salvage_musd_per_mw).sum()
-    buildings = (plan.value("energise") * d.site_salvage_musd_per_mw).sum()
-    return (systems + buildings) / float(d.discount[-1])
+    """Salvage of systems, buildings, fit-outs and openings at the end [MUSD of the last quarter]."""
+    worth = float((plan.salvage.matrix @ plan.primal + plan.salvage.const)[0])
+    return xr.DataArray(worth / float(plan.inputs.discount[-1]))
 
 
 def _released(plan: LivePlan) -> xr.DataArray:

@@ -15,7 +15,7 @@ from gigawatt.plan.algebra import Axes, Expression, Ints, Model
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.objective import objective
+from gigawatt.plan.objective import objective, salvaged
 from gigawatt.plan.signed import owed_after
 from gigawatt.plan.variables import decide
 
@@ -36,6 +36,8 @@ class LivePlan:
     """cumulative GW that count towards milestones"""
     owed: Expression | None
     """rents owed after the horizon, discounted to the start [MUSD]"""
+    salvage: Expression
+    """worth of what stands at the end, discounted to the start [MUSD]"""
     build_s: float
     hand_off_s: float
     solve_s: float = 0.0
@@ -75,14 +77,14 @@ def _array(axes: Axes, positions: Ints, values: Floats) -> xr.DataArray:
     return xr.DataArray(taken, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
 
 
-def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None]:
-    """(the plan as a model, GW that count towards milestones, rents owed after the horizon)."""
+def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None, Expression]:
+    """(the plan as a model, GW that count towards milestones, rents owed after the horizon, worth of what stands)."""
     m = Model()
     x = decide(m, inputs)
     for _name, family in CONSTRAINTS:
         family(m, inputs, x)
     objective(m, inputs, x)
-    return m, counted_gw(inputs, x) if inputs.milestones else None, owed_after(inputs, x)
+    return m, counted_gw(inputs, x) if inputs.milestones else None, owed_after(inputs, x), salvaged(inputs, x)
 
 
 def hand_off(model: Model) -> highspy.Highs:
@@ -115,7 +117,7 @@ def hand_off(model: Model) -> highspy.Highs:
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to HiGHS, not solved yet."""
     start = time.perf_counter()
-    model, counted, owed = build(inputs)
+    model, counted, owed, salvage = build(inputs)
     built = time.perf_counter()
     highs = hand_off(model)
     done = time.perf_counter()
@@ -125,6 +127,7 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
         highs=highs,
         counted=counted,
         owed=owed,
+        salvage=salvage,
         build_s=built - start,
         hand_off_s=done - built,
     )

@@ -35,6 +35,7 @@ from gigawatt.study.resolve import (
     Case,
     ClassCase,
     OfferCase,
+    SiteCase,
     commitment_delay,
     dated,
     users,
@@ -105,6 +106,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1]
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
+        building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
@@ -151,6 +153,15 @@ def _remaining(case: Case, life_s: float) -> Floats:
     """Share of the economic life left at the end of the horizon, by quarter of acceptance, which counts as used."""
     age = len(case.quarters) - np.arange(0.0, len(case.quarters))
     return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
+
+
+def _building_left(case: Case, site: SiteCase) -> Floats:
+    """Share of fit-out, retrofit and opening that is left at the end, by quarter: as of an own building.
+
+    In a leased building they last no longer than its lease, counted from their quarter.
+    """
+    life = case.costs.facility_life.value
+    return _remaining(case, min(life, site.use.lease.term.value) if site.use.lease else life)
 
 
 def _resale(case: Case, offer: OfferCase) -> Floats:

@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.plan.extract import extract
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.resale import Resale
@@ -106,3 +107,34 @@ def test_freedom_of_halls_never_costs(cost: float, fit: float, room: float, more
     assert solved(hosted(cost=cost, fit=fit, room=room + more)).objective_musd <= tight + 1e-3
     assert solved(hosted(cost=cost / 2, fit=fit, room=room)).objective_musd <= tight + 1e-3
     assert solved(replace(hosted(room=room), hosting=None)).objective_musd <= tight + 1e-3
+
+
+def left(values: list[float]) -> Any:
+    return grid("site", ["hall"], [values], THREE)
+
+
+def test_fit_outs_and_retrofits_are_worth_what_is_left_of_them() -> None:
+    # 5 MW of liquid at 3 in the first quarter, of which 80 % are left: 5 x 2 + 5 x 3 x 0.2
+    worth = {"building_left_frac": left([0.8, 0.9, 1.0])}
+    assert solved(replace(hosted(room=15.0, fit=3.0), **worth)).objective_musd == near(13.0)
+    # retrofit of 10 MW at 1 without downtime: 10 x 2 + 10 x 0.2
+    assert solved(replace(hosted(downtime=0), **worth)).objective_musd == near(22.0)
+    # the residual is in money of the last quarter: 10 x 0.8
+    plan = extract(solved(replace(hosted(downtime=0), **worth)))
+    assert float(plan["residual_usd"]) == pytest.approx(8e6, rel=1e-6)
+
+
+def test_a_fit_out_that_was_torn_out_is_worth_nothing() -> None:
+    """What leaves a class takes its worth along: what stood at the start goes first, as it is worth nothing."""
+    base = hosted(room=15.0, downtime=0)
+    assert base.hosting is not None
+    asked = replace(base, demand=base.demand * 1.5, building_left_frac=left([0.8, 0.8, 0.8]))
+
+    def cost(air: float, liquid: float) -> float:
+        fits = replace(base.hosting, fit_musd_per_mw=by("hosting", CLASSES, [air, liquid]))
+        return solved(replace(asked, hosting=fits)).objective_musd
+
+    # 15 MW of liquid are needed, 10 stand as air: 5 are fitted for 3, 10 turned for 1: 15 x 2 + (15 + 10) x 0.2
+    assert cost(3.0, 3.0) == near(35.0)
+    # liquid too dear: 5 fitted as air for 3, no worth once they are turned; 15 turned for 1: 15 x 2 + 15 + 15 x 0.2
+    assert cost(3.0, 1000.0) == near(48.0)

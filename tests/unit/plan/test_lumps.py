@@ -92,6 +92,13 @@ def test_opening_is_paid_in_its_quarter() -> None:
     assert plan.value("cash").values.tolist() == [near(1e6), near(1e6 - 24.0)]
 
 
+def test_an_opening_is_worth_what_is_left_of_it() -> None:
+    # the east for 8, of which 75 % are left, and 10 x 1: 12; without worth 18
+    price = grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]])
+    inputs = two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
+    assert solved(replace(inputs, building_left_frac=grid("site", SITES, 0.75))).objective_musd == near(12.0)
+
+
 def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanInputs:
     """A job of 6 MW in the second quarter, no demand; a at 2 with 4 MW of room, b at 3 with 8."""
     member = xr.DataArray([able], dims=("gang", "place", "offer"),

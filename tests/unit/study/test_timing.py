@@ -12,6 +12,7 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.report.lumps import order_rows, plan_sentences
@@ -140,6 +141,25 @@ def test_hosting_and_resale_in_the_books() -> None:
     assert results.summary["objective_usd"] >= run(starter(own={"term": "6 months", "resale": aged})).summary[
         "objective_usd"
     ] - 1e3  # classes only bind  # fmt: skip
+
+
+def test_a_fit_out_keeps_of_its_cost_what_capex_of_the_site_keeps() -> None:
+    """Salvage of 2 USD/W more as the capex of an own hall is that of a fit-out of 2 USD/W."""
+
+    def inputs(capex: str, **more: Any) -> PlanInputs:
+        own = {"tenure": "own", "landlord": None, "rent": None, "capex": capex}
+        return plan_inputs(case_of(starter(site=own, initial=[], **more)))
+
+    dear, cheap = inputs("8 USD/W"), inputs("6 USD/W")
+    share = cheap.building_left_frac
+    assert share is not None
+    assert (dear.site_salvage_musd_per_mw - cheap.site_salvage_musd_per_mw).values == pytest.approx(2 * share.values)
+    # 14 years are 56 quarters; built in the first of eight, 48 are left; 10 % a year over two years
+    assert float(share[0, 0]) == pytest.approx(48 / 56 / 1.1**2)
+    # a lease of three years leaves a third of it: 4 of 12 quarters
+    leased = plan_inputs(case_of(starter(site={"lease": {"term": "3 yr"}}))).building_left_frac
+    assert leased is not None
+    assert float(leased[0, 0]) == pytest.approx(4 / 12 / 1.1**2)
 
 
 def test_terms_of_money() -> None:
