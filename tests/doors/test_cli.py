@@ -179,4 +179,6 @@ def test_lumps_and_short_views_at_the_door(tmp_path: Path) -> None:
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert found["bound_usd"] <= found["objective_usd"] * (1 + 1e-9)
-    assert {row["item"] for row in found["orders"] if row["before_start"]} == {"substation-transformer"}
+    assert {row["item"] for row in found["orders"] if row["before_start"] and row["kind"] == "site"} == {
+        "substation-transformer"
+    }

@@ -30,6 +30,7 @@ from gigawatt.study.hosting import with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import with_lumps
 from gigawatt.study.money import escalation, rate
+from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
@@ -146,7 +147,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         service=service_inputs(case, lanes, demand),
         terms=contract_terms(case),
     )  # fmt: skip
-    return with_hosting(case, with_lumps(case, inputs))
+    return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
 
 
 def _remaining(case: Case, life_s: float) -> Floats:

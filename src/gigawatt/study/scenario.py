@@ -182,7 +182,7 @@ class SiteUse(Block):
     """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power.
 
     ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised;
-    ``needs`` are the items whose lead times its phases wait for.
+    ``needs`` are the items whose lead times its phases wait for; phases up to ``ordered`` are on order or being built.
     """
 
     site: Name
@@ -198,6 +198,7 @@ class SiteUse(Block):
     lease: Lease | None = None
     hall: Watts | None = None
     needs: tuple[Name, ...] | None = None
+    ordered: Date | None = None
     opening: Money | None = None
 
 
@@ -290,7 +291,8 @@ class Policy(Block):
     many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
     run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged, all if blank.
     ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
-    whether halls, openings and the place of a gang are whole.
+    whether halls, openings and the place of a gang are whole. ``enforce_lead_times`` makes rules of the lead times of
+    sites and of systems whose offer says none: what is not on order comes no sooner than its lead after the start.
     """
 
     gating: tuple[Gate, ...] = ()
@@ -301,6 +303,7 @@ class Policy(Block):
     survive: Survive | None = None
     rest_worth: Share | None = None
     lumps: Literal["relaxed", "whole"] = "relaxed"
+    enforce_lead_times: bool = False
 
 
 class Round(Block):

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gigawatt.catalog.load import load_catalog
-from gigawatt.core.errors import ScenarioError
+from gigawatt.core.calendar import parse_quarter
+from gigawatt.core.errors import InfeasibleError, ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
 from gigawatt.plan.inputs import PlanInputs
@@ -84,6 +85,48 @@ def test_orders_come_before_delivery_and_tests() -> None:
     scenario = case.scenario.model_copy(update={"uncertainty": Uncertainty.model_validate({"branches": ["2027Q3"]})})
     tree = tree_of(case_of(scenario))
     assert dict(zip([offer.id for offer in case.offers], tree.lead["add"].tolist(), strict=True))["buy-b200"] == 4
+
+
+def test_systems_without_a_lead_time_show_the_default() -> None:
+    results = run(starter(own={"lead_time": None}))
+    bought = [row for row in results.summary["orders"] if row["what"] == "buy-b200"]
+    assert bought[0]["accepted"] == "2027Q1"  # a date, no rule
+    assert all(row["lead_is_default"] for row in bought)
+    assert all(int(parse_quarter(row["accepted"]) - parse_quarter(row["quarter"])) == 2 for row in bought)
+    assert any(row["item"] == "hgx-b200 (default lead time)" for row in order_rows(results))
+    early = [row for row in bought if row["before_start"]]
+    power, last = pretty(sum(row["power_w"] for row in early), "W"), early[-1]["accepted"]
+    assert (
+        f"By the catalogue's default lead time of 6 months, {power} of systems accepted up to {last} had to be ordered "
+        "before the horizon."
+    ) in plan_sentences(results)
+    assert case_of(starter(own={"lead_time": "0 months"})).offers[0].lead == 0
+
+
+def test_lead_times_as_rules() -> None:
+    case = case_of(starter(policy={"enforce_lead_times": True}))
+    # default 6 months: nothing rented before 2027Q3; the phase of 2027Q4 waits 160 weeks, beyond the horizon
+    assert plan_inputs(case).add_max_mw.sel(offer="rent-h200").values[:3].tolist() == [0.0, 0.0, np.inf]
+    assert case.sites[0].connection_w.tolist() == [2e6] * 8
+    built = case_of(starter(policy={"enforce_lead_times": True}, site={"ordered": "2027Q4"}))
+    assert built.sites[0].connection_w.tolist() == [2e6] * 3 + [5e6] * 5
+    engine = case_of(starter(policy={"enforce_lead_times": True}, site={"needs": ["gas-engine"]}))
+    assert engine.sites[0].connection_w.tolist() == [2e6] * 5 + [5e6] * 3  # 15 months
+    # what a commitment calls for in its quarter is on order: 0.4 MW of IT in 2027Q1, nothing more in 2027Q2
+    asked = [{"id": "deal", "vendor": "nvidia", "basis": "it", "by": [{"quarter": "2027Q1", "value": "0.4 MW"}]}]
+    promised = case_of(starter(policy={"enforce_lead_times": True}, commitments=asked))
+    assert plan_inputs(promised).add_max_mw.sel(offer="rent-h200").values[:2].tolist() == [pytest.approx(0.4), 0.0]
+
+
+def test_lead_times_as_rules_say_where_they_leave_no_plan() -> None:
+    late = [{"id": "deal", "vendor": "nvidia", "by": [{"quarter": "2028Q1", "value": "3 MW"}]}]
+    assert run(starter(commitments=late)).summary["objective_usd"] > 0
+    with pytest.raises(InfeasibleError) as found:
+        run(starter(commitments=late, policy={"enforce_lead_times": True}))
+    assert str(found.value).splitlines()[-1] == (
+        "Without policy.enforce_lead_times a plan exists; with it systems whose offer says no lead_time are accepted from "
+        "2027Q3 on; phases of sites that are not on order come from 2030Q2 on (substation-transformer). State what is on order: a lead_time in the offers, ordered at the sites, or initial"
+    )
 
 
 def test_a_site_waits_for_its_slowest_item() -> None:
@@ -256,7 +299,7 @@ def test_eight_more_quarters_leave_the_first_orders(name: str) -> None:
     for more in (0, 8):
         case = longer(scenario, more)
         added = solve(open_plan(plan_inputs(case))).value("add").values
-        leads = [o.lead for o in case.offers]
+        leads = [0 if o.lead_is_default else o.lead for o in case.offers]
         by_system: dict[str, float] = {}
         for offer, row, lead in zip(case.offers, added, leads, strict=True):
             by_system[offer.system.id] = by_system.get(offer.system.id, 0.0) + float(row[: 4 + lead].sum())
