@@ -173,6 +173,9 @@ def _put_hosting(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], No
         put("retrofit_w", moved * 1e6, "W", "facility power that leaves a class")
     if "sold" in plan.model.variables:
         usd = (plan.value("sold") * resale_price(plan.inputs)).sum("bought") * 1e6
+        resale = plan.inputs.resale
+        if resale is not None and resale.initial_musd_per_mw is not None:
+            usd = usd + plan.value("sold_initial") * resale.initial_musd_per_mw * 1e6
         usd = usd.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
         put("resale_usd", usd, "USD", "paid for systems that are sold on")
 

@@ -163,5 +163,7 @@ class PlanInputs:
     building_left_frac: xr.DataArray | None = None
     """(site, quarter) worth at the end of the horizon of a MUSD that fit-out, retrofit or opening cost in the quarter,
     discounted to the start; None where nothing is left of it"""
+    initial_salvage_musd_per_mw: xr.DataArray | None = None
+    """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

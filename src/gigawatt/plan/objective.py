@@ -20,6 +20,8 @@ EARLY_RELEASE = 1e-3
 def salvaged(d: PlanInputs, x: Decisions) -> Expression:
     """What is still worth something at the end of the horizon, discounted to the start, without axes [MUSD]."""
     worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
+    if x.kept_initial is not None and d.initial_salvage_musd_per_mw is not None:
+        worth = worth + (x.kept_initial * d.initial_salvage_musd_per_mw).sum("offer")
     worth = worth + (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
     if x.hosting is not None and (fitted := hosting_salvage(d, x.hosting)) is not None:
         worth = worth + fitted

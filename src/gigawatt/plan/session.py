@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 Label = str | int | list[str]
 
-FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled", "fit", "retrofit", "sold")
+FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled", "fit", "retrofit", "sold", "sold_initial")
 """Decisions that are orders: what is signed stays signed."""
 _FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 

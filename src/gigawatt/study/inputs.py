@@ -26,7 +26,7 @@ from gigawatt.study.economics import (
     term_quarters,
     work_energy_usd_per_w,
 )
-from gigawatt.study.hosting import with_hosting
+from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import with_lumps
 from gigawatt.study.money import escalation, rate
@@ -96,7 +96,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * _resale(case, o) * discount[-1] for o in offers
+            capex_usd_per_w(case, o) * _worth(case, o, _ages(case)) * discount[-1] for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
@@ -104,9 +104,10 @@ def plan_inputs(case: Case) -> PlanInputs:
         energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * _remaining(case, case.costs.facility_life.value) * discount[-1]
+            site_capex(case, s) * _remaining(_ages(case), case.costs.facility_life.value) * discount[-1]
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
+        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * discount[-1] if aged_fleet(case) else None,
         building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
@@ -150,9 +151,13 @@ def plan_inputs(case: Case) -> PlanInputs:
     return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
 
 
-def _remaining(case: Case, life_s: float) -> Floats:
-    """Share of the economic life left at the end of the horizon, by quarter of acceptance, which counts as used."""
-    age = len(case.quarters) - np.arange(0.0, len(case.quarters))
+def _ages(case: Case) -> Floats:
+    """Quarters from acceptance to the end of the horizon, by quarter of acceptance, which counts."""
+    return len(case.quarters) - np.arange(0.0, len(case.quarters))
+
+
+def _remaining(age: Floats, life_s: float) -> Floats:
+    """Share of the economic life left at an age in quarters."""
     return np.maximum(0.0, 1.0 - age * QUARTER_S / life_s)
 
 
@@ -162,16 +167,25 @@ def _building_left(case: Case, site: SiteCase) -> Floats:
     In a leased building they last no longer than its lease, counted from their quarter.
     """
     life = case.costs.facility_life.value
-    return _remaining(case, min(life, site.use.lease.term.value) if site.use.lease else life)
+    return _remaining(_ages(case), min(life, site.use.lease.term.value) if site.use.lease else life)
 
 
-def _resale(case: Case, offer: OfferCase) -> Floats:
-    """Share of its price that a system is worth at the end of the horizon, by quarter of acceptance."""
+def _worth(case: Case, offer: OfferCase, age: Floats) -> Floats:
+    """Share of its price that a system is worth at the end of the horizon, at its age in quarters then."""
     falls = offer.offer.terms.resale_falls
     if falls is None:
-        return _remaining(case, case.costs.system_life.value)
-    years = (len(case.quarters) - np.arange(0.0, len(case.quarters))) / 4.0
-    return np.asarray((1.0 - falls.value * YEAR_S) ** years)
+        return _remaining(age, case.costs.system_life.value)
+    return np.asarray((1.0 - falls.value * YEAR_S) ** (age / 4.0))
+
+
+def _initial_worth(case: Case) -> list[float]:
+    """Worth at the end of what stood at the start, of its price today, where its vintage is known [USD per IT W]."""
+    worth = []
+    for offer in case.offers:
+        age = initial_age(case, offer)
+        left = _worth(case, offer, np.array(age + len(case.quarters))) if age is not None else 0.0
+        worth.append(capex_usd_per_w(case, offer) * float(left))
+    return worth
 
 
 def _initial_w(case: Case, offer: OfferCase) -> float:

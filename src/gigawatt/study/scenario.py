@@ -203,12 +203,17 @@ class SiteUse(Block):
 
 
 class Stock(Block):
-    """Capacity that stands before the first quarter (IT power), under an offer, held at least until a quarter."""
+    """Capacity that stands before the first quarter (IT power), under an offer, held at least until a quarter.
+
+    ``accepted`` is its vintage: with it what is owned can be sold on at its age and has worth at the end of the
+    horizon; without it, neither.
+    """
 
     offer: Name
     site: Name
     power: Watts
     held_until: Date | None = None
+    accepted: Date | None = None
 
 
 class Commitment(Block):
@@ -458,6 +463,11 @@ class Scenario(Block):
         for index, stock in enumerate(self.initial):
             if stock.offer not in offers:
                 raise ValueError(f"initial[{index}].offer: '{stock.offer}' is not among the offers")
+            if stock.accepted and stock.accepted.value >= first:
+                raise ValueError(
+                    f"initial[{index}].accepted: {stock.accepted.text} lies within the horizon; what stands before "
+                    f"{str_quarter(first)} was accepted before it"
+                )
             if stock.site not in offers[stock.offer].sites:
                 raise ValueError(f"initial[{index}].site: the offer '{stock.offer}' does not name '{stock.site}'")
         shares = sum(tier.share.value for tier in self.demand.tiers)

@@ -138,3 +138,30 @@ def test_a_fit_out_that_was_torn_out_is_worth_nothing() -> None:
     assert cost(3.0, 3.0) == near(35.0)
     # liquid too dear: 5 fitted as air for 3, no worth once they are turned; 15 turned for 1: 15 x 2 + 15 + 15 x 0.2
     assert cost(3.0, 1000.0) == near(48.0)
+
+
+def stood(**more: Any) -> PlanInputs:
+    """10 MW stand and are asked for in the first quarter only; nothing can be added; holding costs 0.1 a quarter."""
+    base = sold([1.0, 0.5, 0.4])
+    assert base.resale is not None
+    return replace(
+        base, initial_mw=by("offer", ["a"], [10.0]), energised_initial_mw=by("site", ["hall"], [12.5]),
+        add_max_mw=grid("offer", ["a"], 0.0, THREE), **more,
+    )  # fmt: skip
+
+
+def test_what_stood_at_the_start_is_sold_at_its_age_or_worth_something_at_the_end() -> None:
+    paid = grid("offer", ["a"], [[1.2, 0.9, 0.6]], THREE)
+    worth = {"resale": replace(sold([1.0, 0.5, 0.4]).resale, initial_musd_per_mw=paid)}  # type: ignore[type-var]
+    # no vintage: held a quarter for 1 and given up
+    assert solved(stood()).objective_musd == near(1.0)
+    # sold in the second quarter for 0.9: 1 - 9
+    plan = solved(stood(**worth))
+    assert plan.objective_musd == near(-8.0)
+    assert plan.value("sold_initial").values.tolist() == [[near(0.0), near(10.0), near(0.0)]]
+    # worth 1.3 at the end: held for 3, 3 - 13; not sold and kept at once
+    plan = solved(stood(**worth, initial_salvage_musd_per_mw=by("offer", ["a"], [1.3])))
+    assert plan.objective_musd == near(-10.0)
+    assert float(extract(plan)["residual_usd"]) == pytest.approx(13e6, rel=1e-6)
+    # worth 1.05 at the end: 3 - 10.5 is dearer than selling
+    assert solved(stood(**worth, initial_salvage_musd_per_mw=by("offer", ["a"], [1.05]))).objective_musd == near(-8.0)

@@ -18,6 +18,7 @@ from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.study.economics import discount_rate
+from gigawatt.study.hosting import resale_share
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lumps import places
 from gigawatt.study.money import escalation, rate
@@ -203,6 +204,38 @@ def test_a_fit_out_keeps_of_its_cost_what_capex_of_the_site_keeps() -> None:
     leased = plan_inputs(case_of(starter(site={"lease": {"term": "3 yr"}}))).building_left_frac
     assert leased is not None
     assert float(leased[0, 0]) == pytest.approx(4 / 12 / 1.1**2)
+
+
+def test_initial_systems_have_an_age() -> None:
+    aged = {"term": "6 months", "resale": [{"age": "1 yr", "share": "60 %"}, {"age": "3 yr", "share": "20 %"}]}
+    old = [{"offer": "buy-b200", "site": "hall", "power": "1.4 MW", "accepted": "2026Q1"}]
+    case = case_of(starter(own=aged, initial=old))
+    d = plan_inputs(case)
+    assert d.resale is not None
+    mine, price = case.offers[0], float(d.capex_musd_per_mw.sel(offer="buy-b200")[0])
+    life_s = 5 * YEAR_S
+    # by quarters: 100 % new, 80 % at half a year, 60 at one, 40 at two, 20 at three, 10 at four, 0 from five years on
+    shares = resale_share(mine, life_s, np.array([0, 2, 4, 8, 12, 16, 20, 24]))
+    assert shares == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0, 0.0])
+    # a year old in 2027Q1, two years in 2028Q1
+    paid = d.resale.initial_musd_per_mw
+    assert paid is not None
+    assert paid.sel(offer="buy-b200").values[[0, 4]] / price == pytest.approx([0.6, 0.4])
+    # three years old at the end: 2 of 5 left, at 10 % over two years
+    left = d.initial_salvage_musd_per_mw
+    assert left is not None
+    assert left.values.tolist() == [pytest.approx(price * 0.4 / 1.21), 0.0]
+    # without a vintage: nothing
+    none = plan_inputs(case_of(starter(own=aged, initial=[old[0] | {"accepted": None}])))
+    assert none.initial_salvage_musd_per_mw is None
+    assert none.resale is not None
+    assert none.resale.initial_musd_per_mw is None
+    results = run(case.scenario)
+    books_agree(results)
+    dead = run(starter(own=aged, initial=[old[0] | {"accepted": None}]))
+    assert results.summary["objective_usd"] < dead.summary["objective_usd"] - 1e5
+    with pytest.raises(ValueError, match=r"initial\[0\].accepted: 2027Q1 lies within the horizon"):
+        starter(initial=[old[0] | {"accepted": "2027Q1"}])
 
 
 def test_terms_of_money() -> None:

@@ -8,7 +8,7 @@ from gigawatt.plan.variables import Decisions
 
 
 def salvage(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """kept[o,q] <= add[o,q] and sum_q kept[o,q] <= stock[o,end]   [IT MW]
+    """kept[o,q] <= add[o,q] and kept_initial[o] + sum_q kept[o,q] <= stock[o,end]   [IT MW]
 
     Likewise of fit-outs and retrofits, for every class c of halls at site s   [facility MW]
 
@@ -16,7 +16,8 @@ def salvage(m: Model, d: PlanInputs, x: Decisions) -> None:
         + sum_{q, r to c} retrofit[r,s,q] - sum_{q, r from c} retrofit[r,s,q]
     """
     m.add_rows("salvage_added", x.kept - x.add, "<=", 0.0)
-    m.add_rows("salvage_stands", x.kept.sum("quarter") - x.stock.at("quarter", d.quarters[-1]), "<=", 0.0)
+    kept = x.kept.sum("quarter") if x.kept_initial is None else x.kept.sum("quarter") + x.kept_initial
+    m.add_rows("salvage_stands", kept - x.stock.at("quarter", d.quarters[-1]), "<=", 0.0)
     _fitted(m, d, x)
 
 
