@@ -195,9 +195,7 @@ def _resale(case: Case, d: PlanInputs) -> Resale | None:
                 for offer, age in zip(offers, stood, strict=True)]  # fmt: skip
         initial = xr.DataArray(np.array(left) * paid, dims=("offer", "quarter"),
                                coords={"offer": ids, "quarter": list(d.quarters)})  # fmt: skip
+    coords = {"offer": ids, "age": ages.astype(int)}
     return Resale(
-        share_frac=xr.DataArray(
-            np.array(shares), dims=("offer", "age"), coords={"offer": ids, "age": ages.astype(int)}
-        ),
-        initial_musd_per_mw=initial,
+        share_frac=xr.DataArray(np.array(shares), dims=("offer", "age"), coords=coords), initial_musd_per_mw=initial
     )

@@ -165,3 +165,20 @@ def test_what_stood_at_the_start_is_sold_at_its_age_or_worth_something_at_the_en
     assert float(extract(plan)["residual_usd"]) == pytest.approx(13e6, rel=1e-6)
     # worth 1.05 at the end: 3 - 10.5 is dearer than selling
     assert solved(stood(**worth, initial_salvage_musd_per_mw=by("offer", ["a"], [1.05]))).objective_musd == near(-8.0)
+
+
+def test_systems_under_test_stand_in_a_hall_of_their_class() -> None:
+    # 20 MW of air, 10 of them empty; new systems are accepted from the second quarter on; discount 1, 0.5, 0.25
+    base = hosted(downtime=0, room=20.0)
+    assert base.hosting is not None
+    halls = base.hosting.initial_mw * 2.0
+    base = replace(
+        base, hosting=replace(base.hosting, initial_mw=halls), energised_initial_mw=by("site", ["hall"], [20.0]),
+        add_max_mw=grid("offer", OLD_NEW, [[0.0] * 3, [0.0, np.inf, np.inf]], THREE),
+        discount=by("quarter", list(THREE), [1.0, 0.5, 0.25]),
+    )  # fmt: skip
+    # 10 unmet in each quarter until 5 new (10 Mwork/s) stand beside 10 old: 1,000 + (5 x 2 + 5 turned x 1) x 0.5
+    assert solved(base).objective_musd == near(1007.5)
+    # tested for a quarter they need their halls in the first: 1,000 + 5 x 1 + 10 x 0.5
+    tests = replace(base.terms, testing_quarters=by("offer", OLD_NEW, [0, 1]).astype(int))
+    assert solved(replace(base, terms=tests)).objective_musd == near(1010.0)

@@ -16,6 +16,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.rolling import pin_gangs
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TWO, SITES = ["a", "b"], ["east", "west"]
@@ -139,6 +140,20 @@ def test_no_whole_plan_is_said() -> None:
     )
     with pytest.raises(InfeasibleError, match=says):
         solved(none)
+
+
+def test_a_gang_that_runs_keeps_its_place_when_the_view_moves_on() -> None:
+    able = [[1.0, 0.0], [0.0, 1.0]]
+    both = {"gang_mw": grid("gang", ["job"], 6.0), "connection_mw": grid("site", SITES, 8.0)}
+    inputs = ganged(able, SITES, **both)
+    dear = replace(inputs, capex_musd_per_mw=grid("offer", TWO, [[9.0, 9.0], [3.0, 3.0]]))
+    for past, where in ((QUARTERS[:1], [1.0, 0.0]), ((), [0.0, 1.0])):
+        session = PlanSession(inputs, mip_gap=1e-6)
+        before = session.solve()  # the east is cheaper
+        assert before.value("gang_at").values.tolist() == [[near(1.0), near(0.0)]]
+        session.change(dear)
+        pin_gangs(session, before, past)
+        assert session.solve().value("gang_at").values.tolist() == [[near(value) for value in where]]
 
 
 def test_screening_curve() -> None:
