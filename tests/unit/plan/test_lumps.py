@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.infeasible import WORDS, family_of, gives_way
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
@@ -154,6 +155,23 @@ def test_a_gang_that_runs_keeps_its_place_when_the_view_moves_on() -> None:
         session.change(dear)
         pin_gangs(session, before, past)
         assert session.solve().value("gang_at").values.tolist() == [[near(value) for value in where]]
+
+
+def test_what_gives_way_is_said_in_its_own_unit() -> None:
+    # no place can hold the gang: not a megawatt, a place
+    with pytest.raises(InfeasibleError) as found:
+        solved(ganged([[0.0, 0.0], [0.0, 0.0]], SITES))
+    assert str(found.value).splitlines()[1:] == [
+        "  one place for a gang (job): no place has room for all of it: a larger connection, fibre to another site or a "
+        "smaller gang would help"
+    ]
+    # halls come whole; nothing is not what a row gives way from
+    assert gives_way("halls", 0.00625, 3.0) == "give way by 1 hall, from 3"
+    assert gives_way("halls", 1.2, 3.0) == "give way by 2 halls, from 3"
+    assert gives_way("option", 0.6, 0.0) == "give way by 0.6 MW of IT"
+    # rows that say what a decision means belong to no family that gives way
+    assert family_of("milestone_order") not in WORDS
+    assert (family_of("option_size"), family_of("option_2")) == ("option_size", "option")
 
 
 def test_screening_curve() -> None:
