@@ -171,12 +171,15 @@ def test_import_is_light() -> None:
 
 
 def test_lumps_and_short_views_at_the_door(tmp_path: Path) -> None:
-    short = refused("run", "neocloud", "--look-ahead", "3", "--out", str(tmp_path))
-    assert "--look-ahead 3: a planner who moves 4 quarters at a time has to see at least 4 ahead" in short
+    short = gigawatt("run", "neocloud", "--look-ahead", "3", "--out", str(tmp_path))
+    assert short.returncode == 2
+    assert "'--look-ahead': Input should be greater than or equal to 4" in short.stderr
     both = refused("run", "neocloud", "--look-ahead", "8", "--simulate", "2027Q4", "--out", str(tmp_path))
     assert "--look-ahead and --simulate are two studies: run them one after the other" in both
     done = gigawatt("run", "neocloud", "--lumps", "--mip-gap", "0.02", "--out", str(tmp_path), "--json")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert found["bound_usd"] <= found["objective_usd"] * (1 + 1e-9)
-    assert {row["item"] for row in found["orders"] if row["before_start"]} == {"substation-transformer"}
+    assert {row["item"] for row in found["orders"] if row["before_start"] and row["kind"] == "site"} == {
+        "substation-transformer"
+    }

@@ -94,6 +94,7 @@ BOUNDS: dict[str, list[tuple[str, str, float, float]]] = {
         ("system_life", "s", 1 * 8760 * 3600, 15 * 8760 * 3600),
         ("facility_life", "s", 5 * 8760 * 3600, 50 * 8760 * 3600),
         ("discount", "1/s", 0, 0.5 / (8760 * 3600)),
+        ("system_lead_time", "s", 0.1 * 8760 * 3600, 2 * 8760 * 3600),
         ("lead_times.*", "s", 0.25 * 8760 * 3600, 10 * 8760 * 3600),
     ],
     "efficiency": [

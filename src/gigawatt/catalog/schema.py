@@ -275,7 +275,11 @@ class Software(Entry):
 
 
 class Costs(Entry):
-    """Assumptions of cost and efficiency that hold unless a scenario says otherwise."""
+    """Assumptions of cost and efficiency that hold unless a scenario says otherwise.
+
+    ``lead_times``: from order to energised, by item that a site waits for. ``system_lead_time``: from order to delivery
+    of systems whose offer says nothing.
+    """
 
     network_over_system: Number
     shell: MoneyPerWatt
@@ -292,6 +296,7 @@ class Costs(Entry):
     facility_life: Seconds
     discount: RatePerS
     lead_times: dict[Slug, Seconds] = {}
+    system_lead_time: Seconds
 
 
 class Efficiency(Entry):

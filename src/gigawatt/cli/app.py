@@ -94,7 +94,7 @@ def run(
         float, typer.Option("--time-limit", min=1.0, help="Seconds for one run of the solver; the best plan stays.")
     ] = 120.0,
     look_ahead: Annotated[
-        int | None, typer.Option("--look-ahead", min=2, help="Order window by window, seeing so many quarters ahead.")
+        int | None, typer.Option("--look-ahead", min=4, help="Order year by year, seeing so many quarters ahead.")
     ] = None,
     simulate_in: Annotated[
         str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")

@@ -27,7 +27,7 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
         spent = spent + opening
     if x.hosting is not None:
         spent = spent + hosting_cost(d, x.hosting)
-    return spent if x.sold is None else spent - proceeds(d, x.sold)
+    return spent if x.sold is None else spent - proceeds(d, x.sold, x.sold_initial)
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:

@@ -190,6 +190,9 @@ def _put_hosting(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], No
         put("retrofit_w", moved * 1e6, "W", "facility power that leaves a class")
     if "sold" in plan.model.variables:
         usd = (plan.value("sold") * resale_price(plan.inputs)).sum("bought") * 1e6
+        resale = plan.inputs.resale
+        if resale is not None and resale.initial_musd_per_mw is not None:
+            usd = usd + plan.value("sold_initial") * resale.initial_musd_per_mw * 1e6
         usd = usd.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
         put("resale_usd", usd, "USD", "paid for systems that are sold on")
 
@@ -225,13 +228,9 @@ def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr
 
 
 def _residual(plan: LivePlan) -> xr.DataArray:
-    """Salvage of systems and buildings at the end [MUSD of the last quarter]."""
-    d = plan.inputs
-    systems = (plan.value("kept") * d.salvage_musd_per_mw).sum()
-    buildings = (plan.value("energise") * d.site_salvage_musd_per_mw).sum()
-    if d.terms.leases is not None and "vacate" in plan.model.variables:
-        buildings = buildings - (plan.value("vacate") * d.terms.leases.deposit_after_musd_per_mw).sum()
-    return (systems + buildings) / float(d.discount[-1])
+    """Salvage of systems, buildings, fit-outs and openings at the end [MUSD of the last quarter]."""
+    worth = float((plan.salvage.matrix @ plan.primal + plan.salvage.const)[0])
+    return xr.DataArray(worth / float(plan.inputs.discount[-1]))
 
 
 def _released(plan: LivePlan) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,15 @@ Bounds = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 WORDS = {
     "minimum_take": ("a contract's minimum take", "MW of IT"),
     "term": ("contract terms", "MW of IT"),
-    "option": ("options not exercised", "MW of IT"),
+    "option_size": ("the size of options", "MW of IT"),
+    "option": ("what stands under options without exercise", "MW of IT"),
     "vacate": ("terms of leased buildings", "MW of facility power"),
     "connection": ("energised connections", "MW of facility power"),
     "site_power": ("site power", "MW of facility power"),
     "supply": ("vendor supply", "packages"),
     "capacity": ("capacity of the pools", "MW of IT"),
     "gating": ("gating policy", "Mwork/s"),
+    "gang_one": ("one place for a gang", "places"),
     "gang": ("gangs for training", "MW of IT"),
     "commitment": ("commitments", "MW"),
     "right": ("rights", "MW of IT"),
@@ -33,11 +36,17 @@ WORDS = {
     "halls": ("whole halls", "halls"),
     "hosting": ("classes of halls", "MW of facility power"),
 }
-"""Families a user can relax, with the unit of their right-hand side. Stock and demand are bookkeeping."""
+"""Families a user can relax, with the unit of their right-hand side, the narrower name first. Stock and demand are
+bookkeeping."""
+DEFINITIONS = ("milestone_kept", "milestone_order")
+"""Rows of a family that say what its decisions mean; giving way has no meaning there."""
+NO_PLACE = "no place has room for all of it: a larger connection, fibre to another site or a smaller gang would help"
 
 
 def family_of(constraint: str) -> str:
     """Family of a constraint's name: "right_rofr" belongs to "right"."""
+    if constraint in DEFINITIONS:
+        return constraint
     return next((name for name in WORDS if constraint == name or constraint.startswith(name + "_")), constraint)
 
 
@@ -76,12 +85,22 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     words = f"{in_words(families)} cannot all hold" if len(families) > 1 else f"{in_words(families)} cannot hold"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
     for _, row in broken[:most]:
-        words, unit = WORDS[family[row]]
         label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
-        lines.append(f"  {words} ({label}): give way by {short[row]:,.4g} {unit}, from {size[row]:,.4g}")
+        way = gives_way(family[row], float(short[row]), float(size[row]))
+        lines.append(f"  {WORDS[family[row]][0]} ({label}): {way}")
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")
     return "\n".join(lines)
+
+
+def gives_way(family: str, short: float, size: float) -> str:
+    """By how much a row gives way, and from what where that is not nothing; halls and places come whole."""
+    if family == "gang_one":
+        return NO_PLACE
+    if family == "halls":
+        more = math.ceil(short - 1e-6)
+        return f"give way by {more} {'hall' if more == 1 else 'halls'}, from {size:,.4g}"
+    return f"give way by {short:,.4g} {WORDS[family][1]}" + (f", from {size:,.4g}" if size > 0 else "")
 
 
 def conflicting_families(model: Model, bounds: Bounds | None = None) -> list[str]:

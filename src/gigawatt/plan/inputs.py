@@ -160,5 +160,10 @@ class PlanInputs:
     """halls, openings and places of gangs; None where everything is divisible"""
     hosting: Hosting | None = None
     """classes of halls; None where every hall holds every system"""
+    building_left_frac: xr.DataArray | None = None
+    """(site, quarter) worth at the end of the horizon of a MUSD that fit-out, retrofit or opening cost in the quarter,
+    discounted to the start; None where nothing is left of it"""
+    initial_salvage_musd_per_mw: xr.DataArray | None = None
+    """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

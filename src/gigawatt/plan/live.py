@@ -15,7 +15,7 @@ from gigawatt.plan.algebra import Axes, Expression, Ints, Model
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.objective import objective
+from gigawatt.plan.objective import objective, salvaged
 from gigawatt.plan.signed import charged_after, owed_after
 from gigawatt.plan.variables import decide
 
@@ -38,6 +38,8 @@ class LivePlan:
     """rents owed after the horizon, discounted to the start [MUSD]"""
     charged: Expression | None
     """what of it the plan is charged: all but what its use is worth then"""
+    salvage: Expression
+    """worth of what stands at the end, discounted to the start [MUSD]"""
     build_s: float
     hand_off_s: float
     solve_s: float = 0.0
@@ -77,15 +79,27 @@ def _array(axes: Axes, positions: Ints, values: Floats) -> xr.DataArray:
     return xr.DataArray(taken, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
 
 
-def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None, Expression | None]:
-    """(plan as a model, GW that count towards milestones, rents owed after the horizon, what of them is charged)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """Amounts of a plan beside its objective; None where nothing of the kind is in it. See ``LivePlan``."""
+
+    counted: Expression | None
+    owed: Expression | None
+    charged: Expression | None
+    salvage: Expression
+
+
+def build(inputs: PlanInputs) -> tuple[Model, Amounts]:
+    """The plan as a model, and amounts that are read off it."""
     m = Model()
     x = decide(m, inputs)
     for _name, family in CONSTRAINTS:
         family(m, inputs, x)
     objective(m, inputs, x)
     counted = counted_gw(inputs, x) if inputs.milestones else None
-    return m, counted, owed_after(inputs, x), charged_after(inputs, x)
+    return m, Amounts(
+        counted=counted, owed=owed_after(inputs, x), charged=charged_after(inputs, x), salvage=salvaged(inputs, x)
+    )
 
 
 def hand_off(model: Model) -> highspy.Highs:
@@ -118,7 +132,7 @@ def hand_off(model: Model) -> highspy.Highs:
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to HiGHS, not solved yet."""
     start = time.perf_counter()
-    model, counted, owed, charged = build(inputs)
+    model, amounts = build(inputs)
     built = time.perf_counter()
     highs = hand_off(model)
     done = time.perf_counter()
@@ -126,9 +140,10 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
         inputs=inputs,
         model=model,
         highs=highs,
-        counted=counted,
-        owed=owed,
-        charged=charged,
+        counted=amounts.counted,
+        owed=amounts.owed,
+        charged=amounts.charged,
+        salvage=amounts.salvage,
         build_s=built - start,
         hand_off_s=done - built,
     )

@@ -90,6 +90,15 @@ def opening_cost(d: PlanInputs, x: LumpDecisions) -> Expression | None:
     return (x.opened.change("quarter") * price).sum("site")
 
 
+def opening_salvage(d: PlanInputs, x: LumpDecisions) -> Expression | None:
+    """What openings are still worth at the end, discounted to the start, without axes [MUSD]."""
+    if d.lumps is None or d.building_left_frac is None or x.opened is None:
+        return None
+    sites = list(d.lumps.opens)
+    worth = d.lumps.opening_musd.sel(site=sites) * d.building_left_frac.sel(site=sites)
+    return (x.opened.change("quarter") * worth).sum("site", "quarter")
+
+
 def hall_room(d: PlanInputs) -> xr.DataArray:
     """Whole halls that the connection carries beside what stood at the start (site, quarter); inf without a limit."""
     assert d.lumps is not None

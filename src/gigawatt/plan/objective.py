@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gigawatt.plan.algebra import Model
+from gigawatt.plan.algebra import Expression, Model
 from gigawatt.plan.cashflow import outflow, released_cash
+from gigawatt.plan.hosting import hosting_salvage
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lumps import opening_salvage
 from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
@@ -16,14 +18,30 @@ EARLY_RELEASE = 1e-3
 """Worth of a released dollar among equal plans: milestones are taken as soon as they are reached."""
 
 
+def salvaged(d: PlanInputs, x: Decisions) -> Expression:
+    """What is still worth something at the end of the horizon, discounted to the start, without axes [MUSD]."""
+    worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
+    if x.kept_initial is not None and d.initial_salvage_musd_per_mw is not None:
+        worth = worth + (x.kept_initial * d.initial_salvage_musd_per_mw).sum("offer")
+    worth = worth + (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
+    if x.hosting is not None and (fitted := hosting_salvage(d, x.hosting)) is not None:
+        worth = worth + fitted
+    if x.lumps is not None and (opened := opening_salvage(d, x.lumps)) is not None:
+        worth = worth + opened
+    if (back := deposits_back(d, x)) is not None:
+        worth = worth - back
+    return worth
+
+
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
            + rent owed after the horizon less the worth of its use - vested warrants
 
     Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
-    premium for every quarter from its quarter to the end. Salvage is what the systems and buildings are still worth at
-    the end: capex x remaining / economic life, and deposits that have not come back. Owed is what contracts still ask
-    for after the horizon, vested the worth of shares that came with deliveries: neither is cash here. What speed is
+    premium for every quarter from its quarter to the end. Salvage is what systems, buildings, fit-outs, retrofits and
+    openings are still worth at the end: capex x remaining / economic life, and deposits that have not come back. Owed
+    is what contracts still ask for after the horizon, vested the worth of shares that came with deliveries: neither is
+    cash here. What speed is
     worth above the value of a class is taken off.
     """
     spent = outflow(d, x)
@@ -40,16 +58,12 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     if x.late is not None:
         spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
-    worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
-    buildings = (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
     tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
     if x.signed.vacate is not None:
         tie_break = tie_break + TIE_BREAK_MUSD_PER_MW * x.signed.vacate.sum("site", "quarter")
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
-    whole = cost - worth - buildings
-    if (back := deposits_back(d, x)) is not None:
-        whole = whole + back
+    whole = cost - salvaged(d, x)
     if (owed := charged_after(d, x)) is not None:
         whole = whole + owed
     if (vested := vested_worth(d, x)) is not None:

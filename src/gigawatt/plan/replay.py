@@ -27,7 +27,7 @@ Without delays all but rule 7 gives the plan itself: the plan may find money ear
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,8 @@ from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.late_contracts import Moved, Played, moved
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
+from gigawatt.plan.objective import salvaged
+from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -132,12 +133,12 @@ def _fixed(plan: LivePlan) -> Moved:
     base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
     paid[np.abs(paid) < 1e-6] = 0.0
-    later = value(charged_after(d, x)) - value(vested_worth(d, x)) + value(deposits_back(d, x)) - follows.later
+    later = value(charged_after(d, x)) - value(vested_worth(d, x)) - value(salvaged(d, x)) - follows.later
     return Moved(paid=paid[None, :], later=later)
 
 
 def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Moved]:
-    """(what becomes of the plan, what of it contracts that follow what stands move)."""
+    """(what becomes of the plan, what of its contracts and of its worth at the end follows what stands)."""
     d = plan.inputs
     n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
@@ -160,6 +161,8 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
         late_site=late.site, late_offer=late.offer, new=new, stock=stock, built=built, in_use=in_use,
         counted=_counted(d, accepted, stock),
     ))  # fmt: skip
+    worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
+    follows = replace(follows, later=follows.later - worth)
     spent = spent + follows.paid
     net = spent - work.income
     spent = spent + fixed.paid
@@ -172,8 +175,7 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
     rest = lost + penalty + d.credit_spread * money[1] - work.worth
     cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
-    cost -= _worth(d, new, stock[:, :, -1]) - follows.later - fixed.later
-    cost -= np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
+    cost += follows.later + fixed.later
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
               "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resale:
-    """``share_frac`` (offer, age): part of the purchase price that a buyer pays, by quarters since acceptance."""
+    """``share_frac`` (offer, age): part of the purchase price that a buyer pays, by quarters since acceptance.
+
+    ``initial_musd_per_mw`` (offer, quarter): what a buyer pays for what stood at the start; None where its age is not
+    known.
+    """
 
     share_frac: xr.DataArray
+    initial_musd_per_mw: xr.DataArray | None = None
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -47,11 +52,17 @@ def add_resale(m: Model, d: PlanInputs) -> None:
     bought = (d.add_max_mw.sel(offer=list(d.resale.offers)) > 0).rename(quarter="bought")
     axes: Axes = {"offer": d.resale.offers, "bought": d.quarters, "quarter": d.quarters}
     m.add_variable("sold", axes, mask=(price > 0) & bought)
+    if (first := d.resale.initial_musd_per_mw) is not None:
+        stood = d.initial_mw.sel(offer=list(d.resale.offers)) > 0
+        m.add_variable("sold_initial", {"offer": d.resale.offers, "quarter": d.quarters}, mask=(first > 0) & stood)
 
 
-def proceeds(d: PlanInputs, sold: Expression) -> Expression:
+def proceeds(d: PlanInputs, sold: Expression, sold_initial: Expression | None) -> Expression:
     """Money for what is sold (quarter) [MUSD]."""
-    return (sold * resale_price(d)).sum("offer", "bought")
+    money = (sold * resale_price(d)).sum("offer", "bought")
+    if sold_initial is None or d.resale is None or d.resale.initial_musd_per_mw is None:
+        return money
+    return money + (sold_initial * d.resale.initial_musd_per_mw).sum("offer")
 
 
 def by_purchase(sold: Expression) -> Expression:

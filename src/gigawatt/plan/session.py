@@ -36,8 +36,10 @@ Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 Label = str | int | list[str]
 
-FIRST_STAGE = ("add", "retire", "energise", "left", "exercised", "cancelled", "vacate", "fit", "vacate_fit", "retrofit",
-               "sold")  # fmt: skip
+FIRST_STAGE = (
+    "add", "retire", "energise", "left", "exercised", "cancelled", "vacate", "fit", "vacate_fit", "retrofit", "sold",
+    "sold_initial",
+)  # fmt: skip
 """Decisions that are orders: what is signed stays signed."""
 _FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 

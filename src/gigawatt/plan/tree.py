@@ -26,8 +26,8 @@ ORDERS = {"add": "offer", "energise": "site"}
 """Decisions that are made ahead of the quarter they stand in, and the axis their lead goes by."""
 AT_THE_START = ("gang_at",)
 """Decisions for the whole horizon that are made once: the place of a training cluster."""
-AT_THE_END = ("kept",)
-"""Decisions of the last quarter whatever quarter they stand in: what of an addition still stands then."""
+AT_THE_END = ("kept", "kept_fit", "kept_retrofit")
+"""Decisions of the last quarter whatever quarter they stand in: what of an addition or a fit-out still stands then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,10 @@ class Decisions:
     hosting: HostingDecisions | None = None
     sold: Expression | None = None
     """IT MW sold (offer, bought, quarter)"""
+    kept_initial: Expression | None = None
+    """IT MW of the start that stand at the end (offer)"""
+    sold_initial: Expression | None = None
+    """IT MW of the start that are sold (offer, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -67,6 +71,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     can_add = d.add_max_mw > 0
     m.add_variable("add", offers, upper=d.add_max_mw, mask=can_add)
     m.add_variable("kept", offers, mask=can_add)
+    if (aged := d.initial_salvage_musd_per_mw) is not None:
+        m.add_variable("kept_initial", axes_of(d.initial_mw), upper=d.initial_mw, mask=(aged > 0) & (d.initial_mw > 0))
     rented = d.offer_contract != "own"
     m.add_variable("counted", offers, mask=(can_add.cumsum("quarter") > 0) & rented)  # offers that have ended count on
     m.add_variable("retire", offers)
@@ -147,6 +153,7 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
+        kept_initial=maybe("kept_initial"), sold_initial=maybe("sold_initial"),
     )  # fmt: skip
 
 

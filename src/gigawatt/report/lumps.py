@@ -15,7 +15,8 @@ def order_rows(results: Results) -> list[dict[str, Any]]:
     """Orders to be placed in the first four quarters, in words."""
     return [
         {**row, "site": site_name(results.case, row["site"]), "text": _power(row),
-         "what": row["what"] if row["kind"] == "systems" else "energisation"}
+         "what": row["what"] if row["kind"] == "systems" else "energisation",
+         "item": row["item"] + (" (default lead time)" if row.get("lead_is_default") else "")}
         for row in due(results.summary.get("orders", []), results.case)
     ]  # fmt: skip
 
@@ -31,10 +32,18 @@ def plan_sentences(results: Results) -> list[str]:
     early = [
         f"{site_name(case, row['site'])} {pretty(row['power_w'], 'W')} for {row['accepted']} by {row['quarter']} "
         f"({row['item']})"
-        for row in summary.get("orders", []) if row["before_start"]
+        for row in summary.get("orders", []) if row["before_start"] and row["kind"] == "site"
     ]  # fmt: skip
     if early:
         words.append(f"Had to be ordered before the horizon: {'; '.join(early)}.")
+    racks = [row for row in summary.get("orders", []) if row["before_start"] and row["kind"] == "systems"]
+    if racks:
+        power = pretty(sum(row["power_w"] for row in racks), "W")
+        lead = case.costs.system_lead_time.text
+        words.append(
+            f"By the catalogue's default lead time of {lead}, {power} of systems accepted up to "
+            f"{max(row['accepted'] for row in racks)} had to be ordered before the horizon."
+        )
     lumps = lump_sentences(summary.get("lumps", []), whole=case.scenario.policy.lumps == "whole")
     if lumps:
         words.append("Lumps " + "; ".join([lumps[0], *(line.partition(": ")[2] for line in lumps[1:])]) + ".")

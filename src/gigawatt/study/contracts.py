@@ -73,7 +73,7 @@ class OfferTerms(Block):
     quarter of signing for its term and the market's afterwards. ``saving``: rent of a chip lease that costs so much
     less over its term than owning as long. ``resale_falls``: yearly fall of what owned systems are worth, in place of
     a straight line over their life. ``ageing``: share of capacity that fails in a year and is not repaired.
-    ``acceptance_lag``: tests between delivery and acceptance.
+    ``acceptance_lag``: tests from delivery to acceptance, after the offer's ``lead_time``.
     """
 
     rent_falls: RatePerS | None = None

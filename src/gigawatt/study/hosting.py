@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
@@ -20,7 +21,7 @@ from gigawatt.study.written import Block, MoneyPerWatt, Name, Seconds, Share, Wa
 
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
-    from gigawatt.study.resolve import Case
+    from gigawatt.study.resolve import Case, OfferCase
     from gigawatt.study.scenario import Scenario
 
 QUARTER_S = 8760 / 4 * 3600.0
@@ -52,7 +53,10 @@ class HostingRules(Block):
 
 
 class AgedShare(Block):
-    """Part of the purchase price that a used system brings at an age; evenly between the ages."""
+    """Part of the purchase price that a used system brings at an age; evenly between the ages.
+
+    Before the first age it falls from all of it when new, after the last to nothing at the end of the economic life.
+    """
 
     age: Seconds
     share: Share
@@ -148,17 +152,50 @@ def _hosting(case: Case, d: PlanInputs) -> Hosting | None:
     )  # fmt: skip
 
 
+def initial_age(case: Case, offer: OfferCase) -> int | None:
+    """Quarters from acceptance to the first quarter of what stands under an offer at the start; None: not known."""
+    for row in case.scenario.initial:
+        if (row.offer, row.site) == (offer.offer.id, offer.site.id) and row.accepted is not None:
+            return case.quarters[0] - int(row.accepted.value)
+    return None
+
+
+def aged_fleet(case: Case) -> bool:
+    """True where owned systems of a known vintage stand at the start."""
+    return any(offer.offer.contract == "own" and initial_age(case, offer) is not None for offer in case.offers)
+
+
+def resale_share(offer: OfferCase, life_s: float, age: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Part of its price that a system brings at ages in quarters.
+
+    Straight from all of it when new to the scenario's first age, between the ages, and from the last to nothing at the
+    end of the economic life; nothing afterwards.
+    """
+    rows = [(point.age.value, point.share.value) for point in offer.offer.resale]
+    if rows[0][0] > 0.0:
+        rows.insert(0, (0.0, 1.0))
+    if rows[-1][0] < life_s:
+        rows.append((life_s, 0.0))
+    ages, shares = zip(*rows, strict=True)
+    return np.asarray(np.interp(age * QUARTER_S, ages, shares, right=0.0))
+
+
 def _resale(case: Case, d: PlanInputs) -> Resale | None:
-    ages = np.arange(len(case.quarters))
-    rows = {
-        offer.id: np.interp(ages * QUARTER_S, [p.age.value for p in offer.offer.resale],
-                            [p.share.value for p in offer.offer.resale])
-        for offer in case.offers if offer.offer.resale
-    }  # fmt: skip
-    if not rows:
+    offers = [offer for offer in case.offers if offer.offer.resale]
+    if not offers:
         return None
+    ages, life_s = np.arange(float(len(case.quarters))), case.costs.system_life.value
+    ids = [offer.id for offer in offers]
+    shares = [resale_share(offer, life_s, ages) for offer in offers]
+    initial = None
+    if aged_fleet(case):
+        stood = [initial_age(case, offer) for offer in offers]
+        paid = d.capex_musd_per_mw.sel(offer=ids).transpose("offer", "quarter").values[:, :1]
+        left = [resale_share(offer, life_s, ages + age) if age is not None else ages * 0.0
+                for offer, age in zip(offers, stood, strict=True)]  # fmt: skip
+        initial = xr.DataArray(np.array(left) * paid, dims=("offer", "quarter"),
+                               coords={"offer": ids, "quarter": list(d.quarters)})  # fmt: skip
+    coords = {"offer": ids, "age": ages.astype(int)}
     return Resale(
-        share_frac=xr.DataArray(
-            np.array(list(rows.values())), dims=("offer", "age"), coords={"offer": list(rows), "age": ages}
-        )
+        share_frac=xr.DataArray(np.array(shares), dims=("offer", "age"), coords=coords), initial_musd_per_mw=initial
     )

@@ -28,15 +28,17 @@ from gigawatt.study.economics import (
     term_quarters,
     work_energy_usd_per_w,
 )
-from gigawatt.study.hosting import with_hosting
+from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import with_lumps
 from gigawatt.study.money import escalation, rate
+from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
     ClassCase,
     OfferCase,
+    SiteCase,
     commitment_delay,
     dated,
     users,
@@ -108,6 +110,8 @@ def plan_inputs(case: Case) -> PlanInputs:
             site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * discount[-1]
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
+        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * discount[-1] if aged_fleet(case) else None,
+        building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
@@ -147,12 +151,33 @@ def plan_inputs(case: Case) -> PlanInputs:
         service=service_inputs(case, lanes, demand),
         terms=contract_terms(case),
     )  # fmt: skip
-    return with_hosting(case, with_lumps(case, inputs))
+    return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
 
 
 def _ages(case: Case) -> Floats:
     """Quarters of use at the end of the horizon, by quarter of acceptance, which counts as used."""
     return len(case.quarters) - np.arange(0.0, len(case.quarters))
+
+
+def _building_left(case: Case, site: SiteCase) -> Floats:
+    """Share of fit-out, retrofit and opening that is left at the end, by quarter: as of an own building.
+
+    In a leased building they last no longer than its lease, counted from their quarter.
+    """
+    life = case.costs.facility_life.value
+    return remaining_frac(_ages(case), min(life, site.use.lease.term.value) if site.use.lease else life)
+
+
+def _initial_worth(case: Case) -> list[float]:
+    """Worth at the end of what stood at the start, of its price today, where its vintage is known [USD per IT W]."""
+    worth = []
+    for offer in case.offers:
+        age = initial_age(case, offer)
+        left = 0.0
+        if age is not None:
+            left = float(system_worth_frac(case, offer.offer.terms.resale_falls, np.array(age + len(case.quarters))))
+        worth.append(capex_usd_per_w(case, offer) * left)
+    return worth
 
 
 def _initial_w(case: Case, offer: OfferCase) -> float:

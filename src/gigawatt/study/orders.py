@@ -1,11 +1,18 @@
-"""When what a plan accepts has to be ordered: acceptances moved back by their lead times."""
+"""When what a plan accepts has to be ordered: acceptances moved back by tests and lead times.
+
+A lead time runs from order to delivery; an acceptance lag, the time of tests, from delivery to acceptance. Dates follow
+from what a plan accepts; ``policy.enforce_lead_times`` makes rules of them.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError
@@ -14,8 +21,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from gigawatt.catalog.schema import Costs
+    from gigawatt.plan.inputs import PlanInputs
     from gigawatt.study.resolve import Case, SiteCase
-    from gigawatt.study.scenario import Scenario
+    from gigawatt.study.scenario import Scenario, SiteUse
+
+Floats = npt.NDArray[np.float64]
 
 QUARTER_S = 8760 / 4 * 3600.0
 NEEDS = ("substation-transformer", "switchgear")
@@ -42,8 +52,9 @@ def orders(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
     """Orders by quarter of order, earliest first.
 
     Rows of quarter (of the order), kind (systems or site), what (offer or site), site, item (what sets the date),
-    accepted (quarter), power_w (IT power of systems, facility power of sites), before_start (the order lies before
-    the horizon and must have been placed).
+    delivered (quarter, of systems), accepted (quarter), power_w (IT power of systems, facility power of sites),
+    before_start (the order lies before the horizon and must have been placed), lead_is_default (of systems: the
+    lead time is the catalogue's, as the offer says none).
     """
     rows = [*_systems(case, plan), *_phases(case, plan)]
     first = case.quarters[0]
@@ -62,12 +73,12 @@ def due(rows: list[dict[str, Any]], case: Case, n_quarters: int = 4) -> list[dic
 def _systems(case: Case, plan: xr.Dataset) -> list[tuple[int, dict[str, Any]]]:
     rows = []
     for offer, added in zip(case.offers, plan["add_w"].values, strict=True):
-        lead = lead_quarters(offer.offer.lead_time.value) if offer.offer.lead_time else 0
         for quarter, watts in zip(case.quarters, added, strict=True):
             if watts > LEAST_W:
-                rows.append((quarter - lead, {
+                rows.append((quarter - offer.lag - offer.lead, {
                     "kind": "systems", "what": offer.offer.id, "site": offer.site.id, "item": offer.system.id,
-                    "accepted": str_quarter(quarter), "power_w": float(watts),
+                    "delivered": str_quarter(quarter - offer.lag), "accepted": str_quarter(quarter),
+                    "power_w": float(watts), "lead_is_default": offer.lead_is_default,
                 }))  # fmt: skip
     return rows
 
@@ -76,7 +87,7 @@ def _phases(case: Case, plan: xr.Dataset) -> list[tuple[int, dict[str, Any]]]:
     """Steps of a site's connection that the plan takes into use; ordered when their slowest item has to be."""
     rows = []
     for site, in_use in zip(case.sites, plan["in_use_facility_w"].values, strict=True):
-        item, lead = slowest(case, site)
+        item, lead = slowest(site.use, case.costs)
         if not item or not np.isfinite(site.connection_w).all():
             continue
         most = float(in_use.max())
@@ -90,10 +101,71 @@ def _phases(case: Case, plan: xr.Dataset) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def slowest(case: Case, site: SiteCase) -> tuple[str, int]:
+def slowest(use: SiteUse, costs: Costs) -> tuple[str, int]:
     """(item with the longest lead time of those a site waits for, its quarters); no item where a provider builds."""
-    if site.use.tenure == "provider":
+    if use.tenure == "provider":
         return "", 0
-    wanted = site.use.needs if site.use.needs is not None else NEEDS
-    leads = {item: lead_quarters(case.costs.lead_times[item].value) for item in wanted if item in case.costs.lead_times}
+    wanted = use.needs if use.needs is not None else NEEDS
+    leads = {item: lead_quarters(costs.lead_times[item].value) for item in wanted if item in costs.lead_times}
     return max(leads.items(), key=lambda pair: pair[1]) if leads else ("", 0)
+
+
+def connection_in_time_w(site: SiteCase, costs: Costs, quarters: Sequence[int]) -> Floats:
+    """Connection of a site where nothing comes sooner than ordered in the first quarter (quarter) [facility W].
+
+    What stands in the first quarter, phases up to the scenario's ``ordered`` and phases that the catalogue calls
+    energised or contracted keep their dates.
+    """
+    power, (_, lead) = site.connection_w, slowest(site.use, costs)
+    if not lead or not np.isfinite(power).all():
+        return power
+    fixed = float(power[0])
+    if site.use.ordered is not None:
+        fixed = max(fixed, float(power[np.asarray(quarters) <= site.use.ordered.value].max(initial=0.0)))
+    elif site.entry is not None and not site.use.connection:
+        scale = site.facility_over_it if site.entry.basis == "it" else 1.0
+        signed = [row.power.value * scale for row in site.entry.energised if row.status != "announced"]
+        fixed = max([fixed, *signed])
+    return np.where(np.arange(len(power)) < lead, np.minimum(power, fixed), power)
+
+
+def with_leads(case: Case, d: PlanInputs) -> PlanInputs:
+    """Inputs in which systems without a lead time of their own come no sooner than the default, where policy says so.
+
+    Sooner comes only what a commitment or a minimum take calls for in its quarter: that much under each of its offers.
+    """
+    if not case.scenario.policy.enforce_lead_times:
+        return d
+    dates = [(d.commitment_mw, d.commitment_weight.transpose("commitment", "offer"))]
+    if d.terms.takes is not None:
+        dates.append((d.terms.takes.mw, d.terms.takes.member.transpose("take", "offer")))
+    most = d.add_max_mw.values.copy()
+    for index, offer in enumerate(case.offers):
+        if not offer.lead_is_default:
+            continue
+        called = np.zeros(len(d.quarters))
+        for promised, weight in dates:
+            of_offer = weight.values[:, index]
+            steps = np.maximum(np.diff(promised.values, prepend=0.0, axis=1), 0.0)[of_offer > 0]
+            called = np.maximum(called, (steps / of_offer[of_offer > 0, None]).max(axis=0, initial=0.0))
+        early = np.arange(len(d.quarters)) < offer.lead + offer.lag
+        most[index] = np.where(early, np.minimum(most[index], called), most[index])
+    return replace(d, add_max_mw=d.add_max_mw.copy(data=most))
+
+
+def enforced_sentence(case: Case) -> str:
+    """What ``policy.enforce_lead_times`` closes, for a scenario that has no plan with it and one without."""
+    start = case.quarters[0]
+    waits = {offer.lead + offer.lag for offer in case.offers if offer.lead_is_default}
+    words = []
+    if waits:
+        first = str_quarter(start + max(waits))
+        words.append(f"systems whose offer says no lead_time are accepted from {first} on")
+    for item, lead in dict.fromkeys(slowest(site.use, case.costs) for site in case.sites):
+        if lead:
+            first = str_quarter(start + lead)
+            words.append(f"phases of sites that are not on order come from {first} on ({item})")
+    return (
+        f"Without policy.enforce_lead_times a plan exists; with it {'; '.join(words)}. State what is on order: a "
+        "lead_time in the offers, ordered at the sites, or initial"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from gigawatt.perf.training import training_point
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
-from gigawatt.study.orders import check_needs
+from gigawatt.study.orders import check_needs, connection_in_time_w, lead_quarters
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 
 Floats = npt.NDArray[np.float64]
@@ -60,11 +60,24 @@ class OfferCase:
     site: SiteCase
     first: int
     last: int
+    lead: int
+    """quarters from order to delivery: the offer's own lead time, else the default of the costs"""
 
     @property
     def id(self) -> str:
         """Identifier of offer and site together; the offer's own where it names one site."""
         return self.offer.id if len(self.offer.sites) == 1 else f"{self.offer.id}@{self.site.id}"
+
+    @property
+    def lead_is_default(self) -> bool:
+        """True where the offer says no lead time: a date of its order, no rule, unless the policy makes it one."""
+        return self.offer.lead_time is None
+
+    @property
+    def lag(self) -> int:
+        """Quarters of tests, from delivery to acceptance."""
+        lag = self.offer.terms.acceptance_lag
+        return lead_quarters(lag.value) if lag else 0
 
     @property
     def pool(self) -> str:
@@ -126,7 +139,9 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         costs, efficiency = catalog.costs(scenario.costs), catalog.efficiency(scenario.efficiency)
         basis = _basis(catalog, scenario.costs, scenario.efficiency)
         sites = tuple(_site(i, use, catalog, costs, quarters, on) for i, use in enumerate(scenario.sites))
-        offers = _offers(scenario, catalog, {site.id: site for site in sites}, quarters)
+        if scenario.policy.enforce_lead_times:
+            sites = tuple(replace(site, connection_w=connection_in_time_w(site, costs, quarters)) for site in sites)
+        offers = _offers(scenario, catalog, costs, {site.id: site for site in sites}, quarters)
         classes = _classes(scenario, catalog)
         software = tuple(catalog.software(name) for name in scenario.software)
         for name in scenario.deals:
@@ -225,7 +240,7 @@ def _first(*facts: Fact | None) -> Fact:
 
 
 def _offers(
-    scenario: Scenario, catalog: Catalog, sites: dict[str, SiteCase], quarters: tuple[int, ...]
+    scenario: Scenario, catalog: Catalog, costs: Costs, sites: dict[str, SiteCase], quarters: tuple[int, ...]
 ) -> tuple[OfferCase, ...]:
     rows = []
     for index, offer in enumerate(scenario.offers):
@@ -243,9 +258,9 @@ def _offers(
             raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
         ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
-        lead = math.ceil(offer.lead_time.value / QUARTER_S - 1e-9) if offer.lead_time else 0
-        lag = offer.terms.acceptance_lag
-        first = max(int(asked), quarters[0] + lead) + (math.ceil(lag.value / QUARTER_S - 1e-9) if lag else 0)
+        lead = lead_quarters((offer.lead_time or costs.system_lead_time).value)
+        lag = lead_quarters(offer.terms.acceptance_lag.value) if offer.terms.acceptance_lag else 0
+        first = max(int(asked), quarters[0] + (lead if offer.lead_time else 0)) + lag
         last = int(offer.until.value) if offer.until else quarters[-1]
         if offer.until and offer.available and offer.until.value < offer.available.value:
             raise CatalogError(
@@ -253,7 +268,8 @@ def _offers(
                 f"{offer.available.text}"
             )
         rows += [
-            OfferCase(offer=offer, system=system, site=sites[name], first=first, last=last) for name in offer.sites
+            OfferCase(offer=offer, system=system, site=sites[name], first=first, last=last, lead=lead)
+            for name in offer.sites
         ]
     return tuple(rows)
 

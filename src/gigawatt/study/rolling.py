@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.calendar import str_quarter
@@ -32,8 +32,8 @@ def roll(
     """(plan over the whole horizon, last quarter of every window) of a planner who sees ``look_ahead`` quarters.
 
     Each window starts where the one before it was fixed: what was added, retired and energised in the ``step``
-    quarters that have passed stays. How capacity is used and money is raised follows from what stands and is planned
-    anew. The last window sees the end of the horizon.
+    quarters that have passed stays, and a gang that has started keeps its place. How capacity is used and money is
+    raised follows from what stands and is planned anew. The last window sees the end of the horizon.
 
     Raises ScenarioError where the look-ahead is shorter than a step, InfeasibleError where what was ordered leaves no
     plan for what comes into sight.
@@ -55,6 +55,7 @@ def roll(
             before = session.live
             session.change(inputs)
             session.fix(before, case.labels[done - 1])
+            pin_gangs(session, before, case.labels[:done])
         ends.append(str_quarter(case.quarters[seen - 1]))
         if say:
             say(
@@ -70,6 +71,16 @@ def roll(
         if seen == n:
             return live, ends
         done += step
+
+
+def pin_gangs(session: PlanSession, before: LivePlan, past: Sequence[str]) -> None:
+    """Gangs that run in past quarters stay where the plan before put them."""
+    if "gang_at" not in before.model.variables or "gang_at" not in session.live.model.variables:
+        return
+    place, runs = before.value("gang_at").round(), before.inputs.gang_mw.sel(quarter=list(past)) > 0
+    for gang in runs["gang"].values[runs.any("quarter").values].tolist():
+        session.set_lower("gang_at", place.sel(gang=[gang]), gang=[gang])
+        session.set_upper("gang_at", place.sel(gang=[gang]), gang=[gang])
 
 
 def regret(live: LivePlan, full: LivePlan, look_ahead: int, ends: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gigawatt.catalog.load import Catalog, load_catalog
-from gigawatt.core.errors import ScenarioError
+from gigawatt.core.errors import InfeasibleError, ScenarioError, SolverError
 from gigawatt.study.results import Results
 from gigawatt.study.scenario import Scenario, load_scenario
 
@@ -78,7 +78,10 @@ def run(
     say("building the plan")
     live = open_plan(inputs)
     say(f"solving {live.model.n_columns:,} decisions under {live.model.n_rows:,} constraints")
-    solve(live, mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
+    try:
+        solve(live, mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
+    except InfeasibleError as error:
+        raise _because_of_leads(case, error, time_limit_s) from error
     rolled: dict[str, Any] | None = None
     if look_ahead is not None:
         full = live
@@ -126,6 +129,25 @@ def run(
         summary=figures,
         hash=digest,
     )
+
+
+def _because_of_leads(case: Case, error: InfeasibleError, time_limit_s: float) -> InfeasibleError:
+    """The error, with a sentence more where it is lead times made rules that leave no plan."""
+    from gigawatt.plan.solve import open_plan, solve
+    from gigawatt.study.inputs import plan_inputs
+    from gigawatt.study.orders import enforced_sentence
+    from gigawatt.study.resolve import resolve
+
+    policy = case.scenario.policy
+    if not policy.enforce_lead_times:
+        return error
+    free = case.scenario.model_copy(update={"policy": policy.model_copy(update={"enforce_lead_times": False})})
+    inputs = plan_inputs(resolve(free, case.catalog, case.events_on))
+    try:
+        solve(open_plan(inputs), mip_gap=1.0, time_limit_s=time_limit_s, explain=False)
+    except (InfeasibleError, SolverError):
+        return error
+    return InfeasibleError(f"{error}\n{enforced_sentence(case)}")
 
 
 def _built_gw(inputs: object, mip_gap: float, time_limit_s: float) -> float:

@@ -131,6 +131,8 @@ class Offer(Block):
 
     own: bought, paid at acceptance. lease: chips rented for a term in the buyer's building.
     cloud: capacity in the provider's building, everything in the rent.
+    ``available`` is the first quarter of delivery, ``lead_time`` runs from order to delivery and
+    ``terms.acceptance_lag`` from delivery to acceptance, so nothing is accepted before both have passed.
     """
 
     id: Name
@@ -180,7 +182,7 @@ class SiteUse(Block):
     """A site of the catalogue, or a new one, as this scenario uses it. Power is facility power.
 
     ``hall`` is what one data hall takes into use at once; ``opening`` is paid once, when the site is first energised;
-    ``needs`` are the items whose lead times its phases wait for.
+    ``needs`` are the items whose lead times its phases wait for; phases up to ``ordered`` are on order or being built.
     """
 
     site: Name
@@ -196,16 +198,22 @@ class SiteUse(Block):
     lease: Lease | None = None
     hall: Watts | None = None
     needs: tuple[Name, ...] | None = None
+    ordered: Date | None = None
     opening: Money | None = None
 
 
 class Stock(Block):
-    """Capacity that stands before the first quarter (IT power), under an offer, held at least until a quarter."""
+    """Capacity that stands before the first quarter (IT power), under an offer, held at least until a quarter.
+
+    ``accepted`` is its vintage: with it what is owned can be sold on at its age and has worth at the end of the
+    horizon; without it, neither.
+    """
 
     offer: Name
     site: Name
     power: Watts
     held_until: Date | None = None
+    accepted: Date | None = None
 
 
 class Commitment(Block):
@@ -289,7 +297,8 @@ class Policy(Block):
     run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged. Blank means
     by a straight line over their term, as what is bought, and no more than the market's rents then.
     ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
-    whether halls, openings and the place of a gang are whole.
+    whether halls, openings and the place of a gang are whole. ``enforce_lead_times`` makes rules of the lead times of
+    sites and of systems whose offer says none: what is not on order comes no sooner than its lead after the start.
     """
 
     gating: tuple[Gate, ...] = ()
@@ -300,6 +309,7 @@ class Policy(Block):
     survive: Survive | None = None
     rest_worth: Share | None = None
     lumps: Literal["relaxed", "whole"] = "relaxed"
+    enforce_lead_times: bool = False
 
 
 class Round(Block):
@@ -454,6 +464,11 @@ class Scenario(Block):
         for index, stock in enumerate(self.initial):
             if stock.offer not in offers:
                 raise ValueError(f"initial[{index}].offer: '{stock.offer}' is not among the offers")
+            if stock.accepted and stock.accepted.value >= first:
+                raise ValueError(
+                    f"initial[{index}].accepted: {stock.accepted.text} lies within the horizon; what stands before "
+                    f"{str_quarter(first)} was accepted before it"
+                )
             if stock.site not in offers[stock.offer].sites:
                 raise ValueError(f"initial[{index}].site: the offer '{stock.offer}' does not name '{stock.site}'")
         shares = sum(tier.share.value for tier in self.demand.tiers)

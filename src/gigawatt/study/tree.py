@@ -167,7 +167,7 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     outcomes = tuple(_both(combination) for combination in itertools.product(*factors))
     asked = _quarters(said.order_lead, LEAD_QUARTERS)
     lead = {
-        "add": np.array([_quarters(o.offer.lead_time, asked) for o in case.offers], dtype=np.int64),
+        "add": np.array([_quarters(o.offer.lead_time, asked) + o.lag for o in case.offers], dtype=np.int64),
         "energise": np.full(len(case.sites), _quarters(said.building_lead, LEAD_QUARTERS), dtype=np.int64),
     }
     try:

@@ -11,6 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.plan.extract import extract
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.resale import Resale
@@ -106,3 +107,78 @@ def test_freedom_of_halls_never_costs(cost: float, fit: float, room: float, more
     assert solved(hosted(cost=cost, fit=fit, room=room + more)).objective_musd <= tight + 1e-3
     assert solved(hosted(cost=cost / 2, fit=fit, room=room)).objective_musd <= tight + 1e-3
     assert solved(replace(hosted(room=room), hosting=None)).objective_musd <= tight + 1e-3
+
+
+def left(values: list[float]) -> Any:
+    return grid("site", ["hall"], [values], THREE)
+
+
+def test_fit_outs_and_retrofits_are_worth_what_is_left_of_them() -> None:
+    # 5 MW of liquid at 3 in the first quarter, of which 80 % are left: 5 x 2 + 5 x 3 x 0.2
+    worth = {"building_left_frac": left([0.8, 0.9, 1.0])}
+    assert solved(replace(hosted(room=15.0, fit=3.0), **worth)).objective_musd == near(13.0)
+    # retrofit of 10 MW at 1 without downtime: 10 x 2 + 10 x 0.2
+    assert solved(replace(hosted(downtime=0), **worth)).objective_musd == near(22.0)
+    # the residual is in money of the last quarter: 10 x 0.8
+    plan = extract(solved(replace(hosted(downtime=0), **worth)))
+    assert float(plan["residual_usd"]) == pytest.approx(8e6, rel=1e-6)
+
+
+def test_a_fit_out_that_was_torn_out_is_worth_nothing() -> None:
+    """What leaves a class takes its worth along: what stood at the start goes first, as it is worth nothing."""
+    base = hosted(room=15.0, downtime=0)
+    assert base.hosting is not None
+    asked = replace(base, demand=base.demand * 1.5, building_left_frac=left([0.8, 0.8, 0.8]))
+
+    def cost(air: float, liquid: float) -> float:
+        fits = replace(base.hosting, fit_musd_per_mw=by("hosting", CLASSES, [air, liquid]))
+        return solved(replace(asked, hosting=fits)).objective_musd
+
+    # 15 MW of liquid are needed, 10 stand as air: 5 are fitted for 3, 10 turned for 1: 15 x 2 + (15 + 10) x 0.2
+    assert cost(3.0, 3.0) == near(35.0)
+    # liquid too dear: 5 fitted as air for 3, no worth once they are turned; 15 turned for 1: 15 x 2 + 15 + 15 x 0.2
+    assert cost(3.0, 1000.0) == near(48.0)
+
+
+def stood(**more: Any) -> PlanInputs:
+    """10 MW stand and are asked for in the first quarter only; nothing can be added; holding costs 0.1 a quarter."""
+    base = sold([1.0, 0.5, 0.4])
+    assert base.resale is not None
+    return replace(
+        base, initial_mw=by("offer", ["a"], [10.0]), energised_initial_mw=by("site", ["hall"], [12.5]),
+        add_max_mw=grid("offer", ["a"], 0.0, THREE), **more,
+    )  # fmt: skip
+
+
+def test_what_stood_at_the_start_is_sold_at_its_age_or_worth_something_at_the_end() -> None:
+    paid = grid("offer", ["a"], [[1.2, 0.9, 0.6]], THREE)
+    worth = {"resale": replace(sold([1.0, 0.5, 0.4]).resale, initial_musd_per_mw=paid)}  # type: ignore[type-var]
+    # no vintage: held a quarter for 1 and given up
+    assert solved(stood()).objective_musd == near(1.0)
+    # sold in the second quarter for 0.9: 1 - 9
+    plan = solved(stood(**worth))
+    assert plan.objective_musd == near(-8.0)
+    assert plan.value("sold_initial").values.tolist() == [[near(0.0), near(10.0), near(0.0)]]
+    # worth 1.3 at the end: held for 3, 3 - 13; not sold and kept at once
+    plan = solved(stood(**worth, initial_salvage_musd_per_mw=by("offer", ["a"], [1.3])))
+    assert plan.objective_musd == near(-10.0)
+    assert float(extract(plan)["residual_usd"]) == pytest.approx(13e6, rel=1e-6)
+    # worth 1.05 at the end: 3 - 10.5 is dearer than selling
+    assert solved(stood(**worth, initial_salvage_musd_per_mw=by("offer", ["a"], [1.05]))).objective_musd == near(-8.0)
+
+
+def test_systems_under_test_stand_in_a_hall_of_their_class() -> None:
+    # 20 MW of air, 10 of them empty; new systems are accepted from the second quarter on; discount 1, 0.5, 0.25
+    base = hosted(downtime=0, room=20.0)
+    assert base.hosting is not None
+    halls = base.hosting.initial_mw * 2.0
+    base = replace(
+        base, hosting=replace(base.hosting, initial_mw=halls), energised_initial_mw=by("site", ["hall"], [20.0]),
+        add_max_mw=grid("offer", OLD_NEW, [[0.0] * 3, [0.0, np.inf, np.inf]], THREE),
+        discount=by("quarter", list(THREE), [1.0, 0.5, 0.25]),
+    )  # fmt: skip
+    # 10 unmet in each quarter until 5 new (10 Mwork/s) stand beside 10 old: 1,000 + (5 x 2 + 5 turned x 1) x 0.5
+    assert solved(base).objective_musd == near(1007.5)
+    # tested for a quarter they need their halls in the first: 1,000 + 5 x 1 + 10 x 0.5
+    tests = replace(base.terms, testing_quarters=by("offer", OLD_NEW, [0, 1]).astype(int))
+    assert solved(replace(base, terms=tests)).objective_musd == near(1010.0)

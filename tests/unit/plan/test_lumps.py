@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.infeasible import WORDS, family_of, gives_way
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.rolling import pin_gangs
 from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TWO, SITES = ["a", "b"], ["east", "west"]
@@ -92,6 +94,13 @@ def test_opening_is_paid_in_its_quarter() -> None:
     assert plan.value("cash").values.tolist() == [near(1e6), near(1e6 - 24.0)]
 
 
+def test_an_opening_is_worth_what_is_left_of_it() -> None:
+    # the east for 8, of which 75 % are left, and 10 x 1: 12; without worth 18
+    price = grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]])
+    inputs = two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
+    assert solved(replace(inputs, building_left_frac=grid("site", SITES, 0.75))).objective_musd == near(12.0)
+
+
 def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanInputs:
     """A job of 6 MW in the second quarter, no demand; a at 2 with 4 MW of room, b at 3 with 8."""
     member = xr.DataArray([able], dims=("gang", "place", "offer"),
@@ -132,6 +141,37 @@ def test_no_whole_plan_is_said() -> None:
     )
     with pytest.raises(InfeasibleError, match=says):
         solved(none)
+
+
+def test_a_gang_that_runs_keeps_its_place_when_the_view_moves_on() -> None:
+    able = [[1.0, 0.0], [0.0, 1.0]]
+    both = {"gang_mw": grid("gang", ["job"], 6.0), "connection_mw": grid("site", SITES, 8.0)}
+    inputs = ganged(able, SITES, **both)
+    dear = replace(inputs, capex_musd_per_mw=grid("offer", TWO, [[9.0, 9.0], [3.0, 3.0]]))
+    for past, where in ((QUARTERS[:1], [1.0, 0.0]), ((), [0.0, 1.0])):
+        session = PlanSession(inputs, mip_gap=1e-6)
+        before = session.solve()  # the east is cheaper
+        assert before.value("gang_at").values.tolist() == [[near(1.0), near(0.0)]]
+        session.change(dear)
+        pin_gangs(session, before, past)
+        assert session.solve().value("gang_at").values.tolist() == [[near(value) for value in where]]
+
+
+def test_what_gives_way_is_said_in_its_own_unit() -> None:
+    # no place can hold the gang: not a megawatt, a place
+    with pytest.raises(InfeasibleError) as found:
+        solved(ganged([[0.0, 0.0], [0.0, 0.0]], SITES))
+    assert str(found.value).splitlines()[1:] == [
+        "  one place for a gang (job): no place has room for all of it: a larger connection, fibre to another site or a "
+        "smaller gang would help"
+    ]
+    # halls come whole; nothing is not what a row gives way from
+    assert gives_way("halls", 0.00625, 3.0) == "give way by 1 hall, from 3"
+    assert gives_way("halls", 1.2, 3.0) == "give way by 2 halls, from 3"
+    assert gives_way("option", 0.6, 0.0) == "give way by 0.6 MW of IT"
+    # rows that say what a decision means belong to no family that gives way
+    assert family_of("milestone_order") not in WORDS
+    assert (family_of("option_size"), family_of("option_2")) == ("option_size", "option")
 
 
 def test_screening_curve() -> None:

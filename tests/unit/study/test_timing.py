@@ -9,13 +9,16 @@ import pytest
 import yaml
 
 from gigawatt.catalog.load import load_catalog
-from gigawatt.core.errors import ScenarioError
+from gigawatt.core.calendar import parse_quarter
+from gigawatt.core.errors import InfeasibleError, ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.study.economics import discount_rate
+from gigawatt.study.hosting import resale_share
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lumps import places
 from gigawatt.study.money import escalation, rate
@@ -25,6 +28,8 @@ from gigawatt.study.results import Results
 from gigawatt.study.rolling import roll
 from gigawatt.study.run import run
 from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
+from gigawatt.study.tree import tree_of
+from gigawatt.study.uncertainty import Uncertainty
 
 YEAR_S = 8760 * 3600
 
@@ -66,6 +71,63 @@ def test_orders_are_acceptances_moved_back_by_their_lead() -> None:
     assert {row["quarter"] for row in order_rows(results)} <= {"2027Q1", "2027Q2", "2027Q3", "2027Q4"}
     early = f"Had to be ordered before the horizon: Hall {pretty(used - 2e6, 'W')} for 2027Q4 by 2024Q3"
     assert plan_sentences(results)[0] == f"{early} (substation-transformer)."
+
+
+def test_orders_come_before_delivery_and_tests() -> None:
+    # six months from order to delivery, six months of tests: ordered 2027Q1, delivered 2027Q3, accepted 2028Q1
+    case = case_of(starter(own={"lead_time": "6 months", "terms": {"acceptance_lag": "6 months"}}))
+    mine = next(offer for offer in case.offers if offer.id == "buy-b200")
+    assert (mine.lead, mine.lag, case.labels[mine.first - case.quarters[0]]) == (2, 2, "2028Q1")
+    results = run(case.scenario)
+    bought = next(row for row in results.summary["orders"] if row["what"] == "buy-b200")
+    assert (bought["quarter"], bought["delivered"], bought["accepted"]) == ("2027Q1", "2027Q3", "2028Q1")
+    assert not bought["before_start"]
+    # and the tree decides as long before acceptance
+    scenario = case.scenario.model_copy(update={"uncertainty": Uncertainty.model_validate({"branches": ["2027Q3"]})})
+    tree = tree_of(case_of(scenario))
+    assert dict(zip([offer.id for offer in case.offers], tree.lead["add"].tolist(), strict=True))["buy-b200"] == 4
+
+
+def test_systems_without_a_lead_time_show_the_default() -> None:
+    results = run(starter(own={"lead_time": None}))
+    bought = [row for row in results.summary["orders"] if row["what"] == "buy-b200"]
+    assert bought[0]["accepted"] == "2027Q1"  # a date, no rule
+    assert all(row["lead_is_default"] for row in bought)
+    assert all(int(parse_quarter(row["accepted"]) - parse_quarter(row["quarter"])) == 2 for row in bought)
+    assert any(row["item"] == "hgx-b200 (default lead time)" for row in order_rows(results))
+    early = [row for row in bought if row["before_start"]]
+    power, last = pretty(sum(row["power_w"] for row in early), "W"), early[-1]["accepted"]
+    assert (
+        f"By the catalogue's default lead time of 6 months, {power} of systems accepted up to {last} had to be ordered "
+        "before the horizon."
+    ) in plan_sentences(results)
+    assert case_of(starter(own={"lead_time": "0 months"})).offers[0].lead == 0
+
+
+def test_lead_times_as_rules() -> None:
+    case = case_of(starter(policy={"enforce_lead_times": True}))
+    # default 6 months: nothing rented before 2027Q3; the phase of 2027Q4 waits 160 weeks, beyond the horizon
+    assert plan_inputs(case).add_max_mw.sel(offer="rent-h200").values[:3].tolist() == [0.0, 0.0, np.inf]
+    assert case.sites[0].connection_w.tolist() == [2e6] * 8
+    built = case_of(starter(policy={"enforce_lead_times": True}, site={"ordered": "2027Q4"}))
+    assert built.sites[0].connection_w.tolist() == [2e6] * 3 + [5e6] * 5
+    engine = case_of(starter(policy={"enforce_lead_times": True}, site={"needs": ["gas-engine"]}))
+    assert engine.sites[0].connection_w.tolist() == [2e6] * 5 + [5e6] * 3  # 15 months
+    # what a commitment calls for in its quarter is on order: 0.4 MW of IT in 2027Q1, nothing more in 2027Q2
+    asked = [{"id": "deal", "vendor": "nvidia", "basis": "it", "by": [{"quarter": "2027Q1", "value": "0.4 MW"}]}]
+    promised = case_of(starter(policy={"enforce_lead_times": True}, commitments=asked))
+    assert plan_inputs(promised).add_max_mw.sel(offer="rent-h200").values[:2].tolist() == [pytest.approx(0.4), 0.0]
+
+
+def test_lead_times_as_rules_say_where_they_leave_no_plan() -> None:
+    late = [{"id": "deal", "vendor": "nvidia", "by": [{"quarter": "2028Q1", "value": "3 MW"}]}]
+    assert run(starter(commitments=late)).summary["objective_usd"] > 0
+    with pytest.raises(InfeasibleError) as found:
+        run(starter(commitments=late, policy={"enforce_lead_times": True}))
+    assert str(found.value).splitlines()[-1] == (
+        "Without policy.enforce_lead_times a plan exists; with it systems whose offer says no lead_time are accepted from "
+        "2027Q3 on; phases of sites that are not on order come from 2030Q2 on (substation-transformer). State what is on order: a lead_time in the offers, ordered at the sites, or initial"
+    )
 
 
 def test_a_site_waits_for_its_slowest_item() -> None:
@@ -123,6 +185,57 @@ def test_hosting_and_resale_in_the_books() -> None:
     assert results.summary["objective_usd"] >= run(starter(own={"term": "6 months", "resale": aged})).summary[
         "objective_usd"
     ] - 1e3  # classes only bind  # fmt: skip
+
+
+def test_a_fit_out_keeps_of_its_cost_what_capex_of_the_site_keeps() -> None:
+    """Salvage of 2 USD/W more as the capex of an own hall is that of a fit-out of 2 USD/W."""
+
+    def inputs(capex: str, **more: Any) -> PlanInputs:
+        own = {"tenure": "own", "landlord": None, "rent": None, "capex": capex}
+        return plan_inputs(case_of(starter(site=own, initial=[], **more)))
+
+    dear, cheap = inputs("8 USD/W"), inputs("6 USD/W")
+    share = cheap.building_left_frac
+    assert share is not None
+    assert (dear.site_salvage_musd_per_mw - cheap.site_salvage_musd_per_mw).values == pytest.approx(2 * share.values)
+    # 14 years are 56 quarters; built in the first of eight, 48 are left; 10 % a year over two years
+    assert float(share[0, 0]) == pytest.approx(48 / 56 / 1.1**2)
+    # a lease of three years leaves a third of it: 4 of 12 quarters
+    leased = plan_inputs(case_of(starter(site={"lease": {"term": "3 yr"}}))).building_left_frac
+    assert leased is not None
+    assert float(leased[0, 0]) == pytest.approx(4 / 12 / 1.1**2)
+
+
+def test_initial_systems_have_an_age() -> None:
+    aged = {"term": "6 months", "resale": [{"age": "1 yr", "share": "60 %"}, {"age": "3 yr", "share": "20 %"}]}
+    old = [{"offer": "buy-b200", "site": "hall", "power": "1.4 MW", "accepted": "2026Q1"}]
+    case = case_of(starter(own=aged, initial=old))
+    d = plan_inputs(case)
+    assert d.resale is not None
+    mine, price = case.offers[0], float(d.capex_musd_per_mw.sel(offer="buy-b200")[0])
+    life_s = 5 * YEAR_S
+    # by quarters: 100 % new, 80 % at half a year, 60 at one, 40 at two, 20 at three, 10 at four, 0 from five years on
+    shares = resale_share(mine, life_s, np.array([0, 2, 4, 8, 12, 16, 20, 24]))
+    assert shares == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0, 0.0])
+    # a year old in 2027Q1, two years in 2028Q1
+    paid = d.resale.initial_musd_per_mw
+    assert paid is not None
+    assert paid.sel(offer="buy-b200").values[[0, 4]] / price == pytest.approx([0.6, 0.4])
+    # three years old at the end: 2 of 5 left, at 10 % over two years
+    left = d.initial_salvage_musd_per_mw
+    assert left is not None
+    assert left.values.tolist() == [pytest.approx(price * 0.4 / 1.21), 0.0]
+    # without a vintage: nothing
+    none = plan_inputs(case_of(starter(own=aged, initial=[old[0] | {"accepted": None}])))
+    assert none.initial_salvage_musd_per_mw is None
+    assert none.resale is not None
+    assert none.resale.initial_musd_per_mw is None
+    results = run(case.scenario)
+    books_agree(results)
+    dead = run(starter(own=aged, initial=[old[0] | {"accepted": None}]))
+    assert results.summary["objective_usd"] < dead.summary["objective_usd"] - 1e5
+    with pytest.raises(ValueError, match=r"initial\[0\].accepted: 2027Q1 lies within the horizon"):
+        starter(initial=[old[0] | {"accepted": "2027Q1"}])
 
 
 def test_terms_of_money() -> None:
@@ -219,7 +332,7 @@ def test_eight_more_quarters_leave_the_first_orders(name: str) -> None:
     for more in (0, 8):
         case = longer(scenario, more)
         added = solve(open_plan(plan_inputs(case))).value("add").values
-        leads = [lead_quarters(o.offer.lead_time.value) if o.offer.lead_time else 0 for o in case.offers]
+        leads = [0 if o.lead_is_default else o.lead for o in case.offers]
         by_system: dict[str, float] = {}
         for offer, row, lead in zip(case.offers, added, leads, strict=True):
             by_system[offer.system.id] = by_system.get(offer.system.id, 0.0) + float(row[: 4 + lead].sum())
