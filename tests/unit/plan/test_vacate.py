@@ -132,6 +132,18 @@ def test_what_still_stands_in_a_replay_keeps_its_building() -> None:
     assert out["in_use_mw"].values[0, 0].tolist() == [near(10.0), near(10.0), near(10.0), near(0.0)]
 
 
+def test_a_lease_that_ends_beyond_a_window_is_given_back_in_the_next() -> None:
+    # two quarters are seen, in which a term of three cannot end; with four in sight it is given back in the fourth
+    lease, two = building(3), FOUR[:2]
+    seen = rented(quarters=two, demand=[[[8.0, 8.0]]], terms=Terms(leases=lease),
+                  site_hold_musd_per_mw=grid("site", ["hall"], 0.5, two))  # fmt: skip
+    session = PlanSession(seen)
+    before = session.solve()
+    session.change(falling([8.0, 8.0, 0.0, 0.0], 3))
+    session.fix(before, two[0])
+    assert session.solve().objective_musd == near(16.0 + 15.0)
+
+
 def test_what_was_given_back_stays_given_back() -> None:
     session = PlanSession(falling([8.0, 8.0, 0.0, 8.0]))
     plan = session.solve()
