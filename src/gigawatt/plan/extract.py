@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from gigawatt.plan.algebra import Expression
 from gigawatt.plan.resale import resale_price
 from gigawatt.plan.solve import LivePlan
 from gigawatt.plan.worth import extra_income, priced_out
@@ -146,6 +147,13 @@ SIGNED = (
 )
 
 
+def _at_the_end(plan: LivePlan, amount: Expression | None) -> float:
+    """A discounted amount in money of the last quarter [USD]."""
+    if amount is None:
+        return 0.0
+    return float((amount.matrix @ plan.primal + amount.const)[0]) * 1e6 / float(plan.inputs.discount[-1])
+
+
 def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
     """What contracts opened and what was made of it."""
     d = plan.inputs
@@ -156,8 +164,9 @@ def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) 
                 value = value.reindex(offer=d.offer_site["offer"].values, fill_value=0.0)
             put(f"{name}_w", value * 1e6, "W", what)
     if plan.owed is not None:
-        owed = float((plan.owed.matrix @ plan.primal + plan.owed.const)[0]) * 1e6 / float(d.discount[-1])
+        owed, charged = _at_the_end(plan, plan.owed), _at_the_end(plan, plan.charged)
         put("owed_after_usd", xr.DataArray(owed), "USD", "rents owed after the horizon, in money of the last quarter")
+        put("rest_worth_usd", xr.DataArray(owed - charged), "USD", "what the use of what they pay for is worth then")
     if d.terms.warrants is not None:
         vested = plan.value("vested")
         new = vested - vested.shift(quarter=1, fill_value=0.0)

@@ -16,7 +16,7 @@ from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.objective import objective
-from gigawatt.plan.signed import owed_after
+from gigawatt.plan.signed import charged_after, owed_after
 from gigawatt.plan.variables import decide
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class LivePlan:
     """cumulative GW that count towards milestones"""
     owed: Expression | None
     """rents owed after the horizon, discounted to the start [MUSD]"""
+    charged: Expression | None
+    """what of it the plan is charged: all but what its use is worth then"""
     build_s: float
     hand_off_s: float
     solve_s: float = 0.0
@@ -75,14 +77,15 @@ def _array(axes: Axes, positions: Ints, values: Floats) -> xr.DataArray:
     return xr.DataArray(taken, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
 
 
-def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None]:
-    """(the plan as a model, GW that count towards milestones, rents owed after the horizon)."""
+def build(inputs: PlanInputs) -> tuple[Model, Expression | None, Expression | None, Expression | None]:
+    """(plan as a model, GW that count towards milestones, rents owed after the horizon, what of them is charged)."""
     m = Model()
     x = decide(m, inputs)
     for _name, family in CONSTRAINTS:
         family(m, inputs, x)
     objective(m, inputs, x)
-    return m, counted_gw(inputs, x) if inputs.milestones else None, owed_after(inputs, x)
+    counted = counted_gw(inputs, x) if inputs.milestones else None
+    return m, counted, owed_after(inputs, x), charged_after(inputs, x)
 
 
 def hand_off(model: Model) -> highspy.Highs:
@@ -115,7 +118,7 @@ def hand_off(model: Model) -> highspy.Highs:
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to HiGHS, not solved yet."""
     start = time.perf_counter()
-    model, counted, owed = build(inputs)
+    model, counted, owed, charged = build(inputs)
     built = time.perf_counter()
     highs = hand_off(model)
     done = time.perf_counter()
@@ -125,6 +128,7 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
         highs=highs,
         counted=counted,
         owed=owed,
+        charged=charged,
         build_s=built - start,
         hand_off_s=done - built,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.cashflow import outflow, released_cash
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.signed import deposits_back, owed_after, vested_worth
+from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
 
@@ -18,7 +18,7 @@ EARLY_RELEASE = 1e-3
 
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
-           + owed after the horizon - vested warrants
+           + rent owed after the horizon less the worth of its use - vested warrants
 
     Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
     premium for every quarter from its quarter to the end. Salvage is what the systems and buildings are still worth at
@@ -50,7 +50,7 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     whole = cost - worth - buildings
     if (back := deposits_back(d, x)) is not None:
         whole = whole + back
-    if (owed := owed_after(d, x)) is not None:
+    if (owed := charged_after(d, x)) is not None:
         whole = whole + owed
     if (vested := vested_worth(d, x)) is not None:
         whole = whole - vested

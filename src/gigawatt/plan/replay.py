@@ -14,8 +14,10 @@ Rules, in the order of a quarter:
    speed, a region's users) take no more than planned, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
-6. *Contracts* beyond price, rent and term (takes that are paid and not held, exits, options, warrants, rents by quarter
-   of signing, deposits, openings, retrofits, what is sold) move the money that the plan says, when it says so.
+   A training job that needs its gang together is done only while the gang stands, at its place where it has one.
+6. *Contracts*: what follows from what stands is reckoned anew (``late_contracts``: takes that are paid and not held,
+   guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants). The rest
+   (exits, options, deposits, openings, retrofits, what is sold, damages) moves the money that the plan says.
 7. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
    back.
 
@@ -34,8 +36,9 @@ import xarray as xr
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.late_contracts import Moved, Played, moved
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.signed import deposits_back, owed_after, vested_worth
+from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -103,8 +106,8 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     ``gap_musd`` (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
     n = len(delays.site)
-    contracts = _contracts(plan)
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), contracts) for k in range(0, n, _CHUNK)]
+    fixed = _fixed(plan)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
@@ -115,15 +118,8 @@ def _some(delays: Delays, rows: slice) -> Delays:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Contracts:
-    """What contracts move as planned: (quarter) cash paid [MUSD], and worth owed later less what vests [MUSD]."""
-
-    paid: Floats
-    later_musd: float
-
-
-def _contracts(plan: LivePlan) -> _Contracts:
+def _fixed(plan: LivePlan) -> Moved:
+    """What contracts move in the plan beyond what ``late_contracts`` says of it, one draw."""
     d = plan.inputs
     x = expressions(plan.model, d)
 
@@ -133,14 +129,15 @@ def _contracts(plan: LivePlan) -> _Contracts:
     none = Delays(
         site=np.zeros((1, len(d.sites)), dtype=np.int64), offer=np.zeros((1, len(d.offer_site)), dtype=np.int64)
     )
-    base = _replay(plan, none, _Contracts(paid=np.zeros(len(d.quarters)), later_musd=0.0))
+    base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
     paid[np.abs(paid) < 1e-6] = 0.0
-    later = value(owed_after(d, x))[0] - value(vested_worth(d, x))[0] + value(deposits_back(d, x))[0]
-    return _Contracts(paid=paid, later_musd=float(later))
+    later = value(charged_after(d, x)) - value(vested_worth(d, x)) + value(deposits_back(d, x)) - follows.later
+    return Moved(paid=paid[None, :], later=later)
 
 
-def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:
+def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Moved]:
+    """(what becomes of the plan, what of it contracts that follow what stands move)."""
     d = plan.inputs
     n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
@@ -159,9 +156,14 @@ def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:
     spent += np.einsum("noq,oq->nq", stock, d.hold_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
+    follows = moved(d, Played(
+        late_site=late.site, late_offer=late.offer, new=new, stock=stock, built=built, in_use=in_use,
+        counted=_counted(d, accepted, stock),
+    ))  # fmt: skip
+    spent = spent + follows.paid
     net = spent - work.income
-    spent = spent + contracts.paid
-    money = _money(d, net + contracts.paid, _tranches(released, d))
+    spent = spent + fixed.paid
+    money = _money(d, net + fixed.paid, _tranches(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
     lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)
@@ -170,7 +172,7 @@ def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:
     penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
     rest = lost + penalty + d.credit_spread * money[1] - work.worth
     cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
-    cost -= _worth(d, new, stock[:, :, -1]) - contracts.later_musd
+    cost -= _worth(d, new, stock[:, :, -1]) - follows.later - fixed.later
     cost -= np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
@@ -190,15 +192,15 @@ def _replay(plan: LivePlan, late: Delays, contracts: _Contracts) -> xr.Dataset:
         "net_musd": by(net, "", "MUSD"), "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(money[0], "", "MUSD"),
         "debt_musd": by(money[1], "", "MUSD"), "gap_musd": by(money[2], "", "MUSD"),
         "cost_musd": xr.DataArray(cost, dims="draw", attrs={"units": "MUSD"}),
-    })  # fmt: skip
+    }), follows  # fmt: skip
 
 
 def _pushed(planned: Floats, late: Ints) -> Floats:
     """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
     quarters = np.arange(planned.shape[1])
     source = quarters[None, None, :] - late[:, :, None]
-    moved = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.where(source >= 0, moved, 0.0))
+    later = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
+    return np.asarray(np.where(source >= 0, later, 0.0))
 
 
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
@@ -288,7 +290,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
     of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
     hours, run = d.hours_frac.values, np.asarray((d.run_musd_per_mw + 0.0 * d.rate).transpose("lane", "quarter").values)
-    stands, works = np.moveaxis(stock, 2, 0), _works(plan)
+    stands, works, together = np.moveaxis(stock, 2, 0), _works(plan), _together(plan, stock)
     planned = plan.value("assign").transpose("lane", "block", "quarter").values
     rate = d.rate.transpose("lane", "quarter").values
     demand = d.demand.transpose("workload", "block", "quarter").values
@@ -304,6 +306,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     carried = np.zeros((n, len(names)))
     for q in range(n_quarters):
         room = np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
+        runs = together[:, :, q]  # (draw, class)
         spare = np.empty((n, len(pools), len(hours)))
         lacks = np.empty((n, len(names), len(hours)))
         for b, share_of_day in enumerate(hours):
@@ -313,17 +316,20 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
             np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
             np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
             np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run[:, q])
-            used = power.sum(axis=1)
+            used = runs @ power.T  # (draw, pool)
             share = np.minimum(1.0, np.divide(room, used, out=np.ones_like(room), where=used > 1e-12))
             share[share > 1.0 - 1e-7] = 1.0
-            done = share @ work
-            out.running[:, q] += share_of_day * (share @ cost.sum(axis=1))
+            done = (share @ work) * runs
+            out.running[:, q] += share_of_day * ((share @ cost) * runs).sum(axis=1)
             out.income[:, q] += share_of_day * (done @ price[:, q])
             if speed.any():
-                out.worth[:, q] += share_of_day * (share @ np.bincount(lane_pool, speed, len(pools)))
-                out.income[:, q] += share_of_day * (share @ np.bincount(lane_pool, speed * paid, len(pools)))
+                on = share[:, lane_pool] * runs[:, lane_class]
+                out.worth[:, q] += share_of_day * (on @ speed)
+                out.income[:, q] += share_of_day * (on @ (speed * paid))
             spare[:, :, b] = room - used * share
             lacks[:, :, b] = scale * (demand[:, b, q] - gated[:, b, q]) - done
+        stuck = np.maximum((lacks @ hours + carried) * (1.0 - runs), 0.0)  # its gang does not stand: no spare helps
+        lacks, carried = lacks * runs[:, :, None], carried * runs
         asked = lacks @ hours
         daily = np.maximum(np.where(now, 0.0, asked) + carried, 0.0)
         at_work, more = np.zeros((n, len(rate))), np.zeros((n, len(names)))
@@ -332,13 +338,33 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
         place(spare, lacks, daily, hours, order, lane_pool, lane_class, open_rate, now, at_work, more)
         out.running[:, q] += at_work @ run[:, q]
         out.income[:, q] += more @ price[:, q]
-        left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0))
+        left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0)) + stuck
         left[left < 1e-9] = 0.0
         most = demand[:, :, q] @ hours
         carried = np.where(may_wait & (q + 1 < n_quarters), np.minimum(left, most), 0.0)
         out.waits[:, :, q] = carried
         out.unmet[:, :, q] = left - carried
     return out
+
+
+def _together(plan: LivePlan, stock: Floats) -> Floats:
+    """(draw, workload, quarter) 1, or 0 while the gang that a training job needs does not stand."""
+    d = plan.inputs
+    names = [str(name) for name in d.demand["workload"].values]
+    runs = np.ones((len(stock), len(names), len(d.quarters)))
+    if not d.gang_workload:
+        return runs
+    able = d.gang_offer
+    if "gang_at" in plan.model.variables and d.lumps is not None and d.lumps.gang_able is not None:
+        able = (d.lumps.gang_able * (plan.value("gang_at") > 0.5)).sum("place")
+    have = np.einsum("go,noq->ngq", able.transpose("gang", "offer").values, stock)
+    need = d.gang_mw.transpose("gang", "quarter").values
+    short = have < need * (1.0 - 1e-6) - 1e-6
+    planned = np.einsum("go,oq->gq", able.transpose("gang", "offer").values, plan.value("stock").values)
+    short &= planned >= need * (1.0 - 1e-6) - 1e-6  # places may be shares where lumps are relaxed
+    for g, name in enumerate(d.gang_mw["gang"].values):
+        runs[:, names.index(str(name))] *= 1.0 - short[:, g]
+    return runs
 
 
 def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

@@ -164,20 +164,34 @@ def spending(d: PlanInputs, x: Decisions) -> Expression | None:
 
 def owed_after(d: PlanInputs, x: Decisions) -> Expression | None:
     """Rents owed after the horizon, discounted to the start, without axes [MUSD]."""
-    last, parts = d.quarters[-1], []
-    if d.terms.rents is not None:
+    return _after(d, x, charged=False)
+
+
+def charged_after(d: PlanInputs, x: Decisions) -> Expression | None:
+    """What the plan is charged of ``owed_after``: all but what the use is worth then [MUSD]."""
+    return _after(d, x, charged=True)
+
+
+def _after(d: PlanInputs, x: Decisions, *, charged: bool) -> Expression | None:
+    last, parts, terms = d.quarters[-1], [], d.terms
+
+    def of(price: xr.DataArray, share: xr.DataArray | None) -> xr.DataArray:
+        return price if share is None or not charged else (price * share).transpose(*price.dims)
+
+    if (rents := terms.rents) is not None:
         held = kept_until(d, x).at("quarter", last)
-        signed_rents = (held * d.terms.rents.owed_musd_per_mw).sum("offer", "signed")
-        parts.append(signed_rents + d.terms.rents.fixed_after_musd)
-    if x.signed.beyond is not None and d.terms.takes is not None and d.terms.takes.after_musd_per_mw is not None:
-        parts.append((x.signed.beyond * d.terms.takes.after_musd_per_mw).sum("take", "after"))
-    if d.terms.leases is not None:
-        owed = d.terms.leases.owed_musd_per_mw
+        signed_rents = (held * of(rents.owed_musd_per_mw, rents.charged_frac)).sum("offer", "signed")
+        parts.append(signed_rents + rents.fixed_after_musd * (rents.fixed_charged_frac if charged else 1.0))
+    if x.signed.beyond is not None and terms.takes is not None and terms.takes.after_musd_per_mw is not None:
+        price = of(terms.takes.after_musd_per_mw, terms.takes.charged_frac)
+        parts.append((x.signed.beyond * price).sum("take", "after"))
+    if (leases := terms.leases) is not None:
+        owed = of(leases.owed_musd_per_mw, leases.charged_frac)
         stood = float((d.energised_initial_mw * owed.isel(quarter=0)).sum())
         parts.append((x.energise * owed).sum("site", "quarter") + stood)
         if x.signed.unused is not None:
-            unused = x.signed.unused.at("quarter", last)
-            parts.append((unused * d.terms.leases.owed_unused_musd_per_mw).sum("site"))
+            rest = of(leases.owed_unused_musd_per_mw, leases.unused_charged_frac)
+            parts.append((x.signed.unused.at("quarter", last) * rest).sum("site"))
     return _sum(parts)
 
 

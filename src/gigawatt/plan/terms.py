@@ -17,15 +17,18 @@ class Rents:
     """Rents that follow the quarter of signing, and what is owed after the horizon.
 
     ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
-    ``owed_musd_per_mw`` (offer, signed) is charged, discounted to the start, for its term after the horizon;
+    ``owed_musd_per_mw`` (offer, signed) is owed, discounted to the start, for its term after the horizon, and
+    ``charged_frac`` (offer, signed) of it is charged, all of it where None, the rest being what its use is worth;
     ``fixed_musd`` (quarter) is due whatever is planned, less what is received; ``fixed_after_musd`` likewise after the
-    horizon, discounted to the start.
+    horizon, discounted to the start, of which ``fixed_charged_frac`` is charged.
     """
 
     over_musd_per_mw: xr.DataArray
     owed_musd_per_mw: xr.DataArray
     fixed_musd: xr.DataArray
     fixed_after_musd: float = 0.0
+    charged_frac: xr.DataArray | None = None
+    fixed_charged_frac: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,8 @@ class Takes:
 
     ``short_musd_per_mw`` (take, quarter) is the rent of what does not stand; inf where it has to stand.
     ``after_mw`` (take, after) is owed in the quarters that follow the horizon; of it, that for which no signed capacity
-    stands is charged ``after_musd_per_mw`` (take, after), discounted to the start. None where nothing is owed then.
+    stands owes ``after_musd_per_mw`` (take, after), discounted to the start, and ``charged_frac`` (take) of it is
+    charged. None where nothing is owed then.
     """
 
     member: xr.DataArray
@@ -42,6 +46,7 @@ class Takes:
     short_musd_per_mw: xr.DataArray
     after_mw: xr.DataArray | None = None
     after_musd_per_mw: xr.DataArray | None = None
+    charged_frac: xr.DataArray | None = None
 
     def without(self, name: str) -> Takes:
         """The same with nothing owed under one take."""
@@ -71,8 +76,9 @@ class Leases:
 
     ``due_mw`` (site, quarter) facility MW are paid for whether used or not. ``term_quarters`` (site) runs from the
     quarter a MW is taken into use, from the first for what stands at the start; beyond the horizon nothing is given
-    back. ``owed_musd_per_mw`` (site, quarter taken into use) is charged, discounted to the start, for the rest of a
-    term after the horizon, ``owed_unused_musd_per_mw`` (site) for a MW paid for and not in use at the end.
+    back. ``owed_musd_per_mw`` (site, quarter taken into use) is owed, discounted to the start, for the rest of a term
+    after the horizon, ``owed_unused_musd_per_mw`` (site) for a MW paid for and not in use at the end;
+    ``charged_frac`` and ``unused_charged_frac`` of them are charged, all where None.
     ``deposit_musd_per_mw`` (site) comes back with what is given back, and then not after the horizon, where it is
     worth ``deposit_after_musd_per_mw`` (site), discounted to the start.
     """
@@ -83,6 +89,8 @@ class Leases:
     owed_unused_musd_per_mw: xr.DataArray
     deposit_musd_per_mw: xr.DataArray
     deposit_after_musd_per_mw: xr.DataArray
+    charged_frac: xr.DataArray | None = None
+    unused_charged_frac: xr.DataArray | None = None
 
     @property
     def may_vacate(self) -> xr.DataArray:

@@ -104,8 +104,8 @@ def _owed(results: Results) -> Headline | None:
     owed = results.summary["owed_after_usd"]
     if owed < 1.0:
         return None
-    worth = results.case.scenario.policy.rest_worth
-    note = f"less the {100 * worth.value:.0f} % that the use is worth then" if worth else "in full"
+    worth = pretty(results.summary["rest_worth_usd"], "USD")
+    note = f"its use is taken to be worth {worth} then; the plan is charged the rest"
     return Headline(id="owed", label="Rent owed after the horizon", text=pretty(owed, "USD"), note=note)
 
 

@@ -127,8 +127,9 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
     ])  # fmt: skip
     stood = plan["initial_w"].values * overhead
     worth, owed = float(plan["residual_usd"]), float(plan.get("owed_after_usd", 0.0))
+    use = float(plan.get("rest_worth_usd", 0.0))
     whole = net.copy()
-    whole[-1] += worth - owed
+    whole[-1] += worth + use - owed
     tranches = np.round(plan["tranche_usd"].values, 2)
     needed = _facility_gw(case, plan, plan["needed_w"])
     return {
@@ -150,6 +151,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "gap_usd": float(plan["gap_usd"].sum()),
         "residual_usd": worth,
         "owed_after_usd": owed,
+        "rest_worth_usd": use,
         "vested_usd": float(plan["vested_usd"].sum()) if "vested_usd" in plan else 0.0,
         "npv_usd": float(npv(discount_rate(case), whole)),
         "irr_per_year": _yearly(float(irr(whole))),

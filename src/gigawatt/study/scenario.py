@@ -286,7 +286,8 @@ class Policy(Block):
 
     ``reserve`` is capacity kept free for failures. ``fleet_use`` is the share of a machine's goodput that a fleet of
     many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
-    run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged, all if blank.
+    run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged. Blank means
+    by a straight line over their term, as what is bought, and no more than the market's rents then.
     ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
     whether halls, openings and the place of a gang are whole.
     """

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.money import annuity_frac
 from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
 from gigawatt.study.economics import (
     YEAR_S,
@@ -110,10 +111,23 @@ def held_over_usd(case: Case, offer: OfferCase) -> Floats:
     return np.asarray(held_mw(case, offer) * 1e6 * (market[0] - market))
 
 
-def _rest(case: Case) -> float:
-    """Share of the rent owed after the horizon that is charged."""
-    worth = case.scenario.policy.rest_worth
-    return 1.0 - (worth.value if worth else 0.0)
+def charged_frac(case: Case, term: int, rest: int, market: float = 1.0) -> float:
+    """Share charged of the rent of the last ``rest`` of ``term`` quarters; the other part is what its use is worth.
+
+    What is left of a contract is worth what is left of a purchase: its present value when it began, by a straight line,
+    as the salvage of what is bought; and not more than ``market``, the same capacity at the market's rents then, as a
+    share of the rent owed. The scenario's ``rest_worth`` stands in place of both.
+
+        worth = min(rest / term x A(term) / A(rest), market),   A(k) = (1 - (1+r)^-k) / r
+    """
+    if rest <= 0:
+        return 0.0
+    said = case.scenario.policy.rest_worth
+    if said is not None:
+        return 1.0 - said.value
+    rate = discount_rate(case)
+    line = rest / term * annuity_frac(rate, rest) / annuity_frac(rate, term)
+    return 1.0 - min(1.0, line, market)
 
 
 def _after(case: Case, rents: Floats) -> float:
@@ -127,14 +141,33 @@ def _owed(case: Case, offer: OfferCase) -> Floats:
     market, term, n = rents_usd_per_w(case, offer), term_quarters(case, offer), len(case.quarters)
     if offer.offer.contract == "own" or failed(case, offer)[-1]:
         return np.zeros(n)
-    return np.array([_rest(case) * _after(case, np.full(max(0, u + term - n), market[u])) for u in range(n)])
+    return np.array([_after(case, np.full(max(0, u + term - n), market[u])) for u in range(n)])
 
 
-def _held_owed(case: Case, offer: OfferCase) -> float:
-    """Rent that held stock of the start owes after the horizon, discounted to the start [USD]."""
+def _charged(case: Case, offer: OfferCase) -> Floats:
+    """Share of ``_owed`` that is charged (signed)."""
+    term, n = term_quarters(case, offer), len(case.quarters)
+    market, shares = rents_usd_per_w(case, offer, term), np.zeros(n)
+    for u in range(n):
+        rest = max(0, u + term - n)
+        owed = market[u] * rest
+        there = _after(case, market[n : n + rest]) / _after(case, np.full(rest, market[u])) if owed > 0.0 else 1.0
+        shares[u] = charged_frac(case, term, rest, there)
+    return shares
+
+
+def _held_owed(case: Case, offer: OfferCase) -> tuple[float, float]:
+    """Rent that held stock of the start owes after the horizon, and what of it is charged, discounted [USD].
+
+    It counts as begun with the horizon.
+    """
     last = max((row.held_until.value for row in case.scenario.initial if row.held_until), default=0)
-    held = held_mw(case, offer, max(0, int(last) - case.quarters[-1]))[len(case.quarters) :]
-    return _rest(case) * _after(case, held * 1e6 * rents_usd_per_w(case, offer)[0])
+    n = len(case.quarters)
+    held = held_mw(case, offer, max(0, int(last) - case.quarters[-1]))[n:]
+    rest, first = int((held > 0).sum()), rents_usd_per_w(case, offer, len(held))
+    owed = _after(case, held * 1e6 * first[0])
+    there = _after(case, held * 1e6 * first[n:]) / owed if owed > 0.0 else 1.0
+    return owed, owed * charged_frac(case, n + rest, rest, there)
 
 
 def _rents(case: Case) -> Rents | None:
@@ -142,15 +175,17 @@ def _rents(case: Case) -> Rents | None:
     owed = np.array([_owed(case, offer) for offer in case.offers])
     fixed = sum((held_over_usd(case, offer) for offer in case.offers), np.zeros(len(case.quarters)))
     fixed = (fixed - sum(damages_usd(case).values(), np.zeros(len(case.quarters)))) / 1e6
-    fixed_after = sum(_held_owed(case, offer) for offer in case.offers) / 1e6
-    if not (over.any() or owed.any() or fixed.any() or fixed_after):
+    after, charged = np.sum([_held_owed(case, offer) for offer in case.offers], axis=0) / 1e6
+    if not (over.any() or owed.any() or fixed.any() or after):
         return None
     ids = [offer.id for offer in case.offers]
     return Rents(
         over_musd_per_mw=_array(over, offer=ids, signed=case.labels, quarter=case.labels),
         owed_musd_per_mw=_array(owed, offer=ids, signed=case.labels),
+        charged_frac=_array([_charged(case, offer) for offer in case.offers], offer=ids, signed=case.labels),
         fixed_musd=_array(fixed, quarter=case.labels),
-        fixed_after_musd=fixed_after,
+        fixed_after_musd=float(after),
+        fixed_charged_frac=float(charged / after) if after else 1.0,
     )
 
 
@@ -165,14 +200,17 @@ def _one_of(case: Case, offer: Offer) -> OfferCase:
     return next(row for row in case.offers if row.offer.id == offer.id)
 
 
+_SPAN = ((min, "start"), (max, "end"))
+
+
 def _takes(case: Case) -> Takes | None:
     offers = [offer for offer in case.scenario.offers if offer.minimum_take]
     if not offers:
         return None
     n, last = len(case.quarters), max(int(take.end.value) for offer in offers for take in offer.minimum_take)
-    after = max(0, last - case.quarters[-1]) if _rest(case) > 0.0 else 0
+    after = max(0, last - case.quarters[-1])
     quarters = case.quarters[0] + np.arange(n + after)
-    due, short, rest = [], [], []
+    due, short, rest, charged = [], [], [], []
     for offer in offers:
         one = _one_of(case, offer)
         rents, floor, fee = rents_usd_per_w(case, one, after), np.zeros(n + after), np.full(n + after, np.inf)
@@ -187,7 +225,9 @@ def _takes(case: Case) -> Takes | None:
         held = sum((held_mw(case, row, after)[n:] for row in case.offers if row.offer.id == offer.id), np.zeros(after))
         due.append(np.append(floor[:n], np.maximum(0.0, floor[n:] - held)))
         short.append(fee[:n])
-        rest.append(_rest(case) * rents[n:] * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + after))
+        rest.append(rents[n:] * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + after))
+        began, ends = (pick(getattr(take, key).value for take in offer.minimum_take) for pick, key in _SPAN)
+        charged.append(charged_frac(case, int(ends - began) + 1, int(ends) - case.quarters[-1]))
     names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
     labels, whole = [f"+{k}" for k in range(1, after + 1)], np.array(due)
     return Takes(
@@ -196,6 +236,7 @@ def _takes(case: Case) -> Takes | None:
         short_musd_per_mw=_array(short, take=names, quarter=case.labels),
         after_mw=_array(whole[:, n:], take=names, after=labels) if after else None,
         after_musd_per_mw=_array(rest, take=names, after=labels) if after else None,
+        charged_frac=_array(charged, take=names) if after else None,
     )
 
 
@@ -246,7 +287,9 @@ def _leases(case: Case) -> Leases | None:
         due_mw=_array([_due_w(case, site) / 1e6 for site in case.sites], site=names, quarter=case.labels),
         term_quarters=_array([_lease_quarters(case, site) for site in case.sites], site=names),
         owed_musd_per_mw=_array([_site_owed(case, site) for site in case.sites], site=names, quarter=case.labels),
-        owed_unused_musd_per_mw=_array([_unused_owed(case, site) for site in case.sites], site=names),
+        charged_frac=_array([_site_charged(case, site) for site in case.sites], site=names, quarter=case.labels),
+        owed_unused_musd_per_mw=_array([_unused_owed(case, site)[0] for site in case.sites], site=names),
+        unused_charged_frac=_array([_unused_owed(case, site)[1] for site in case.sites], site=names),
         deposit_musd_per_mw=_array(deposits, site=names),
         deposit_after_musd_per_mw=_array(deposits * (1.0 + discount_rate(case)) ** -(n + 1.0), site=names),
     )
@@ -282,18 +325,25 @@ def _site_owed(case: Case, site: SiteCase) -> Floats:
         return np.zeros(n)
     last = site_hold(case, site)[-1] / rent_steps(site, n)[-1]
     rents = last * rent_steps(site, n + term)[n:]
-    return np.array([_rest(case) * _after(case, rents[: max(0, begun + term - n)]) for begun in range(n)])
+    return np.array([_after(case, rents[: max(0, begun + term - n)]) for begun in range(n)])
 
 
-def _unused_owed(case: Case, site: SiteCase) -> float:
-    """Rent owed after the horizon for a facility W paid for and not in use at its end [USD, discounted].
+def _site_charged(case: Case, site: SiteCase) -> Floats:
+    """Share of ``_site_owed`` that is charged (quarter)."""
+    n, term = len(case.quarters), _lease_quarters(case, site)
+    return np.array([charged_frac(case, term, begun + term - n) for begun in range(n)])
 
-    The mean over the steps of the connection whose term has not ended by then.
+
+def _unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
+    """Rent owed after the horizon for a facility W paid for and not in use at its end, and the share charged [USD, 1].
+
+    Means over the steps of the connection whose term has not ended by then; discounted.
     """
     n, term = len(case.quarters), _lease_quarters(case, site)
     steps = np.where(np.arange(n) + term >= n, _steps_w(case, site), 0.0)
-    whole = float(steps.sum())
-    return float(np.dot(steps, _site_owed(case, site))) / whole if whole > 0 else 0.0
+    owed = steps * _site_owed(case, site)
+    whole, due = float(steps.sum()), float(owed.sum())
+    return (due / whole, float(owed @ _site_charged(case, site)) / due) if due > 0.0 else (0.0, 0.0)
 
 
 def lease_deposit_usd_per_w(case: Case, site: SiteCase) -> float:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from gigawatt.plan.place import place
 from gigawatt.plan.replay import Delays, delays_of, replay
+from gigawatt.plan.terms import Leases, Rents, Takes, Terms, Warrants
 from tests.unit.plan.test_constraints import milestones, near
-from tests.unit.plan.tiny import by, grid, solved, tiny
+from tests.unit.plan.tiny import by, grid, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
@@ -183,3 +184,75 @@ def test_units_are_said() -> None:
     out = replay(four(), late())
     assert all(out[name].attrs["units"] for name in out.data_vars)
     assert isinstance(out, xr.Dataset)
+
+
+RENTED = {"offer_contract": text("offer", ["a"], ["lease"]), "capex_musd_per_mw": grid("offer", ["a"], 0.0, FOUR)}
+
+
+def test_a_take_moves_with_the_provider_that_is_late() -> None:
+    # 12 MW are owed, 10 needed at 1 a quarter; what does not stand is paid at 0.5: (10 + 1) x 4
+    takes = Takes(member=xr.DataArray([[1.0]], dims=("take", "offer"), coords={"take": ["k"], "offer": ["a"]}),
+                  mw=grid("take", ["k"], 12.0, FOUR), short_musd_per_mw=grid("take", ["k"], 0.5, FOUR))  # fmt: skip
+    plan = four(hold_musd_per_mw=grid("offer", ["a"], 1.0, FOUR), terms=Terms(takes=takes), **RENTED)
+    assert float(replay(plan, late())["cost_musd"][0]) == near(44.0)
+    # a quarter late, in chips or building: nothing is owed for it, 10 x 100 are unmet, then three quarters as planned
+    assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 33.0)
+    assert float(replay(plan, late(site=1))["cost_musd"][0]) == near(1000.0 + 33.0)
+
+
+def test_a_guaranteed_rent_is_owed_once_the_building_stands() -> None:
+    # 12.5 facility MW are guaranteed at 0.5 a quarter, 6.25 used by 5 IT MW bought at 2: 10 + 4 x 6.25
+    lease = Leases(due_mw=grid("site", ["hall"], 12.5, FOUR), owed_musd_per_mw=by("site", ["hall"], [0.0]))
+    rent = grid("site", ["hall"], 0.5, FOUR)
+    plan = four(demand=5.0, site_hold_musd_per_mw=rent, terms=Terms(leases=lease))
+    assert float(replay(plan, late())["cost_musd"][0]) == near(35.0)
+    # the landlord is a quarter late: no rent then, 5 x 100 unmet
+    assert float(replay(plan, late(site=1))["cost_musd"][0]) == near(10.0 + 3 * 6.25 + 500.0)
+    # chips are late in a building that stands: the whole rent is owed
+    assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(35.0 + 500.0)
+
+
+def test_rent_is_that_of_the_quarter_in_which_it_really_begins() -> None:
+    # rent falls from 4 to 1; signed at once for four quarters it stays 4: 160. A quarter late it is 1 for three: 30
+    falling = grid("offer", ["a"], [[4.0, 1.0, 1.0, 1.0]], FOUR)
+    over = np.zeros((1, 4, 4))
+    over[0, 0, 1:] = 3.0
+    signed = {"offer": ["a"], "signed": list(FOUR)}
+    rents = Rents(
+        over_musd_per_mw=xr.DataArray(
+            over, dims=("offer", "signed", "quarter"), coords={**signed, "quarter": list(FOUR)}
+        ),
+        owed_musd_per_mw=xr.DataArray([[0.0, 1.0, 2.0, 3.0]], dims=("offer", "signed"), coords=signed),
+        fixed_musd=by("quarter", list(FOUR), np.zeros(4)),
+    )
+    term = by("offer", ["a"], [4]).astype(int)
+    most = grid("offer", ["a"], [[10.0, 0.0, 0.0, 0.0]], FOUR)
+    plan = four(hold_musd_per_mw=falling, terms=Terms(rents=rents), term_quarters=term, add_max_mw=most, **RENTED)
+    assert float(replay(plan, late())["cost_musd"][0]) == near(160.0)
+    # and a quarter of its term, owed at 1, now lies after the horizon
+    assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 30.0 + 10.0)
+
+
+def test_shares_vest_as_deliveries_come() -> None:
+    # a share worth 0.5 vests with each MW; what vests a year later is worth a tenth less
+    shares = Warrants(
+        weight=xr.DataArray([[1.0]], dims=("warrant", "offer"), coords={"warrant": ["w"], "offer": ["a"]}),
+        most_mw=by("warrant", ["w"], [20.0]), musd_per_mw=grid("warrant", ["w"], [[0.5, 0.45, 0.45, 0.45]], FOUR),
+    )  # fmt: skip
+    plan = four(terms=Terms(warrants=shares))
+    assert float(replay(plan, late())["cost_musd"][0]) == near(20.0 - 5.0)
+    assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 20.0 - 4.5)
+
+
+def test_a_gang_trains_only_once_it_stands() -> None:
+    # the job needs 10 MW together; a is there in time with its part, b a quarter late: nothing is done until then
+    offers = ["a", "b"]
+    gang = {
+        "gang_workload": ("work",), "gang_mw": grid("gang", ["work"], 10.0, FOUR),
+        "gang_offer": xr.DataArray([[1.0, 1.0]], dims=("gang", "offer"), coords={"gang": ["work"], "offer": offers}),
+    }  # fmt: skip
+    plan = four(offers=offers, add_max_mw=grid("offer", offers, 6.0, FOUR), **gang)
+    out = replay(plan, late(offer=[0, 1]))
+    assert out["stock_mw"].values[0].sum(axis=0)[0] == near(float(plan.value("add").values[0, 0]))
+    assert out["unmet"].values[0, 0].tolist() == [near(10.0), 0.0, 0.0, 0.0]
+    assert float(out["cost_musd"][0]) == near(1000.0 + 20.0)

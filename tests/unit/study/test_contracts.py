@@ -225,19 +225,21 @@ def owing(end: str = "2028Q4", held: str = "2028Q4", worth: str = "40 %") -> Cas
 def test_takes_and_held_rents_are_owed_beyond_the_horizon() -> None:
     # the horizon ends with 2028Q4, its 8th quarter. Cloud rent is 12/4 = 3 USD a W, falling by a tenth a year from 2027Q1;
     # 60 % is charged. A take until 2029Q3 owes 2 MW in quarters 9, 10, 11:
-    #   0.6 x 3 x 0.9^((k-1)/4) / (1+r)^k a W
+    #   3 x 0.9^((k-1)/4) / (1+r)^k a W
     case = owing(end="2029Q3", held="2029Q2")
     r, terms = discount_rate(case), plan_inputs(case).terms
     assert terms.takes and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None
     assert terms.takes.after_mw.values.tolist() == [[2.0, 2.0, 2.0]]
-    charged = [0.6 * 3 * 0.9 ** ((k - 1) / 4) / (1 + r) ** k for k in (9, 10, 11)]
-    assert terms.takes.after_musd_per_mw.values[0].tolist() == pytest.approx(charged)
+    owed = [3 * 0.9 ** ((k - 1) / 4) / (1 + r) ** k for k in (9, 10, 11)]
+    assert terms.takes.after_musd_per_mw.values[0].tolist() == pytest.approx(owed)
+    assert terms.takes.charged_frac is not None and terms.takes.charged_frac.values.tolist() == [0.6]
     # what is held until 2029Q2, 0.5 MW, owes its first rent of $1.60 an hour in quarters 9 and 10
     h200 = next(row for row in case.offers if row.offer.id == "rent-h200")
     assert h200.system.it_power
     rent = 1.60 * 2190 * 8 / h200.system.it_power.value
     assert terms.rents
-    assert terms.rents.fixed_after_musd == pytest.approx(0.6 * 0.5 * rent * ((1 + r) ** -9 + (1 + r) ** -10))
+    assert terms.rents.fixed_after_musd == pytest.approx(0.5 * rent * ((1 + r) ** -9 + (1 + r) ** -10))
+    assert terms.rents.fixed_charged_frac == pytest.approx(0.6)
 
 
 def test_held_stock_stands_for_the_take_of_its_own_offer() -> None:
@@ -272,7 +274,6 @@ def test_a_contract_that_runs_on_costs_more_by_what_it_owes(key: str, mw: float)
 def test_what_building_rent_is_owed_after_the_horizon() -> None:
     # what is taken into use in 2027Q1 for ten years has 32 quarters left after the horizon's eight, in 2027Q4 35
     chosen = changed(site={"lease": {"term": "10 yr"}})
-    chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"rest_worth": None})})
     case = case_of(chosen)
     leases = plan_inputs(case).terms.leases
     assert leases is not None
@@ -283,6 +284,47 @@ def test_what_building_rent_is_owed_after_the_horizon() -> None:
 
     owed = leases.owed_musd_per_mw.sel(site="hall").values
     assert [owed[0], owed[3]] == pytest.approx([worth(32), worth(35)], rel=1e-6)
+    # of 40 quarters' present value 32/40 and 35/40 remain by a straight line: the part of the rest that is not charged
+    assert leases.charged_frac is not None
+    charged = leases.charged_frac.sel(site="hall").values
+    assert [charged[0], charged[3]] == pytest.approx([1 - straight(rate, 40, 32), 1 - straight(rate, 40, 35)], rel=1e-9)
+
+
+def straight(rate: float, term: int, rest: int) -> float:
+    """What is left of a contract's first present value by a straight line, over the present value of what is left."""
+    whole, left = (sum((1 + rate) ** -k for k in range(1, n + 1)) for n in (term, rest))
+    return whole * rest / term / left
+
+
+def h200_charged(case: Case) -> float:
+    """Share charged of what CoreWeave's H200, signed in 2027Q4, owe after the horizon."""
+    rents = plan_inputs(case).terms.rents
+    assert rents is not None and rents.charged_frac is not None
+    name = next(row.id for row in case.offers if row.offer.id == "rent-h200")
+    return float(rents.charged_frac.sel(offer=name, signed="2027Q4"))
+
+
+def test_what_is_left_of_a_contract_is_worth_what_is_left_of_a_purchase() -> None:
+    # three years signed in 2027Q4, the fourth of eight quarters: five run, seven of twelve are left
+    case = case_of(changed("rent-h200", term="3 yr"))
+    rate = discount_rate(case)
+    assert h200_charged(case) == pytest.approx(1 - straight(rate, 12, 7), rel=1e-9)
+    assert 0.0 < h200_charged(case) < 0.15
+    # where the market's rents fall by 40 % a year, the same capacity can be had for less then, and that is the limit:
+    # signed at m(3) = 0.6^(3/4), against m(8) to m(14)
+    falling = changed("rent-h200", {"rent_falls": "40 %/yr"}, term="3 yr")
+    there = sum(0.6 ** ((7 + k) / 4) * (1 + rate) ** -k for k in range(1, 8))
+    here = sum(0.6 ** (3 / 4) * (1 + rate) ** -k for k in range(1, 8))
+    assert h200_charged(case_of(falling)) == pytest.approx(1 - there / here, rel=1e-9)
+    # what the scenario says stands in place of both
+    said = changed("rent-h200", {"rent_falls": "40 %/yr"}, term="3 yr", top={"policy": {"rest_worth": "70 %"}})
+    assert h200_charged(case_of(said)) == pytest.approx(0.3)
+
+
+def test_owed_and_worth_stand_apart_in_the_results() -> None:
+    results = run(changed("rent-h200", term="5 yr", rent_per_package_hour="$0.5/h"))
+    owed, worth = results.summary["owed_after_usd"], results.summary["rest_worth_usd"]
+    assert owed > worth > 0.8 * owed
 
 
 def shrinking(term: str, **lease: Any) -> Scenario:

@@ -1,0 +1,127 @@
+"""What contracts move when deliveries come otherwise than planned: the part of their money that follows what stands.
+
+Whose lateness counts: what a provider or landlord brings late moves the buyer's duty towards it by as many quarters.
+A minimum take over several sites moves by the latest of them. Chips that are late in a building that stands are the
+buyer's own matter: the building's guaranteed rent is owed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import finite
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What a replay found: quarters late (draw, site) and (draw, offer); IT MW newly accepted and standing (draw,
+    offer, quarter), counted for vesting likewise; facility MW newly taken into use and in use (draw, site, quarter).
+    """
+
+    late_site: Ints
+    late_offer: Ints
+    new: Floats
+    stock: Floats
+    counted: Floats
+    built: Floats
+    in_use: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Money of contracts [MUSD]: ``paid`` (draw, quarter); ``later`` (draw), owed after the horizon less what vests.
+
+    ``later`` is discounted to the start.
+    """
+
+    paid: Floats
+    later: Floats
+
+    def __sub__(self, other: Moved) -> Moved:
+        """The difference of two."""
+        return Moved(paid=self.paid - other.paid, later=self.later - other.later)
+
+
+def moved(d: PlanInputs, played: Played) -> Moved:
+    """Takes paid and not held, guaranteed rents, rents by quarter of signing, what is owed later, what vests."""
+    paid, later = np.zeros((len(played.stock), len(d.quarters))), np.zeros(len(played.stock))
+    for part in (_takes(d, played), _leases(d, played), _rents(d, played), _vested(d, played)):
+        if part is not None:
+            paid, later = paid + part.paid, later + part.later
+    return Moved(paid=paid, later=later)
+
+
+def _due(mw: xr.DataArray, rows: str, late: Ints, stood: Floats) -> Floats:
+    """(draw, row, quarter) MW of a duty (row, quarter) that moves by its quarters and is never more for it.
+
+    Until what is late comes, the duty is for what stood before (row).
+    """
+    table = mw.transpose(rows, "quarter").values
+    source = np.arange(table.shape[1])[None, None, :] - late[:, :, None]
+    back = np.take_along_axis(np.broadcast_to(table, (len(late), *table.shape)), np.maximum(source, 0), axis=2)
+    return np.asarray(np.minimum(table, np.where(source >= 0, back, stood[None, :, None])))
+
+
+def _takes(d: PlanInputs, played: Played) -> Moved | None:
+    takes = d.terms.takes
+    if takes is None:
+        return None
+    member = takes.member.transpose("take", "offer").values
+    site_of = [d.sites.index(str(site)) for site in d.offer_site.values]
+    by_offer = np.maximum(played.late_offer, played.late_site[:, site_of])
+    late = (by_offer[:, None, :] * (member > 0)).max(axis=2)
+    stands = np.einsum("to,noq->ntq", member, played.stock)
+    short = np.maximum(_due(takes.mw, "take", late, member @ d.initial_mw.values) - stands, 0.0)
+    fee = finite(takes.short_musd_per_mw).transpose("take", "quarter").values
+    return Moved(paid=np.einsum("ntq,tq->nq", short, fee), later=np.zeros(len(short)))
+
+
+def _leases(d: PlanInputs, played: Played) -> Moved | None:
+    leases = d.terms.leases
+    if leases is None:
+        return None
+    unused = np.maximum(
+        _due(leases.due_mw, "site", played.late_site, d.energised_initial_mw.values) - played.in_use, 0.0
+    )
+    unused[:, ~(leases.due_mw > 0).any("quarter").values] = 0.0
+    owed = leases.owed_musd_per_mw * (1.0 if leases.charged_frac is None else leases.charged_frac)
+    rest = leases.owed_unused_musd_per_mw
+    rest = rest * (1.0 if leases.unused_charged_frac is None else leases.unused_charged_frac)
+    later = (
+        np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values) + unused[:, :, -1] @ rest.values
+    )
+    hold = d.site_hold_musd_per_mw.transpose("site", "quarter").values
+    return Moved(paid=np.einsum("nsq,sq->nq", unused, hold), later=later)
+
+
+def _rents(d: PlanInputs, played: Played) -> Moved | None:
+    rents = d.terms.rents
+    if rents is None:
+        return None
+    n, n_offers, n_quarters = played.new.shape
+    over = rents.over_musd_per_mw.transpose("offer", "signed", "quarter").values
+    owed = rents.owed_musd_per_mw * (1.0 if rents.charged_frac is None else rents.charged_frac)
+    signed = played.new.reshape(n, n_offers * n_quarters)
+    return Moved(
+        paid=signed @ over.reshape(n_offers * n_quarters, n_quarters),
+        later=signed @ owed.transpose("offer", "signed").values.ravel(),
+    )
+
+
+def _vested(d: PlanInputs, played: Played) -> Moved | None:
+    warrants = d.terms.warrants
+    if warrants is None:
+        return None
+    weight = warrants.weight.transpose("warrant", "offer").values
+    vests = np.minimum(np.einsum("wo,noq->nwq", weight, played.counted), warrants.most_mw.values[None, :, None])
+    new = np.diff(np.maximum.accumulate(np.maximum(vests, 0.0), axis=2), prepend=0.0, axis=2)
+    worth = (warrants.musd_per_mw * d.discount).transpose("warrant", "quarter").values
+    return Moved(paid=np.zeros((len(new), len(d.quarters))), later=-np.einsum("nwq,wq->n", new, worth))
