@@ -148,6 +148,8 @@ class PlanSession:
         for name in names:
             if name not in self.live.model.variables:
                 continue
+            if isinstance(plan, LivePlan) and name not in plan.model.variables:
+                continue  # a shorter horizon, in which no lease ended
             if isinstance(plan, LivePlan):
                 values = plan.value(name)
             elif f"{name}_w" in plan:

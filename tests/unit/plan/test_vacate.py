@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,13 @@ def test_a_building_is_paid_for_its_term_and_then_given_back(term: int, paid: in
         assert plan.value("vacate").values.tolist() == [[near(mw) for mw in gone]]
     else:  # a term that outlasts the horizon is no choice, and no column
         assert "vacate" not in plan.model.variables
+
+
+def test_the_term_runs_from_the_quarter_of_taking_into_use() -> None:
+    # taken into use in the second quarter for two: chips 8, building in the second and third
+    plan = solved(falling([0.0, 8.0, 0.0, 0.0]))
+    assert plan.objective_musd == near(8.0 + 10.0)
+    assert plan.value("vacate").values.tolist() == [[near(0.0), near(0.0), near(0.0), near(10.0)]]
 
 
 def test_what_is_needed_again_is_leased_again() -> None:
@@ -106,6 +114,12 @@ def test_what_is_given_back_leaves_its_class() -> None:
     gone = plan.value("vacate_fit").sel(quarter=FOUR[2])
     assert float(gone.sel(hosting="air").sum()) == near(10.0)
     assert float(gone.sel(hosting="liquid").sum()) == near(0.0)
+    # where the last quarter asks for a again, the air given back is gone and the liquid leased for its term: one of the
+    # two quarters goes unserved, 8 x 100, and without a building; chips 8 x 3, building 5 x 3
+    back = inputs.rate.copy(data=[[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    assert solved(replace(inputs, rate=back, add_max_mw=grid("offer", offers, np.inf, FOUR))).objective_musd == near(
+        24.0 + 15.0 + 800.0
+    )
 
 
 def late(site: int = 0, offer: int = 0) -> Delays:
@@ -130,6 +144,18 @@ def test_what_still_stands_in_a_replay_keeps_its_building() -> None:
     out = replay(solved(inputs), late(offer=1))
     assert out["stock_mw"].values[0, 0].tolist() == [near(0.0), near(8.0), near(8.0), near(0.0)]
     assert out["in_use_mw"].values[0, 0].tolist() == [near(10.0), near(10.0), near(10.0), near(0.0)]
+
+
+def test_a_lease_that_ends_beyond_a_window_is_given_back_in_the_next() -> None:
+    # two quarters are seen, in which a term of three cannot end; with four in sight it is given back in the fourth
+    lease, two = building(3), FOUR[:2]
+    seen = rented(quarters=two, demand=[[[8.0, 8.0]]], terms=Terms(leases=lease),
+                  site_hold_musd_per_mw=grid("site", ["hall"], 0.5, two))  # fmt: skip
+    session = PlanSession(seen)
+    before = session.solve()
+    session.change(falling([8.0, 8.0, 0.0, 0.0], 3))
+    session.fix(before, two[0])
+    assert session.solve().objective_musd == near(16.0 + 15.0)
 
 
 def test_what_was_given_back_stays_given_back() -> None:
