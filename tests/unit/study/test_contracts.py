@@ -243,7 +243,11 @@ def test_doubling_all_money_of_all_contracts_doubles_the_objective() -> None:
     assert terms.exit_musd_per_mw is not None and terms.cancel_musd_per_mw is not None
 
     def twice(block: Any) -> Any:
-        money = {f.name: getattr(block, f.name) * 2.0 for f in fields(block) if "musd" in f.name}
+        money = {
+            f.name: getattr(block, f.name) * 2.0
+            for f in fields(block)
+            if "musd" in f.name and getattr(block, f.name) is not None
+        }
         return replace(block, **money)
 
     doubled = replace(twice(inputs), credit_limit_musd=inputs.credit_limit_musd * 2, gap_musd=inputs.gap_musd)
