@@ -86,8 +86,8 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
     for _, row in broken[:most]:
         label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
-        way = gives_way(family[row], float(short[row]), float(size[row]))
-        lines.append(f"  {WORDS[family[row]][0]} ({label}): {way}")
+        gives = gives_way(family[row], float(short[row]), float(size[row]))
+        lines.append(f"  {WORDS[family[row]][0]} ({label}): {gives}")
     if len(broken) > most:
         lines.append(f"  and {len(broken) - most} more rows of the same families")
     return "\n".join(lines)
@@ -211,6 +211,7 @@ LUMPS = {
     "opened": ("sites opened whole", "a larger connection"),
     "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
     "z": ("whole gigawatts", "linear release"),
+    "vest_steps": ("whole steps of a warrant", "a warrant without step"),
 }
 """What may come whole, and what would help where it cannot."""
 

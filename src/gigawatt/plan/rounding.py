@@ -1,4 +1,4 @@
-"""A plan with whole numbers near the relaxed one: halls and openings up, gigawatts down, gangs where most stands."""
+"""A plan with whole numbers near the relaxed one: halls, openings up, gigawatts, warrants down, gangs where most is."""
 
 from __future__ import annotations
 
@@ -57,7 +57,14 @@ def released(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     return {"z": xr.DataArray((tranche[:, None] <= level[None, :]).astype(float), dims=("tranche", "quarter"))}
 
 
-STEPS = (gang_places, halls_up, released)
+def vested_down(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
+    """Whole steps of warrants that a relaxed plan ``primal`` (columns,) has reached."""
+    if "vest_steps" not in plan.model.variables:
+        return {}
+    return {"vest_steps": xr.DataArray(np.floor(plan.values_of("vest_steps", primal) + EDGE))}
+
+
+STEPS = (gang_places, halls_up, released, vested_down)
 """What is made whole one after another, with a plan solved after each: later steps follow from earlier ones."""
 
 

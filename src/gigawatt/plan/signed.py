@@ -59,6 +59,8 @@ def add_signed(m: Model, d: PlanInputs) -> None:
     if terms.warrants is not None:
         most = terms.warrants.most_mw.expand_dims(quarter=list(d.quarters))
         m.add_variable("vested", axes_of(terms.warrants.musd_per_mw), upper=most)
+        if terms.warrants.stepped:
+            m.add_variable("vest_steps", {"warrant": terms.warrants.stepped, **quarter}, integer=True)
     if terms.cancel_musd_per_mw is not None:
         m.add_variable("cancelled", axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):

@@ -105,11 +105,20 @@ class Warrants:
     """Shares that vest with deliveries: ``weight`` (warrant, offer) counted MW per IT MW, ``most_mw`` (warrant).
 
     ``musd_per_mw`` (warrant, quarter) is the worth of what vests with a MW; it lowers the cost and is never cash.
+    ``step_mw`` (warrant) is what vests at once, nan where it vests evenly; None where all do.
     """
 
     weight: xr.DataArray
     most_mw: xr.DataArray
     musd_per_mw: xr.DataArray
+    step_mw: xr.DataArray | None = None
+
+    @property
+    def stepped(self) -> tuple[str, ...]:
+        """Warrants that vest in whole steps."""
+        if self.step_mw is None:
+            return ()
+        return tuple(str(name) for name in self.step_mw["warrant"].values[self.step_mw.notnull().values])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,8 @@ class Warrant(Block):
     """Shares of a vendor that vest with its deliveries: an equal number with each watt up to ``over``.
 
     Worth shares x (price - strike) x ``vests``, where ``price`` is assumed and ``vests`` is the share expected
-    to meet the other conditions. Never cash.
+    to meet the other conditions. With a ``step`` it vests in whole steps where ``policy.lumps`` is whole, and evenly
+    where it is relaxed. Never cash.
     """
 
     id: Name
@@ -141,6 +142,7 @@ class Warrant(Block):
     over: Watts
     strike: Money | None = None
     vests: Share | None = None
+    step: Watts | None = None
     basis: Literal["facility", "it"] = "facility"
     deal: Name | None = None
 
@@ -148,6 +150,10 @@ class Warrant(Block):
     def _meant(self) -> Warrant:
         if self.over.value <= 0:
             raise ValueError(f"'{self.id}' vests over {self.over.text}; give the power at which all of it has vested")
+        if self.step and not 0.0 < self.step.value <= self.over.value:
+            raise ValueError(
+                f"'{self.id}' vests in steps of {self.step.text}; a step lies above 0 and within {self.over.text}"
+            )
         if self.strike and self.strike.value > self.price.value:
             raise ValueError(f"'{self.id}' has a strike above the assumed price: it is worth nothing, drop it")
         return self

@@ -17,7 +17,7 @@ from gigawatt.study.written import Block, Name
 Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
-    from gigawatt.study.resolve import Case
+    from gigawatt.study.resolve import Case, SiteCase
 
 
 class Fibre(Block):
@@ -80,8 +80,21 @@ def with_lumps(case: Case, d: PlanInputs) -> PlanInputs:
 
 
 def places(case: Case) -> list[tuple[str, ...]]:
-    """Where a gang may stand: every site, and every pair that fibre links."""
-    return [(site.id,) for site in case.sites] + [row.sites for row in case.scenario.fibre]
+    """Where a gang may stand: every site, and every pair that fibre links.
+
+    A region of a provider is no place where the scenario has the provider's offers at sites.
+    """
+    named = {offer.offer.provider for offer in case.offers if not is_region(offer.site)}
+    vague = {
+        site.id for site in case.sites
+        if is_region(site) and {o.offer.provider for o in case.offers if o.site.id == site.id} & named
+    }  # fmt: skip
+    return [(site.id,) for site in case.sites if site.id not in vague] + [row.sites for row in case.scenario.fibre]
+
+
+def is_region(site: SiteCase) -> bool:
+    """True for what a provider offers without saying where or how much: many buildings, of which one holds a gang."""
+    return site.use.tenure == "provider" and not np.isfinite(site.connection_w).all()
 
 
 def _gang_able(case: Case, d: PlanInputs, halls: Floats) -> xr.DataArray:
@@ -146,7 +159,8 @@ def _gang_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
             if stands > best * (1 + 1e-6):
                 best, where = stands, "+".join(spot)
         rows.append({"what": f"gang {item.id}", "where": where, "amount": round(min(best, 1.0), 4),
-                     "whole": best >= 1.0 - 1e-4})  # fmt: skip
+                     "whole": best >= 1.0 - 1e-4,
+                     "region": any(site.id == where and is_region(site) for site in case.sites)})  # fmt: skip
     return rows
 
 
@@ -162,5 +176,8 @@ def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:
             words.append(f"{row['where']} opened" + ("" if row["whole"] else f" by {100 * amount:.0f} %"))
         else:
             share = "all" if row["whole"] else f"at most {100 * amount:.0f} %"
-            words.append(f"{share} of {row['what']} at {row['where']}" if row["where"] else f"none of {row['what']}")
+            near = "somewhere in" if row["region"] else "at"
+            words.append(
+                f"{share} of {row['what']} {near} {row['where']}" if row["where"] else f"none of {row['what']}"
+            )
     return [f"{head}: {word}" for word in words]

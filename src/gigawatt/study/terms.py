@@ -379,10 +379,13 @@ def _warrants(case: Case) -> Warrants | None:
         gain = row.price.value - (row.strike.value if row.strike else 0.0)
         vests = row.vests.value if row.vests else 1.0
         worth.append(np.full(len(case.quarters), row.shares.value * gain * vests / row.over.value))
+    steps = [row.step.value / 1e6 if row.step else np.nan for row in rows]
+    whole = case.scenario.policy.lumps == "whole" and not np.isnan(steps).all()
     return Warrants(
         weight=_array(weight, warrant=names, offer=ids),
         most_mw=_array([row.over.value / 1e6 for row in rows], warrant=names),
         musd_per_mw=_array(worth, warrant=names, quarter=case.labels),
+        step_mw=_array(steps, warrant=names) if whole else None,
     )
 
 

@@ -210,6 +210,22 @@ def test_a_warrant_lowers_the_cost_and_is_no_cash() -> None:
     assert float(plan.value("cash")[-1]) == near(1e6 - 24.0)
 
 
+def test_a_warrant_vests_in_whole_steps() -> None:
+    # as above with steps of 2.5 facility MW = 2 IT MW up to 5, but a holds 3 MW at most: evenly 3.75 vest, in steps 2.5:
+    # a's price of 3 stays for the third MW, so 2 MW of a and 8 of b: 6 + 16 - 2.5 = 19.5; evenly 9 + 14 - 3.75 = 19.25
+    offers = ["a", "b"]
+    shares = Warrants(weight=link("warrant", "w", offers, [1.25, 0.0]), most_mw=by("warrant", ["w"], [5.0]),
+                      musd_per_mw=grid("warrant", ["w"], 1.0))  # fmt: skip
+    base = tiny(offers=offers, capex_musd_per_mw=grid("offer", offers, [[3.0, 3.0], [2.0, 2.0]]),
+                add_max_mw=grid("offer", offers, [[3.0, 0.0], [np.inf, np.inf]]))  # fmt: skip
+    even = solved(replace(base, terms=Terms(warrants=shares)))
+    assert even.objective_musd == near(19.25)
+    steps = replace(shares, step_mw=by("warrant", ["w"], [2.5]))
+    plan = solved(replace(base, terms=Terms(warrants=steps)))
+    assert plan.objective_musd == near(19.5)
+    assert float(plan.value("vested")[0, -1]) == near(2.5)
+
+
 def building(term: int = 99, due: float = 0.0, owed: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
              quarters: tuple[str, ...] = QUARTERS) -> Leases:  # fmt: skip
     """A lease of the hall; what is owed for an unused MW is what is owed for one taken into use first."""

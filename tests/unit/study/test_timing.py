@@ -308,6 +308,27 @@ def test_fibre_is_a_place() -> None:
     assert able.any("offer").values.tolist() == [[False, False, True]]  # type: ignore[union-attr]
 
 
+def test_a_region_is_a_place_only_where_no_site_of_its_provider_is_named() -> None:
+    raw = yaml.safe_load((BUNDLED / "starter.yaml").read_text(encoding="utf-8"))
+    raw["sites"].append({"site": "azure-us", "tenure": "provider"})
+    raw["supply"] = []
+    cloud = {"id": "cloud", "provider": "microsoft", "system": "hgx-b200", "contract": "cloud", "rent": "9 USD/W/yr"}
+    raw["offers"].append(cloud | {"sites": ["azure-us"]})
+    raw["demand"]["training"] = [
+        {"name": "job", "workload": "research", "amount": "1e22 FLOP", "start": "2028Q1", "deadline": "2028Q2",
+         "gang": "8 MW"}
+    ]  # fmt: skip
+    assert places(case_of(Scenario.model_validate(raw))) == [("hall",), ("azure-us",)]
+    # the hall has room for 4: the gang stands in the region, and nobody knows in which building
+    said = plan_sentences(run(Scenario.model_validate(raw)))
+    assert any("all of gang job somewhere in azure-us" in text for text in said)
+    named = {"site": "azure-iowa", "region": "us-midwest", "tenure": "provider",
+             "connection": [{"quarter": "2027Q1", "value": "50 MW"}]}  # fmt: skip
+    raw["sites"].append(named)
+    raw["offers"][-1]["sites"] = ["azure-us", "azure-iowa"]
+    assert places(case_of(Scenario.model_validate(raw))) == [("hall",), ("azure-iowa",)]
+
+
 def longer(scenario: Scenario, n_quarters: int) -> Case:
     horizon = scenario.horizon.model_copy(update={"quarters": scenario.horizon.quarters + n_quarters})
     return case_of(scenario.model_copy(update={"horizon": horizon}))

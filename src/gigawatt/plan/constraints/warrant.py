@@ -8,9 +8,15 @@ from gigawatt.plan.variables import Decisions
 
 
 def warrant(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """vested[k,q] <= sum_o weight[k,o] counted[o,q] and vested[k,q] >= vested[k,q-1]   [MW]"""
+    """vested[k,q] <= sum_o weight[k,o] counted[o,q] and vested[k,q] >= vested[k,q-1]   [MW]
+
+    In whole steps: vested[k,q] = step[k] n[k,q], n whole.
+    """
     terms = d.terms.warrants
     if terms is None or x.signed.vested is None:
         return
     m.add_rows("warrant_delivered", x.signed.vested - x.counted.dot(terms.weight, "offer"), "<=", 0.0)
     m.add_rows("warrant_kept", x.signed.vested.change("quarter"), ">=", 0.0)
+    if terms.stepped and terms.step_mw is not None:
+        steps = m.expression("vest_steps") * terms.step_mw.sel(warrant=list(terms.stepped))
+        m.add_rows("warrant_steps", x.signed.vested.pick("warrant", terms.stepped) - steps, "==", 0.0)
