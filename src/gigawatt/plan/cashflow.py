@@ -23,6 +23,8 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
     spent = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
     if (contracts := spending(d, x)) is not None:
         spent = spent + contracts
+    if d.terms.late is not None:
+        spent = spent - d.terms.late.damages_musd.sum("commitment")
     if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:
         spent = spent + opening
     if x.hosting is not None:

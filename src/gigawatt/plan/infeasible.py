@@ -26,6 +26,7 @@ WORDS = {
     "gating": ("gating policy", "Mwork/s"),
     "gang": ("gangs for training", "MW of IT"),
     "commitment": ("commitments", "MW"),
+    "delivery": ("deliveries that an event delays", "MW"),
     "right": ("rights", "MW of IT"),
     "milestone": ("milestones", "GW"),
     "cash": ("cash", "MUSD"),

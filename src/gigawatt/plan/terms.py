@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import xarray as xr
 
 
@@ -17,8 +18,8 @@ class Rents:
 
     ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
     ``owed_musd_per_mw`` (offer, signed) is charged, discounted to the start, for its term after the horizon;
-    ``fixed_musd`` (quarter) is due whatever is planned, less what is received; ``fixed_after_musd`` likewise after the
-    horizon, discounted to the start.
+    ``fixed_musd`` (quarter) is due whatever is planned; ``fixed_after_musd`` likewise after the horizon,
+    discounted to the start.
     """
 
     over_musd_per_mw: xr.DataArray
@@ -75,6 +76,16 @@ class Leases:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """What an event delays: ``most_mw`` (commitment, quarter) is all that can have been accepted of a commitment, on
+    its own basis, inf where it is not behind; ``damages_musd`` (commitment, quarter) is received for it.
+    """
+
+    most_mw: xr.DataArray
+    damages_musd: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warrants:
     """Shares that vest with deliveries: ``weight`` (warrant, offer) counted MW per IT MW, ``most_mw`` (warrant).
 
@@ -96,6 +107,7 @@ class Terms:
     """(offer, signed, quarter) fee for giving up a MW before its term ends; offers that may, only."""
     options: Options | None = None
     leases: Leases | None = None
+    late: Late | None = None
     warrants: Warrants | None = None
     cancel_musd_per_mw: xr.DataArray | None = None
     """(commitment, quarter) fee for being released from a committed MW."""
@@ -105,6 +117,14 @@ class Terms:
     """(offer) share of what works that still works a quarter later; offers that age, only."""
     failed: xr.DataArray | None = None
     """(offer, quarter) True from the quarter in which the provider has failed: nothing stands."""
+
+    def on_time(self, commitment: str) -> Terms:
+        """The same without what an event delays of a commitment, and without damages for it."""
+        if self.late is None:
+            return self
+        most, received = self.late.most_mw, self.late.damages_musd
+        other = most["commitment"] != commitment
+        return replace(self, late=Late(most_mw=most.where(other, np.inf), damages_musd=received.where(other, 0.0)))
 
     def without_takes(self) -> Terms:
         """The same without minimum takes."""

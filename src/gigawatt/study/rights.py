@@ -87,15 +87,16 @@ def _without(case: Case, inputs: PlanInputs) -> Iterator[tuple[str, str, str, Pl
         n += 1
         mine = inputs.commitment_mw["commitment"] == row.id
         holder = row.vendor or ", ".join(row.providers) or "any"
-        yield "commitment", row.id, holder, replace(inputs, commitment_mw=inputs.commitment_mw.where(~mine, 0.0))
-    free = replace(free, commitment_mw=inputs.commitment_mw * 0.0)
+        off = replace(inputs, commitment_mw=inputs.commitment_mw.where(~mine, 0.0), terms=inputs.terms.on_time(row.id))
+        yield "commitment", row.id, holder, off
+    free = replace(free, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None))
     if (takes := inputs.terms.takes) is not None:
         providers = {offer.id: offer.provider for offer in case.scenario.offers}
         for name in takes.mw["take"].values.tolist():
             n += 1
             terms = replace(inputs.terms, takes=takes.without(name))
             yield "minimum take", name, providers[name], replace(inputs, terms=terms)
-        free = replace(free, terms=inputs.terms.without_takes())
+        free = replace(free, terms=free.terms.without_takes())
     if n > 1:
         yield "all", "all of these", "", free
 
