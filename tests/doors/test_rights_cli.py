@@ -21,7 +21,6 @@ commitments:
 TERM = "    term: 1 yr #"
 LEAD = "    lead_time: 6 months"
 LANDLORD = "    landlord: crusoe"
-CASH = "  opening_cash: $20M\n"
 POLICY = "policy:\n"
 
 
@@ -140,10 +139,6 @@ BROKEN = {
     "cancel-with-nobody": (
         (POLICY, PROMISE.replace("vendor: nvidia, ", "cancel: {fee: 1 USD/W}, ") + POLICY),
         "starter: commitments[0].cancel: 'b200' needs a vendor or one provider that is paid",
-    ),
-    "share-of-nothing": (
-        (CASH, CASH + "  revenue_share: {to: microsoft, share: 20 %, until: 2028Q4}\n"),
-        "starter: funding.revenue_share: there is no revenue to share; give funding.revenue",
     ),
     "fails-without-date": (
         (POLICY, "events: [{id: e, title: e, fails: [coreweave]}]\n" + POLICY),

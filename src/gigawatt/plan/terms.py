@@ -109,6 +109,8 @@ class Terms:
     leases: Leases | None = None
     late: Late | None = None
     warrants: Warrants | None = None
+    sales_share_frac: xr.DataArray | None = None
+    """(quarter) share of what tokens are sold for that goes to another party."""
     cancel_musd_per_mw: xr.DataArray | None = None
     """(commitment, quarter) fee for being released from a committed MW."""
     testing_quarters: xr.DataArray | None = None

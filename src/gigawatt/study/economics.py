@@ -13,6 +13,7 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.money import building_escalation, escalation, inflation, rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
 YEAR_S = 4 * QUARTER_S
@@ -225,7 +226,7 @@ def revenue_usd(case: Case) -> Floats:
 
 
 def revenue_share_usd(case: Case) -> Floats:
-    """Revenue that goes to another party first, up to its cap and its last quarter, by quarter [USD]."""
+    """Declared revenue that goes to another party first, up to its cap and its last quarter, by quarter [USD]."""
     terms, whole = case.scenario.funding.revenue_share, _whole_revenue_usd(case)
     if terms is None:
         return np.zeros_like(whole)
@@ -233,6 +234,17 @@ def revenue_share_usd(case: Case) -> Floats:
     if terms.cap is None:
         return asked
     return np.diff(np.minimum(np.cumsum(asked), terms.cap.value), prepend=0.0)
+
+
+def sales_share_frac(case: Case) -> Floats:
+    """Share of what tokens are sold for that goes to another party, by quarter; 0 where none are sold.
+
+    A cap is used up by declared revenue: ``check_contracts`` refuses others, as where sales reach it is the plan's.
+    """
+    terms = case.scenario.funding.revenue_share
+    if terms is None or terms.cap is not None or not any(price_usd_per_token(row) > 0.0 for row in case.classes):
+        return np.zeros(len(case.quarters))
+    return np.where(np.asarray(case.quarters) <= terms.until.value, terms.share.value, 0.0)
 
 
 def _whole_revenue_usd(case: Case) -> Floats:

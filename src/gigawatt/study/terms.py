@@ -19,6 +19,7 @@ from gigawatt.study.economics import (
     quarters_of,
     rent_steps,
     rents_usd_per_w,
+    sales_share_frac,
     site_hold,
     term_quarters,
 )
@@ -43,6 +44,7 @@ def contract_terms(case: Case) -> Terms:
         leases=_leases(case),
         late=_late(case),
         warrants=_warrants(case),
+        sales_share_frac=_array(shared, quarter=case.labels) if (shared := sales_share_frac(case)).any() else None,
         cancel_musd_per_mw=_cancels(case),
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),

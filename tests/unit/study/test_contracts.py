@@ -127,6 +127,39 @@ def test_a_share_of_revenue_ends_at_its_cap() -> None:
     assert shared.tolist() == pytest.approx([2e6, 2e6, 1e6, 0, 0, 0, 0, 0])
 
 
+def test_a_share_of_revenue_falls_on_token_sales_and_the_plan_feels_it() -> None:
+    # $1M a year of declared revenue and what tokens are sold for, at 20 % until 2028Q2; at 90 % the plan sells less
+    def shared(share: str) -> Scenario:
+        terms = {"to": "microsoft", "share": share, "until": "2028Q2"}
+        funding = _raw()["funding"] | {"revenue": [{"quarter": "2027Q1", "value": "$1M"}], "revenue_share": terms}
+        return changed(top={"funding": funding})
+
+    found, dear, free = run(shared("20 %")), run(shared("90 %")), run(shared("0 %"))
+    book = found.book
+    sales = book[(book["kind"] == "sales") & (book["memo"] == "chat") & (book["quarter"] <= "2028Q2")]
+    paid = book[book["kind"] == "revenue-share"]
+    assert set(paid["payee"]) == {"microsoft"}
+    assert float(paid["usd"].sum()) == pytest.approx(0.2 * (float(sales["usd"].sum()) + 6 * 0.25e6), rel=1e-9)
+    assert set(paid["quarter"]) == set(sales["quarter"])
+    cash = balance_usd(book, found.case.scenario.buyer, found.case.labels, 20e6)
+    assert np.abs(cash.to_numpy() - found.plan["cash_usd"].values).max() < 1.0
+    served = [float(each.plan["served"].isel(quarter=slice(0, 6)).sum()) for each in (free, dear)]
+    assert served[1] < 0.9 * served[0]
+
+
+def test_a_share_of_sales_costs_what_it_takes_where_the_plan_stays_as_it_is() -> None:
+    # a share too small to change the plan raises the objective by itself: 0.01 % of discounted sales
+    def shared(share: str) -> Scenario:
+        terms = {"to": "microsoft", "share": share, "until": "2028Q4"}
+        return changed(top={"funding": _raw()["funding"] | {"revenue_share": terms}})
+
+    free, found = run(shared("0 %")), run(shared("0.01 %"))
+    book, factor = free.book, 1 + discount_rate(free.case)
+    sales = book[(book["kind"] == "sales")].groupby("quarter")["usd"].sum()
+    taken = sum(1e-4 * usd * factor ** -(free.case.labels.index(quarter) + 1) for quarter, usd in sales.items())
+    assert found.summary["objective_usd"] - free.summary["objective_usd"] == pytest.approx(taken, rel=0.05)
+
+
 def late_cloud(damages: str = "50 USD/W/yr", fails: str = "") -> Scenario:
     """The starter with 0.4 MW promised by CoreWeave for 2027Q3, and an event by which they come half a year later."""
     raw = _raw()
