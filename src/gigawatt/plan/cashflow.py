@@ -16,8 +16,8 @@ from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, energy, contracts and shares of sales, less machines sold (quarter)
-    [MUSD].
+    """Spending of each quarter: systems, buildings, rents, energy, contracts and shares of sales, less what is sold of
+    machines (quarter) [MUSD].
     """
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")

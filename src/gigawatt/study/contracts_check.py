@@ -54,7 +54,7 @@ def _shared(scenario: Scenario, share: RevenueShare) -> None:
         raise CatalogError(f"{where}: there is nothing to share; give funding.revenue, or a class a price")
     if sold and share.cap and (paid := _declared_share(scenario, share)) < share.cap.value:
         raise CatalogError(
-            f"{where}.cap: declared revenue uses up {pretty(paid, 'USD')} of {share.cap.text}, and when sales of tokens "
+            f"{where}.cap: declared revenue uses up {pretty(paid, 'USD')} of {share.cap.text}, and when token sales "
             "would use up the rest depends on the plan, which is not planned; drop the cap and end the share with until"
         )
 

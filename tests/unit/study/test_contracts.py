@@ -398,14 +398,56 @@ def test_rights_and_promises_are_switched_off_one_at_a_time() -> None:
                            "by": [{"quarter": "2028Q1", "value": "2 MW"}]}]  # fmt: skip
     case = case_of(Scenario.model_validate(raw))
     costs = rights_costs(case)
-    by_id = {row.id: row for row in costs.rows}
-    assert set(by_id) == {"first", "gone", "b200", "all of these"}
-    assert by_id["gone"].cost_usd == 0.0
-    assert all(row.cost_usd >= -1.0 for row in costs.rows)
+    by_id = {row.id: row for row in costs.rows if row.tried == "off"}
+    assert set(by_id) == {"first", "b200", "all of these"}
+    (gone,) = (row for row in costs.rows if (row.id, row.tried) == ("gone", "no effect"))
+    assert gone.cost_usd == 0.0
+    assert all(row.cost_usd >= -1.0 for row in by_id.values())
     whole = by_id["all of these"].cost_usd
     assert whole >= max(by_id["first"].cost_usd, by_id["b200"].cost_usd) - 1.0
     free = run(Scenario.model_validate({k: v for k, v in raw.items() if k not in ("rights", "commitments")}))
     assert costs.objective_usd - whole == pytest.approx(free.summary["objective_usd"], rel=1e-6)
+
+
+def test_rights_of_first_refusal_are_tried_in_their_other_states() -> None:
+    # each state costs what a scenario that says so costs
+    def raw(outcome: str) -> Scenario:
+        right = {"id": "first", "holder": "coreweave", "kind": "first-refusal", "start": "2027Q1", "outcome": outcome}
+        return Scenario.model_validate(_raw() | {"initial": [], "rights": [right]})
+
+    cost = {state: run(raw(state)).summary for state in ("exercised", "declined")}
+    dearer = cost["exercised"]["objective_usd"] - cost["declined"]["objective_usd"]
+    assert dearer > 1e5
+    found = {row.tried: row for row in rights_costs(case_of(raw("declined"))).rows}
+    assert set(found) == {"no effect", "exercised"}
+    assert found["exercised"].cost_usd == pytest.approx(-dearer, rel=1e-6)
+    moves = dict(found["exercised"].moves)
+    assert moves["coreweave"] > 0.0 > moves["own nvidia"]
+    found = {row.tried: row for row in rights_costs(case_of(raw("exercised"))).rows}
+    assert set(found) == {"off", "declined"}
+    assert found["declined"].cost_usd == pytest.approx(dearer, rel=1e-6)
+
+
+def test_a_non_exclusive_right_is_said_and_binds_nobody() -> None:
+    right = {"id": "open", "holder": "coreweave", "kind": "non-exclusive", "start": "2027Q1"}
+    scenario = changed(top={"rights": [right]})
+    (row,) = rights_costs(case_of(scenario)).rows
+    assert (row.id, row.tried, row.cost_usd) == ("open", "no effect", 0.0)
+    assert plan_inputs(case_of(scenario)).rights == ()
+
+
+def test_options_are_tried_exercised_and_declined() -> None:
+    # the plan takes what it finds best of an option, so both ends cost at least as much; accepted as a run counts
+    option = {"firm": "0.2 MW", "power": "0.6 MW", "premium": "0.1 USD/W", "until": "2028Q1"}
+    case = case_of(changed("cloud", {"option": option}, top={"initial": []}, rent="7 USD/W/yr"))
+    costs = rights_costs(case)
+    assert [(row.kind, row.id, row.tried) for row in costs.rows] == [
+        ("option", "cloud", "exercised"), ("option", "cloud", "declined"),
+    ]  # fmt: skip
+    assert all(row.cost_usd <= 1.0 for row in costs.rows)
+    assert min(row.cost_usd for row in costs.rows) < -1e3
+    accepted = list(run(case.scenario).summary["gw_by_quarter"].values())
+    assert costs.accepted_gw == pytest.approx(accepted[-1], abs=1e-9)  # the summary rounds to a watt
 
 
 def test_deposits_go_to_the_landlord_and_are_worth_something_at_the_end() -> None:
