@@ -15,7 +15,7 @@ from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.live import build
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.resale import Resale
-from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
 from tests.unit.plan.test_contracts import cube
@@ -52,6 +52,8 @@ def every_contract() -> Terms:
         ),
         warrants=Warrants(weight=of_a("warrant", 1.25), most_mw=by("warrant", ["w"], [5.0]),
                           musd_per_mw=grid("warrant", ["w"], 0.7)),
+        late=Late(most_mw=grid("commitment", ["c"], [[0.0, np.inf]]),
+                      damages_musd=grid("commitment", ["c"], [[0.4, 0.0]])),
         cancel_musd_per_mw=grid("commitment", ["c"], [[0.6, np.inf]]),
         testing_quarters=by("offer", ["a"], [1]).astype(int), survival_frac=by("offer", ["a"], [0.9]),
     )  # fmt: skip

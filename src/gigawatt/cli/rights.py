@@ -15,10 +15,13 @@ def rights(
     mip_gap: Annotated[
         float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")
     ] = 0.01,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1.0, help="Seconds for each plan; the best found stays.")
+    ] = 120.0,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
-    """Switch every right, commitment and minimum take off, one at a time, and say what each costs."""
+    """Try every right, commitment, minimum take and option off or in its other states, and say what each costs."""
     from gigawatt.report.rights import rights_table
     from gigawatt.study.resolve import resolve
     from gigawatt.study.rights import cost_rows, rights_costs
@@ -27,7 +30,7 @@ def rights(
     catalog = catalog_with(overlay)
     with progress() as say:
         case = resolve(load_scenario(scenario), catalog, event or [])
-        costs = rights_costs(case, mip_gap=mip_gap, say=say)
+        costs = rights_costs(case, mip_gap=mip_gap, time_limit_s=time_limit, say=say)
     if as_json:
         print_json({"scenario": case.scenario.name, "events": list(case.events_on)} | cost_rows(costs))
         return

@@ -16,13 +16,19 @@ from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, energy, contracts, less what is sold (quarter) [MUSD]."""
+    """Spending of each quarter: systems, buildings, rents, energy, contracts and shares of sales, less what is sold of
+    machines (quarter) [MUSD].
+    """
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
     spent = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
     if (contracts := spending(d, x)) is not None:
         spent = spent + contracts
+    if d.terms.sales_share_frac is not None:
+        spent = spent + inflow(d, x) * d.terms.sales_share_frac
+    if d.terms.late is not None:
+        spent = spent - d.terms.late.damages_musd.sum("commitment")
     if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:
         spent = spent + opening
     if x.hosting is not None:

@@ -30,6 +30,7 @@ WORDS = {
     "gang_one": ("one place for a gang", "places"),
     "gang": ("gangs for training", "MW of IT"),
     "commitment": ("commitments", "MW"),
+    "delivery": ("deliveries that an event delays", "MW"),
     "right": ("rights", "MW of IT"),
     "milestone": ("milestones", "GW"),
     "cash": ("cash", "MUSD"),

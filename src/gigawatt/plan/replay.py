@@ -358,7 +358,8 @@ def _together(plan: LivePlan, stock: Floats) -> Floats:
         return runs
     able = d.gang_offer
     if "gang_at" in plan.model.variables and d.lumps is not None and d.lumps.gang_able is not None:
-        able = (d.lumps.gang_able * (plan.value("gang_at") > 0.5)).sum("place")
+        at = plan.value("gang_at") > 0.5
+        able = able.where(~at.any("place"), (d.lumps.gang_able * at).sum("place"))
     have = np.einsum("go,noq->ngq", able.transpose("gang", "offer").values, stock)
     need = d.gang_mw.transpose("gang", "quarter").values
     short = have < need * (1.0 - 1e-6) - 1e-6

@@ -19,7 +19,7 @@ class Rents:
     ``over_musd_per_mw`` (offer, signed, quarter) is what a MW pays in a quarter beyond the rent of stock then;
     ``owed_musd_per_mw`` (offer, signed) is owed, discounted to the start, for its term after the horizon, and
     ``charged_frac`` (offer, signed) of it is charged, all of it where None, the rest being what its use is worth;
-    ``fixed_musd`` (quarter) is due whatever is planned, less what is received; ``fixed_after_musd`` likewise after the
+    ``fixed_musd`` (quarter) is due whatever is planned; ``fixed_after_musd`` likewise after the
     horizon, discounted to the start, of which ``fixed_charged_frac`` is charged.
     """
 
@@ -101,6 +101,16 @@ class Leases:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """What an event delays: ``most_mw`` (commitment, quarter) is all that can have been accepted of a commitment, on
+    its own basis, inf where it is not behind; ``damages_musd`` (commitment, quarter) is received for it.
+    """
+
+    most_mw: xr.DataArray
+    damages_musd: xr.DataArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warrants:
     """Shares that vest with deliveries: ``weight`` (warrant, offer) counted MW per IT MW, ``most_mw`` (warrant).
 
@@ -131,7 +141,10 @@ class Terms:
     """(offer, signed, quarter) fee for giving up a MW before its term ends; offers that may, only."""
     options: Options | None = None
     leases: Leases | None = None
+    late: Late | None = None
     warrants: Warrants | None = None
+    sales_share_frac: xr.DataArray | None = None
+    """(quarter) share of what tokens are sold for that goes to another party."""
     cancel_musd_per_mw: xr.DataArray | None = None
     """(commitment, quarter) fee for being released from a committed MW."""
     testing_quarters: xr.DataArray | None = None
@@ -145,6 +158,14 @@ class Terms:
         """(site, quarter) True where a building may be given back; None where none may within the horizon."""
         may = None if self.leases is None else self.leases.may_vacate
         return None if may is None or not bool(may.any()) else may
+
+    def on_time(self, commitment: str) -> Terms:
+        """The same without what an event delays of a commitment, and without damages for it."""
+        if self.late is None:
+            return self
+        most, received = self.late.most_mw, self.late.damages_musd
+        other = most["commitment"] != commitment
+        return replace(self, late=Late(most_mw=most.where(other, np.inf), damages_musd=received.where(other, 0.0)))
 
     def without_takes(self) -> Terms:
         """The same without minimum takes."""

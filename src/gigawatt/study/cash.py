@@ -16,6 +16,7 @@ from gigawatt.study.economics import (
     idle_energy_usd_per_w,
     revenue_share_usd,
     revenue_usd,
+    sales_share_frac,
     site_capex,
     site_hold,
     system_usd_per_w,
@@ -112,6 +113,7 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     if (terms := case.scenario.funding.revenue_share) is not None:
         yield from each(case, shared, buyer, terms.to, "revenue-share", terms.to)
     hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
+    sold = np.zeros(len(case.quarters))
     for item in case.classes:
         price = price_usd_per_token(item)
         if price > 0.0:
@@ -120,6 +122,9 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
             if "extra_income_usd" in plan:
                 usd = usd + plan["extra_income_usd"].sel(workload=item.id).values
             yield from each(case, usd, CUSTOMERS, buyer, "sales", item.id)
+            sold += usd
+    if terms is not None:
+        yield from each(case, sold * sales_share_frac(case), buyer, terms.to, "revenue-share", "of token sales")
 
 
 def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:

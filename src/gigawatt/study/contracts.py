@@ -119,7 +119,10 @@ class Cancel(Block):
 
 
 class RevenueShare(Block):
-    """A share of the buyer's revenue that goes to a party first, up to a cap in all, until a quarter."""
+    """A share of the buyer's revenue and token sales that goes to a party first, until a quarter.
+
+    With a ``cap``, declared revenue counts towards it first.
+    """
 
     to: Name
     share: Share

@@ -8,6 +8,9 @@ from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Provider
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.source import Fact
+from gigawatt.core.units import pretty
+from gigawatt.demand.growth import series
+from gigawatt.study.contracts import RevenueShare
 from gigawatt.study.scenario import Scenario
 
 YEAR_S = 8760 * 3600.0
@@ -37,13 +40,33 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
             catalog.deal(warrant.deal)
     if share := scenario.funding.revenue_share:
         _party("funding.revenue_share.to", share.to, parties, scenario.buyer, "partner")
-        if not scenario.funding.revenue:
-            raise CatalogError("funding.revenue_share: there is no revenue to share; give funding.revenue")
+        _shared(scenario, share)
     for i, event in enumerate(scenario.events):
         for name in event.fails:
             _among(f"events[{i}].fails", name, providers, "a provider")
         if event.fails and event.start is None:
             raise CatalogError(f"events[{i}]: '{event.id}' lets a provider fail: say from when, start: 2028Q1")
+
+
+def _shared(scenario: Scenario, share: RevenueShare) -> None:
+    where, sold = "funding.revenue_share", any(row.price or row.curve for row in scenario.demand.inference)
+    if not (sold or scenario.funding.revenue):
+        raise CatalogError(f"{where}: there is nothing to share; give funding.revenue, or a class a price")
+    if sold and share.cap and (paid := _declared_share(scenario, share)) < share.cap.value:
+        raise CatalogError(
+            f"{where}.cap: declared revenue uses up {pretty(paid, 'USD')} of {share.cap.text}, and when token sales "
+            "would use up the rest depends on the plan, which is not planned; drop the cap and end the share with until"
+        )
+
+
+def _declared_share(scenario: Scenario, share: RevenueShare) -> float:
+    """What falls on declared revenue within the horizon, without a cap [USD]."""
+    start, points = int(scenario.horizon.start.value), scenario.funding.revenue
+    quarters = range(start, min(start + scenario.horizon.quarters, int(share.until.value) + 1))
+    if not (points and quarters):
+        return 0.0
+    revenue = series([(int(row.quarter.value), row.value.value) for row in points], tuple(quarters))
+    return share.share.value * float(revenue.sum()) / 4.0
 
 
 def _offers(scenario: Scenario, catalog: Catalog) -> None:

@@ -12,7 +12,8 @@ from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.money import building_escalation, escalation, inflation, rate
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
 YEAR_S = 4 * QUARTER_S
@@ -225,7 +226,7 @@ def revenue_usd(case: Case) -> Floats:
 
 
 def revenue_share_usd(case: Case) -> Floats:
-    """Revenue that goes to another party first, up to its cap and its last quarter, by quarter [USD]."""
+    """Declared revenue that goes to another party first, up to its cap and its last quarter, by quarter [USD]."""
     terms, whole = case.scenario.funding.revenue_share, _whole_revenue_usd(case)
     if terms is None:
         return np.zeros_like(whole)
@@ -235,6 +236,17 @@ def revenue_share_usd(case: Case) -> Floats:
     return np.diff(np.minimum(np.cumsum(asked), terms.cap.value), prepend=0.0)
 
 
+def sales_share_frac(case: Case) -> Floats:
+    """Share of what tokens are sold for that goes to another party, by quarter; 0 where none are sold.
+
+    A cap is used up by declared revenue: ``check_contracts`` refuses others, as where sales reach it is the plan's.
+    """
+    terms = case.scenario.funding.revenue_share
+    if terms is None or terms.cap is not None or not any(price_usd_per_token(row) > 0.0 for row in case.classes):
+        return np.zeros(len(case.quarters))
+    return np.where(np.asarray(case.quarters) <= terms.until.value, terms.share.value, 0.0)
+
+
 def _whole_revenue_usd(case: Case) -> Floats:
     funding = case.scenario.funding
     if not funding.revenue:
@@ -242,18 +254,30 @@ def _whole_revenue_usd(case: Case) -> Floats:
     return series(dated(funding.revenue), case.quarters) / 4.0
 
 
-def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
-    """Damages received by (commitment, party that pays) for what an event has delayed, by quarter [USD]."""
+def behind_w(case: Case) -> dict[str, Floats]:
+    """What events keep from being delivered of each commitment they delay, against its dates, by quarter [W]."""
     found = {}
     for row in case.scenario.commitments:
-        late = commitment_delay(case, row.id)
-        if row.damages is not None and late:
+        if late := commitment_delay(case, row.id):
             promised = dated(row.by)
-            behind = step_series(promised, case.quarters) - step_series(
-                [(q + late, value) for q, value in promised], case.quarters
-            )
+            comes = step_series([(q + late, value) for q, value in promised], case.quarters)
+            found[row.id] = np.maximum(step_series(promised, case.quarters) - comes, 0.0)
+    return found
+
+
+def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
+    """Damages received by (commitment, party that pays) for what an event has delayed, by quarter [USD].
+
+    A provider that has failed pays nothing more.
+    """
+    found, on = {}, [event for event in case.scenario.events if event.id in case.events_on]
+    late = behind_w(case)
+    for row in case.scenario.commitments:
+        if row.damages is not None and row.id in late:
             payer = row.providers[0] if row.providers else row.vendor or ""
-            found[row.id, payer] = np.maximum(behind, 0.0) * row.damages.value * QUARTER_S
+            failed = fails_from(on, payer)
+            pays = np.asarray(case.quarters) < (np.inf if failed is None else failed)
+            found[row.id, payer] = late[row.id] * pays * row.damages.value * QUARTER_S
     return found
 
 

@@ -135,7 +135,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
         **_commitments(case, ids, quarters),
-        rights=_rights(case, ids),
+        rights=right_rows(case, ids),
         milestones=_milestones(case, by_offer),
         opening_cash_musd=funding.opening_cash.value / 1e6,
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
@@ -413,7 +413,8 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
     }  # fmt: skip
 
 
-def _rights(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
+def right_rows(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
+    """Rights of a case that bind somebody within the horizon; ``ids`` name its offers in their order."""
     rows = []
     for right in case.scenario.rights:
         share = right.share.value if right.share else 0.0
@@ -431,7 +432,7 @@ def _rights(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
             b * float(right.holder in (o.offer.provider, o.system.vendor))
             for b, o in zip(base, case.offers, strict=True)
         ]
-        if share == 0.0 or not window:
+        if right.kind == "non-exclusive" or share == 0.0 or not window:
             continue
         labels = tuple(case.labels[q - case.quarters[0]] for q in window)
         rows.append(RightRow(

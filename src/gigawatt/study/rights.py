@@ -1,38 +1,46 @@
-"""What each right and each promise costs: the plan with it, against the plan without it."""
+"""What each right and each promise costs: the plan as it is signed, against the plan without it or in another state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.extract import extract
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
-from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.inputs import plan_inputs, right_rows
 from gigawatt.study.resolve import Case
+from gigawatt.study.scenario import Right
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one right or promise costs [USD, discounted to the start], and the facility GW accepted without it.
+    """What one right or promise costs as it is signed, against one thing tried in its place.
 
-    ``kind`` is right, commitment, minimum take or all; ``cost_usd`` is nan where no plan exists without it.
+    ``kind`` is right, commitment, minimum take, option or all; ``tried`` is off, exercised or declined, "no effect"
+    where the right binds nobody. ``cost_usd`` [USD, discounted to the start] is negative where what was tried costs
+    more, nan where it has no plan; ``accepted_gw`` is the facility power accepted then, ``moves`` by how many GW that
+    differs for whom, the most first.
     """
 
     kind: str
     id: str
     holder: str
+    tried: str
     cost_usd: float
     accepted_gw: float
+    moves: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The plan as it is signed, and every right and promise switched off one at a time.
+    """The plan as it is signed, and every right and promise tried off and in its other states, one at a time.
 
     ``gap_usd`` is how far whole gigawatts may leave each plan from its optimum: costs below it say nothing.
     """
@@ -43,70 +51,158 @@ class Costs:
     rows: tuple[Cost, ...]
 
 
-def rights_costs(case: Case, *, mip_gap: float = 1e-2, say: Say = lambda _: None) -> Costs:
-    """Cost of every right, commitment and minimum take of a case, each switched off alone, then all at once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    kind: str
+    id: str
+    holder: str
+    tried: str
+    inputs: PlanInputs
+    exercised: str = ""
+    """option that is exercised in full"""
 
-    The solver goes on from the basis of the plan before. Raises what a run raises where the plan itself has no answer.
+
+def rights_costs(case: Case, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0, say: Say = lambda _: None) -> Costs:
+    """Cost of every right, commitment, minimum take and option of a case, each tried alone; then of all at once.
+
+    The solver goes on from the basis of the plan before; ``time_limit_s`` is of each plan. Raises what a run raises
+    where the plan itself has no answer.
     """
     inputs = plan_inputs(case)
-    session = PlanSession(inputs, mip_gap=mip_gap)
+    session = PlanSession(inputs, mip_gap=mip_gap, time_limit_s=time_limit_s)
     say("planning as signed")
     live = session.solve()
-    base, accepted, gap = live.objective_musd, _accepted_gw(session), live.mip_gap
+    base, gap, signed = live.objective_musd, live.mip_gap, _accepted_gw(case, session)
+    whole = sum(signed.values())
     binds = {right.id for right in inputs.rights}
+    refusals = {right.id for right in case.scenario.rights if right.kind == "first-refusal"}
     rows = [
-        Cost(kind="right", id=right.id, holder=right.holder, cost_usd=0.0, accepted_gw=accepted)
+        Cost(kind="right", id=right.id, holder=right.holder, tried="no effect", cost_usd=0.0, accepted_gw=whole)
         for right in case.scenario.rights if right.id not in binds
     ]  # fmt: skip
-    for kind, name, holder, without in _without(case, inputs):
-        say(f"planning without {name}")
-        session.change(without)
+    for trial in _trials(case, inputs):
+        say(f"planning without {trial.id}" if trial.tried == "off" else f"planning with {trial.id} {trial.tried}")
+        session.change(trial.inputs)
+        row = Cost(kind=trial.kind, id=trial.id, holder=trial.holder, tried=trial.tried, cost_usd=float("nan"),
+                   accepted_gw=float("nan"))  # fmt: skip
         try:
-            cost = (base - session.solve(explain=False).objective_musd) * 1e6
-            gap = max(gap, session.live.mip_gap)
-            rows.append(Cost(kind=kind, id=name, holder=holder, cost_usd=cost, accepted_gw=_accepted_gw(session)))
+            with session.trial() if trial.exercised else nullcontext():
+                if trial.exercised:
+                    _exercise(session, trial.exercised)
+                cost = (base - session.solve(explain=False).objective_musd) * 1e6
+                gap, now = max(gap, session.live.mip_gap), _accepted_gw(case, session)
+            moves = sorted(((who, now[who] - signed[who]) for who in now), key=lambda move: -abs(move[1]))
+            row = replace(row, cost_usd=cost, accepted_gw=sum(now.values()), moves=tuple(moves))
         except InfeasibleError:
-            rows.append(Cost(kind=kind, id=name, holder=holder, cost_usd=float("nan"), accepted_gw=float("nan")))
-    return Costs(objective_usd=base * 1e6, accepted_gw=accepted, gap_usd=gap * abs(base) * 1e6, rows=tuple(rows))
+            pass  # stays nan: there is no plan so
+        rows.append(row)
+        if row.id in refusals and row.tried == "off":
+            rows.append(replace(row, tried="declined"))  # who declines takes nothing: the same plan
+    return Costs(objective_usd=base * 1e6, accepted_gw=whole, gap_usd=gap * abs(base) * 1e6, rows=tuple(rows))
 
 
-def _accepted_gw(session: PlanSession) -> float:
-    return float((session.live.value("add") * session.inputs.facility_over_it).sum()) / 1000.0
+def _accepted_gw(case: Case, session: PlanSession) -> dict[str, float]:
+    """Facility GW accepted over the horizon, as a run counts them, by provider; what is owned by its vendor."""
+    last = extract(session.live)["accepted_facility_w"].isel(quarter=-1)
+    found: dict[str, float] = {}
+    for offer in case.offers:
+        own = offer.offer.contract == "own"
+        who = f"own {offer.system.vendor}" if own else offer.offer.provider
+        found[who] = found.get(who, 0.0) + float(last.sel(offer=offer.id)) / 1e9
+    return found
 
 
-def _without(case: Case, inputs: PlanInputs) -> Iterator[tuple[str, str, str, PlanInputs]]:
-    """(kind, name, holder, inputs without it) of every right and promise that binds somebody, then of all."""
-    free, n = inputs, 0
+def _exercise(session: PlanSession, option: str) -> None:
+    """The option exercised in full, for as long as the trial lasts."""
+    options = session.inputs.terms.options
+    assert options is not None
+    variable = session.live.model.variables["exercised"]
+    columns = variable.columns[list(variable.axes["option"]).index(option)]
+    row = np.zeros(session.live.model.n_columns)
+    row[columns[columns >= 0]] = 1.0
+    most = float(options.most_mw.sel(option=option))
+    session.add_row(row, most, most)
+
+
+def _trials(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
+    """Every right and promise that binds somebody, off; what has states in its other states; then all off."""
+    off = [*_rights_off(case, inputs), *_commitments_off(case, inputs), *_takes_off(case, inputs)]
+    yield from off
+    yield from _other_states(case, inputs)
+    yield from _option_states(case, inputs)
+    if len(off) > 1:
+        free = replace(
+            inputs, rights=(), commitment_mw=inputs.commitment_mw * 0.0,
+            terms=replace(inputs.terms.without_takes(), late=None),
+        )  # fmt: skip
+        yield _Trial(kind="all", id="all of these", holder="", tried="off", inputs=free)
+
+
+def _rights_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
     holders = {right.id: right.holder for right in case.scenario.rights}
     for right in inputs.rights:
-        n += 1
         kept = tuple(row for row in inputs.rights if row.id != right.id)
-        yield "right", right.id, holders[right.id], replace(inputs, rights=kept)
-    free = replace(free, rights=())
+        yield _Trial(kind="right", id=right.id, holder=holders[right.id], tried="off",
+                     inputs=replace(inputs, rights=kept))  # fmt: skip
+
+
+def _commitments_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
     for row in case.scenario.commitments:
-        n += 1
         mine = inputs.commitment_mw["commitment"] == row.id
+        due = inputs.commitment_mw.where(~mine, 0.0)
         holder = row.vendor or ", ".join(row.providers) or "any"
-        yield "commitment", row.id, holder, replace(inputs, commitment_mw=inputs.commitment_mw.where(~mine, 0.0))
-    free = replace(free, commitment_mw=inputs.commitment_mw * 0.0)
-    if (takes := inputs.terms.takes) is not None:
-        providers = {offer.id: offer.provider for offer in case.scenario.offers}
-        for name in takes.mw["take"].values.tolist():
-            n += 1
-            terms = replace(inputs.terms, takes=takes.without(name))
-            yield "minimum take", name, providers[name], replace(inputs, terms=terms)
-        free = replace(free, terms=inputs.terms.without_takes())
-    if n > 1:
-        yield "all", "all of these", "", free
+        yield _Trial(kind="commitment", id=row.id, holder=holder, tried="off",
+                     inputs=replace(inputs, commitment_mw=due, terms=inputs.terms.on_time(row.id)))  # fmt: skip
+
+
+def _takes_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
+    if (takes := inputs.terms.takes) is None:
+        return
+    providers = {offer.id: offer.provider for offer in case.scenario.offers}
+    for name in takes.mw["take"].values.tolist():
+        terms = replace(inputs.terms, takes=takes.without(name))
+        yield _Trial(kind="minimum take", id=name, holder=providers[name], tried="off",
+                     inputs=replace(inputs, terms=terms))  # fmt: skip
+
+
+def _other_states(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
+    """Rights of first refusal exercised, where they are not so already and their holder offers something."""
+    ids = [str(name) for name in inputs.initial_mw["offer"].values]
+    for right in case.scenario.rights:
+        if right.kind != "first-refusal" or right.outcome == "exercised":
+            continue
+        rows = right_rows(_exercised(case, right), ids)
+        if any(row.id == right.id and bool(row.held.any()) for row in rows):
+            yield _Trial(kind="right", id=right.id, holder=right.holder, tried="exercised",
+                         inputs=replace(inputs, rights=rows))  # fmt: skip
+
+
+def _exercised(case: Case, right: Right) -> Case:
+    taken = right.model_copy(update={"outcome": "exercised"})
+    rights = tuple(taken if row.id == right.id else row for row in case.scenario.rights)
+    return replace(case, scenario=case.scenario.model_copy(update={"rights": rights}))
+
+
+def _option_states(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
+    """Options that the plan may exercise in part: exercised in full, and declined."""
+    if (options := inputs.terms.options) is None:
+        return
+    providers = {offer.id: offer.provider for offer in case.scenario.offers}
+    for name in options.most_mw["option"].values.tolist():
+        none = replace(options, most_mw=options.most_mw.where(options.most_mw["option"] != name, 0.0))
+        declined = replace(inputs, terms=replace(inputs.terms, options=none))
+        yield _Trial(kind="option", id=name, holder=providers[name], tried="exercised", inputs=inputs, exercised=name)
+        yield _Trial(kind="option", id=name, holder=providers[name], tried="declined", inputs=declined)
 
 
 def cost_rows(costs: Costs) -> dict[str, object]:
     """The same as plain data; what has no plan is null."""
     rows = [
         {
-            "kind": row.kind, "id": row.id, "holder": row.holder,
+            "kind": row.kind, "id": row.id, "holder": row.holder, "tried": row.tried,
             "cost_usd": None if np.isnan(row.cost_usd) else row.cost_usd,
             "accepted_gw": None if np.isnan(row.accepted_gw) else row.accepted_gw,
+            "moves_gw": dict(row.moves),
         }
         for row in costs.rows
     ]  # fmt: skip

@@ -259,11 +259,12 @@ class Right(Block):
 
     exclusivity: others add nothing under these contracts until it ends. first-refusal: ``share`` of what is added
     goes to the holder (0 where declined, 1 where always exercised). preferred-partner: at least ``share`` of it.
+    non-exclusive: said, and binds nobody.
     """
 
     id: Name
     holder: Name
-    kind: Literal["exclusivity", "first-refusal", "preferred-partner"]
+    kind: Literal["exclusivity", "first-refusal", "preferred-partner", "non-exclusive"]
     start: Date
     end: Date | None = None
     outcome: Literal["exercised", "declined", "share"] = "share"
@@ -277,6 +278,8 @@ class Right(Block):
             raise ValueError(f"'{self.id}' needs the share of new capacity that goes to {self.holder}")
         if self.kind == "first-refusal" and self.outcome == "share" and self.share is None:
             raise ValueError(f"'{self.id}' needs outcome: exercised or declined, or a share")
+        if self.kind == "non-exclusive" and (self.share or self.outcome != "share"):
+            raise ValueError(f"'{self.id}' is non-exclusive and binds nobody: drop share and outcome")
         return self
 
 

@@ -9,19 +9,22 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.core.money import annuity_frac
-from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.demand.growth import step_series
+from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
 from gigawatt.study.economics import (
     YEAR_S,
+    behind_w,
     damages_usd,
     deposit_usd_per_w,
     discount_rate,
     quarters_of,
     rent_steps,
     rents_usd_per_w,
+    sales_share_frac,
     site_hold,
     term_quarters,
 )
-from gigawatt.study.resolve import Case, OfferCase, SiteCase, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +43,9 @@ def contract_terms(case: Case) -> Terms:
         exit_musd_per_mw=_exits(case),
         options=_options(case),
         leases=_leases(case),
+        late=_late(case),
         warrants=_warrants(case),
+        sales_share_frac=_array(shared, quarter=case.labels) if (shared := sales_share_frac(case)).any() else None,
         cancel_musd_per_mw=_cancels(case),
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),
@@ -174,7 +179,7 @@ def _rents(case: Case) -> Rents | None:
     over = np.array([over_usd_per_w(case, offer) for offer in case.offers])
     owed = np.array([_owed(case, offer) for offer in case.offers])
     fixed = sum((held_over_usd(case, offer) for offer in case.offers), np.zeros(len(case.quarters)))
-    fixed = (fixed - sum(damages_usd(case).values(), np.zeros(len(case.quarters)))) / 1e6
+    fixed = fixed / 1e6
     after, charged = np.sum([_held_owed(case, offer) for offer in case.offers], axis=0) / 1e6
     if not (over.any() or owed.any() or fixed.any() or after):
         return None
@@ -363,7 +368,26 @@ def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
     return np.asarray(deposit_usd_per_w(case, site) * (1.0 + discount_rate(case)) ** -(ends + 1.0))
 
 
-# --- warrants, cancellations, ageing
+# --- delays, warrants, cancellations, ageing
+
+
+def _late(case: Case) -> Late | None:
+    late = behind_w(case)
+    if not late:
+        return None
+    rows, n = case.scenario.commitments, len(case.quarters)
+    most, received = np.full((len(rows), n), np.inf), np.zeros((len(rows), n))
+    for index, row in enumerate(rows):
+        if row.id in late:
+            comes = step_series(dated(row.by), case.quarters) - late[row.id]
+            most[index] = np.where(late[row.id] > 0.0, comes / 1e6, np.inf)
+    for (name, _), usd in damages_usd(case).items():
+        received[[row.id for row in rows].index(name)] += usd / 1e6
+    names = [row.id for row in rows]
+    return Late(
+        most_mw=_array(most, commitment=names, quarter=case.labels),
+        damages_musd=_array(received, commitment=names, quarter=case.labels),
+    )
 
 
 def _warrants(case: Case) -> Warrants | None:

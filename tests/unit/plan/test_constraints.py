@@ -11,6 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
+from gigawatt.plan.terms import Late, Terms
 from tests.unit.plan import test_contracts as contracts
 from tests.unit.plan import test_service, test_vacate
 from tests.unit.plan.test_hosting import (
@@ -157,6 +158,16 @@ def test_commitment_is_a_minimum_of_what_is_accepted() -> None:
     late = solved(tiny(demand=0.0, **commitment(1.0)))
     assert late.objective_musd == near(5.0)
     assert late.value("late").values[0, 1] == near(5.0)
+
+
+def test_what_is_late_cannot_be_accepted() -> None:
+    # 5 facility MW come on time, the rest a quarter late: of 10 MW wanted, 10 - 5 / 1.25 = 6 go unmet at 100 in the
+    # first quarter, 10 MW are bought at 2, and 3 of damages are received: 600 + 20 - 3
+    most = grid("commitment", ["c"], [[5.0, np.inf]])
+    terms = Terms(late=Late(most_mw=most, damages_musd=grid("commitment", ["c"], [[3.0, 0.0]])))
+    plan = solved(tiny(demand=10.0, terms=terms, **commitment(np.nan)))
+    assert plan.value("add").values[0].tolist() == [near(4.0), near(6.0)]
+    assert plan.objective_musd == near(617.0)
 
 
 def test_what_was_rented_before_an_offer_ended_still_counts() -> None:
@@ -318,6 +329,7 @@ FAMILIES = {
     "gang": test_gang_stands_together,
     "counted": test_renting_again_is_not_new_capacity,
     "commitment": test_commitment_is_a_minimum_of_what_is_accepted,
+    "delivery": test_what_is_late_cannot_be_accepted,
     "right": test_rights_give_the_holder_its_share,
     "warrant": contracts.test_a_warrant_lowers_the_cost_and_is_no_cash,
     "milestone": test_whole_gigawatts_are_released_once_accepted_and_paid_later,

@@ -202,7 +202,12 @@ def test_a_take_moves_with_the_provider_that_is_late() -> None:
 
 def test_a_guaranteed_rent_is_owed_once_the_building_stands() -> None:
     # 12.5 facility MW are guaranteed at 0.5 a quarter, 6.25 used by 5 IT MW bought at 2: 10 + 4 x 6.25
-    lease = Leases(due_mw=grid("site", ["hall"], 12.5, FOUR), owed_musd_per_mw=by("site", ["hall"], [0.0]))
+    nothing = by("site", ["hall"], [0.0])
+    lease = Leases(
+        due_mw=grid("site", ["hall"], 12.5, FOUR), term_quarters=by("site", ["hall"], [4]).astype(int),
+        owed_musd_per_mw=grid("site", ["hall"], 0.0, FOUR), owed_unused_musd_per_mw=nothing,
+        deposit_musd_per_mw=nothing, deposit_after_musd_per_mw=nothing,
+    )  # fmt: skip
     rent = grid("site", ["hall"], 0.5, FOUR)
     plan = four(demand=5.0, site_hold_musd_per_mw=rent, terms=Terms(leases=lease))
     assert float(replay(plan, late())["cost_musd"][0]) == near(35.0)

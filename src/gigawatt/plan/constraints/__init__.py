@@ -11,6 +11,7 @@ from gigawatt.plan.constraints.cash import cash
 from gigawatt.plan.constraints.commitment import commitment
 from gigawatt.plan.constraints.connection import connection
 from gigawatt.plan.constraints.counted import counted
+from gigawatt.plan.constraints.delivery import delivery
 from gigawatt.plan.constraints.demand import demand
 from gigawatt.plan.constraints.early_exit import early_exit
 from gigawatt.plan.constraints.gang import gang
@@ -63,6 +64,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("gang", gang),
     ("counted", counted),
     ("commitment", commitment),
+    ("delivery", delivery),
     ("right", right),
     ("warrant", warrant),
     ("milestone", milestone),
