@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
+from gigawatt.core.calendar import str_quarter
+from gigawatt.core.units import HOURS_PER_YEAR
 from gigawatt.study.written import (
     Block,
     Date,
@@ -20,7 +22,9 @@ from gigawatt.study.written import (
 )
 
 if TYPE_CHECKING:
-    from gigawatt.study.scenario import Offer
+    from gigawatt.study.scenario import Offer, Scenario
+
+QUARTER_S = HOURS_PER_YEAR / 4 * 3600.0
 
 
 class Take(Block):
@@ -110,6 +114,12 @@ class Lease(Block):
     guarantee: Guarantee | None = None
     step_in: Name | None = None
 
+    @model_validator(mode="after")
+    def _runs(self) -> Lease:
+        if self.term.value <= 0:
+            raise ValueError(f"a term of {self.term.text} is no lease; write how long it runs, for example 10 yr")
+        return self
+
 
 class Cancel(Block):
     """Release from a commitment for a fee per watt, in any quarter up to one."""
@@ -162,6 +172,31 @@ class Warrant(Block):
         return self
 
 
+def check_dates(scenario: Scenario) -> None:
+    """Raises ValueError with a sentence where a contract's dates leave it nothing to do within the horizon."""
+    start, n = int(scenario.horizon.start.value), scenario.horizon.quarters
+    first, last = str_quarter(start), str_quarter(start + n - 1)
+    for i, offer in enumerate(scenario.offers):
+        for j, take in enumerate(offer.minimum_take):
+            if take.start.value >= start + n or take.end.value < start:
+                raise ValueError(
+                    f"offers[{i}].minimum_take[{j}]: {take.start.text} to {take.end.text} lies outside the horizon of "
+                    f"{first} to {last} and says nothing here; drop it or lengthen the horizon"
+                )
+        lag = offer.terms.acceptance_lag
+        if lag and lag.value > (n - 1) * QUARTER_S:
+            raise ValueError(
+                f"offers[{i}].terms.acceptance_lag: with {lag.text} of tests, nothing of '{offer.id}' could be "
+                f"accepted by {last}, the end of the horizon; write for example 3 months"
+            )
+    for i, row in enumerate(scenario.commitments):
+        if row.cancel and row.cancel.until and row.cancel.until.value < start:
+            raise ValueError(
+                f"commitments[{i}].cancel.until: {row.cancel.until.text} lies before the horizon, which starts in "
+                f"{first}: '{row.id}' could never be cancelled; drop cancel or write a later quarter"
+            )
+
+
 def check_offer(offer: Offer) -> None:
     """Raises ValueError with a sentence where an offer's terms do not fit its contract."""
     terms, name = offer.terms, offer.id
@@ -176,7 +211,14 @@ def check_offer(offer: Offer) -> None:
             raise ValueError(f"'{name}' is owned and pays no rent: drop terms.{wrong[0]}")
     elif terms.resale_falls:
         raise ValueError(f"'{name}' is not owned and cannot be sold: drop terms.resale_falls")
+    if offer.term is not None and offer.term.value <= 0:
+        raise ValueError(f"'{name}' has a term of {offer.term.text}; write how long it is held, or drop the term")
     if terms.exit and offer.term is None:
         raise ValueError(f"'{name}' may be left early: give the term that it is left before, for example 5 yr")
+    if terms.exit and terms.exit.after and offer.term and terms.exit.after.value >= offer.term.value:
+        raise ValueError(
+            f"'{name}' could never be left early: {terms.exit.after.text} have passed only when its term of "
+            f"{offer.term.text} is over; write an earlier terms.exit.after, or drop the exit"
+        )
     if any(take.take_or_pay for take in offer.minimum_take) and offer.contract == "own":
         raise ValueError(f"'{name}' is owned and pays no rent: drop take_or_pay")

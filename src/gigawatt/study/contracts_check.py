@@ -34,6 +34,7 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
             raise CatalogError(f"commitments[{i}].damages: '{row.id}' needs a vendor or one provider that pays them")
         if row.cancel and not (row.vendor or len(row.providers) == 1):
             raise CatalogError(f"commitments[{i}].cancel: '{row.id}' needs a vendor or one provider that is paid")
+    _holders(scenario, catalog)
     for i, warrant in enumerate(scenario.warrants):
         _among(f"warrants[{i}].vendor", warrant.vendor, vendors, "a vendor of the offers")
         if warrant.deal:
@@ -46,6 +47,19 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
             _among(f"events[{i}].fails", name, providers, "a provider")
         if event.fails and event.start is None:
             raise CatalogError(f"events[{i}]: '{event.id}' lets a provider fail: say from when, start: 2028Q1")
+
+
+def _holders(scenario: Scenario, catalog: Catalog) -> None:
+    """Whoever is to get new capacity offers some of it."""
+    for i, right in enumerate(scenario.rights):
+        if right.kind == "non-exclusive" or right.outcome == "declined" or (right.share and right.share.value == 0.0):
+            continue
+        asked = [offer for offer in scenario.offers if offer.contract in right.contracts]
+        if not any(right.holder in (offer.provider, catalog.system(offer.system).vendor) for offer in asked):
+            raise CatalogError(
+                f"rights[{i}].holder: {right.holder} offers nothing under {' or '.join(right.contracts)}, so "
+                f"'{right.id}' would keep the buyer from adding anything; give an offer of theirs, or drop the right"
+            )
 
 
 def _shared(scenario: Scenario, share: RevenueShare) -> None:

@@ -8,15 +8,26 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.core.money import per_quarter
+from gigawatt.core.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from gigawatt.study.resolve import Case, SiteCase
 
 Floats = npt.NDArray[np.float64]
+YEAR_S = HOURS_PER_YEAR * 3600.0
+
+
+MOST_INFLATION = 0.5
+"""Yearly inflation above which a figure is taken for a slip of the pen: no currency that data centres pay in had it."""
 
 
 def check_money(scenario: Any) -> None:
     """Real money needs the inflation that makes rates real. Raises ValueError with a sentence."""
+    if scenario.inflation is not None and scenario.inflation.value * YEAR_S > MOST_INFLATION:
+        raise ValueError(
+            f"inflation: {scenario.inflation.text} is more than {MOST_INFLATION * 100:g} % a year; write by how much prices "
+            "rise in a year, for example 2.5 %/yr"
+        )
     if scenario.money == "real" and scenario.inflation is None:
         raise ValueError(
             "money: real money needs the inflation that turns nominal rates into real ones; "

@@ -155,6 +155,7 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
     except CatalogError as error:
         raise ScenarioError(f"{scenario.name}: {error}") from error
     _check_load(scenario, sites, quarters)
+    _check_halls(scenario, sites)
     if deal is not None and deal.equity is None:
         raise ScenarioError(f"{scenario.name}: funding.milestones: the deal '{deal.id}' has no milestone equity")
     serving, training = _performance(offers, classes, catalog, efficiency, basis)
@@ -395,6 +396,19 @@ def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple
                 f"but is energised to {pretty(float(site.connection_w[0]), 'W')} in {str_quarter(quarters[0])}. "
                 "Lower the stock or add an energisation date"
             )
+
+
+def _check_halls(scenario: Scenario, sites: tuple[SiteCase, ...]) -> None:
+    """A whole hall that the scenario gives a site fits its connection at its largest."""
+    for index, site in enumerate(sites):
+        points = dated(site.use.connection)
+        if scenario.policy.lumps == "whole" and site.use.hall and points:
+            most = max(value for _, value in points)
+            if site.use.hall.value > most * (1 + 1e-9):
+                raise ScenarioError(
+                    f"{scenario.name}: sites[{index}].hall: a whole hall of {site.use.hall.text} never fits "
+                    f"'{site.id}', energised to {pretty(most, 'W')} at its most; write a smaller hall, or policy.lumps: relaxed"
+                )
 
 
 _BASES: dict[tuple[int, str, str], tuple[Catalog, Basis]] = {}  # searches are shared by the cases of a catalogue

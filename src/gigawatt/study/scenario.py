@@ -13,7 +13,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
-from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Take, Warrant, check_offer
+from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Take, Warrant, check_dates, check_offer
 from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.money import check_money
@@ -418,6 +418,7 @@ class Scenario(Block):
         _in_order(self)
         check_lumps(self)
         check_money(self)
+        check_dates(self)
         check_hosting(self)
         _unique("offers", [offer.id for offer in self.offers])
         _unique("sites", [site.site for site in self.sites])

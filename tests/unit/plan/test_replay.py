@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from gigawatt.plan.place import place
 from gigawatt.plan.replay import Delays, delays_of, replay
-from gigawatt.plan.terms import Leases, Rents, Takes, Terms, Warrants
+from gigawatt.plan.terms import Rents, Takes, Terms, Warrants
 from tests.unit.plan.test_constraints import milestones, near
+from tests.unit.plan.test_contracts import building
 from tests.unit.plan.tiny import by, grid, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
@@ -202,12 +203,7 @@ def test_a_take_moves_with_the_provider_that_is_late() -> None:
 
 def test_a_guaranteed_rent_is_owed_once_the_building_stands() -> None:
     # 12.5 facility MW are guaranteed at 0.5 a quarter, 6.25 used by 5 IT MW bought at 2: 10 + 4 x 6.25
-    nothing = by("site", ["hall"], [0.0])
-    lease = Leases(
-        due_mw=grid("site", ["hall"], 12.5, FOUR), term_quarters=by("site", ["hall"], [4]).astype(int),
-        owed_musd_per_mw=grid("site", ["hall"], 0.0, FOUR), owed_unused_musd_per_mw=nothing,
-        deposit_musd_per_mw=nothing, deposit_after_musd_per_mw=nothing,
-    )  # fmt: skip
+    lease = building(due=12.5, quarters=FOUR)
     rent = grid("site", ["hall"], 0.5, FOUR)
     plan = four(demand=5.0, site_hold_musd_per_mw=rent, terms=Terms(leases=lease))
     assert float(replay(plan, late())["cost_musd"][0]) == near(35.0)
