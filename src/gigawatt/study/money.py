@@ -25,8 +25,8 @@ def check_money(scenario: Any) -> None:
     """Real money needs the inflation that makes rates real. Raises ValueError with a sentence."""
     if scenario.inflation is not None and scenario.inflation.value * YEAR_S > MOST_INFLATION:
         raise ValueError(
-            f"inflation: {scenario.inflation.text} is more than {MOST_INFLATION * 100:g} % a year; write by how much prices "
-            "rise in a year, for example 2.5 %/yr"
+            f"inflation: {scenario.inflation.text} is more than {MOST_INFLATION * 100:g} % a year; write by how much "
+            "prices rise in a year, for example 2.5 %/yr"
         )
     if scenario.money == "real" and scenario.inflation is None:
         raise ValueError(

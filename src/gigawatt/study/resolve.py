@@ -391,7 +391,8 @@ def _check_halls(scenario: Scenario, sites: tuple[SiteCase, ...]) -> None:
             if site.use.hall.value > most * (1 + 1e-9):
                 raise ScenarioError(
                     f"{scenario.name}: sites[{index}].hall: a whole hall of {site.use.hall.text} never fits "
-                    f"'{site.id}', energised to {pretty(most, 'W')} at its most; write a smaller hall, or policy.lumps: relaxed"
+                    f"'{site.id}', energised to {pretty(most, 'W')} at its most; write a smaller hall, or "
+                    "policy.lumps: relaxed"
                 )
 
 
