@@ -61,12 +61,12 @@ BROKEN = {
     ),
     "take-after-the-end": (
         TERM, f"    minimum_take: [{{start: 2040Q1, end: 2041Q1, power: 1 MW}}]\n{TERM}",
-        "my.yaml: offers[1].minimum_take[0]: 2040Q1 to 2041Q1 lies outside the horizon of 2027Q1 to 2028Q4 and says "
+        "my.yaml: offers[1].minimum_take: 2040Q1 to 2041Q1 lies outside the horizon of 2027Q1 to 2028Q4 and says "
         "nothing here; drop it or lengthen the horizon",
     ),
     "take-before-the-start": (
         TERM, f"    minimum_take: [{{start: 2025Q1, end: 2026Q4, power: 1 MW}}]\n{TERM}",
-        "my.yaml: offers[1].minimum_take[0]: 2025Q1 to 2026Q4 lies outside the horizon of 2027Q1 to 2028Q4 and says "
+        "my.yaml: offers[1].minimum_take: 2025Q1 to 2026Q4 lies outside the horizon of 2027Q1 to 2028Q4 and says "
         "nothing here; drop it or lengthen the horizon",
     ),
     "tests-without-end": (

@@ -177,12 +177,12 @@ def check_dates(scenario: Scenario) -> None:
     start, n = int(scenario.horizon.start.value), scenario.horizon.quarters
     first, last = str_quarter(start), str_quarter(start + n - 1)
     for i, offer in enumerate(scenario.offers):
-        for j, take in enumerate(offer.minimum_take):
-            if take.start.value >= start + n or take.end.value < start:
-                raise ValueError(
-                    f"offers[{i}].minimum_take[{j}]: {take.start.text} to {take.end.text} lies outside the horizon of "
-                    f"{first} to {last} and says nothing here; drop it or lengthen the horizon"
-                )
+        outside = [take for take in offer.minimum_take if take.start.value >= start + n or take.end.value < start]
+        if outside and len(outside) == len(offer.minimum_take):  # of a ramp in steps, later ones may lie beyond
+            raise ValueError(
+                f"offers[{i}].minimum_take: {outside[0].start.text} to {outside[0].end.text} lies outside the horizon "
+                f"of {first} to {last} and says nothing here; drop it or lengthen the horizon"
+            )
         lag = offer.terms.acceptance_lag
         if lag and lag.value > (n - 1) * QUARTER_S:
             raise ValueError(
