@@ -51,4 +51,4 @@ def test_refusals() -> None:
     assert "--gap is 'much'; write a share, for example 0.5% or 0.005" in refused(*SMALL[:2], "--gap", "much")
     assert "--cvar is '0.9'; write LEVEL:WEIGHT" in refused(*SMALL[:2], "--cvar", "0.9")
     assert "--cvar is '1:0.5': the level of the tail is 1" in refused(*SMALL[:2], "--cvar", "1:0.5")
-    assert "a branch at 1999Q1 tells nothing apart" in refused(*SMALL[:2], "--branches", "1999Q1")
+    assert "'1999Q1' is no quarter of the horizon, which runs from" in refused(*SMALL[:2], "--branches", "1999Q1")

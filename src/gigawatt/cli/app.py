@@ -24,6 +24,7 @@ from gigawatt.cli.common import (
     write_text,
 )
 from gigawatt.cli.data import data_app
+from gigawatt.cli.delays import delays
 from gigawatt.cli.explain import why, worth
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
@@ -55,6 +56,7 @@ app.command()(alternatives)
 app.command()(why)
 app.command()(worth)
 app.command()(tree)
+app.command()(delays)
 
 
 def _version(asked: bool) -> None:

@@ -209,16 +209,21 @@ def _tables(body: dict[str, Any]) -> list[Any]:
             text = f"{_money(row['least_more_usd'])} to {_money(row['more_usd'])}" if row["works"] else "not possible"
             add_row(table, (row["name"], text))
         parts += [table, ""]
+    weight = body["cvar_weight"]
+    what = "Expected discounted cost of the tree" if weight == 0.0 else (
+        f"Discounted cost of the tree, {weight:.0%} of it the mean of the worst {1 - body['cvar_level']:.0%}"
+    )  # fmt: skip
     parts.append(
-        f"Discounted cost of the tree: between {_money(body['lower_usd'])} and {_money(body['upper_usd'])}, gap "
+        f"{what}: between {_money(body['lower_usd'])} and {_money(body['upper_usd'])}, gap "
         f"{body['gap_frac']:.2%} after {len(body['rounds'])} rounds and {body['rounds'][-1]['seconds']:.0f} s; "
         f"{body['decisions']:,} decisions, {body['constraints']:,} constraints, none missed by more than "
         f"{body['violation']:.1e} of its bound."
     )
     if body["missed_mw"] > 1e-3:
         parts.append(
-            f"Of firm commitments, minimum takes and gangs {body['missed_mw']:,.1f} MW and quarters are missed, all "
-            "cases together, at a price above every other."
+            f"Missed where lateness leaves no other way: {body['missed_mw']:,.1f} MW and quarters, all cases together, "
+            "of firm commitments, minimum takes, gangs, shares of rights, carried-over work and what is given up. "
+            "Each is charged $1B in the costs above, and in regret."
         )
     mean = body["mean_orders"]
     if mean is not None and mean["works"]:

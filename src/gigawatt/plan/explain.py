@@ -16,8 +16,9 @@ from gigawatt.core.units import pretty
 from gigawatt.plan.infeasible import WORDS, family_of
 from gigawatt.plan.live import LivePlan
 
-BOOKKEEPING = ("cash", "capacity", "gating", "term")
-"""Families whose price is that of another limit: a pool's capacity is worth what the scarce chips or sites are."""
+BOOKKEEPING = ("cash", "capacity", "gating", "term", "site_power")
+"""Families whose price is that of another limit: a pool's capacity is worth what scarce chips or sites are; power of a
+building costs its rent, and where it is scarce its connection binds."""
 LEAST_MUSD = 1e-4
 """Shadow price below which a row counts as slack [MUSD per unit]."""
 _ONE = {

@@ -77,11 +77,16 @@ def follow_orders(
     time_limit_s: float,
     say: Say = quiet,
 ) -> Followed:
-    """Cost of the tree with first orders given and everything after them at its best."""
+    """Cost of the tree with first orders given and everything after them at its best.
+
+    An interrupt ends it without an answer: bounds of a search cut short say little.
+    """
     try:
         found: TreePlan = search.run(gap=gap, time_limit_s=time_limit_s, fixed=fixed, say=say)
     except InfeasibleError:
         return Followed(name=name, lower=np.inf, upper=np.inf)
+    if found.ended == "interrupted":
+        raise KeyboardInterrupt
     return Followed(name=name, lower=found.lower, upper=found.upper)
 
 

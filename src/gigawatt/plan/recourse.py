@@ -199,6 +199,7 @@ class Processes:
             self._ends.append(here)
             self._running.append(process)
         self._owner: list[int] = []
+        self._ticket = 0
 
     def start(self, problems: Sequence[LeafProblem]) -> list[Answer]:
         """See ``Executor``."""
@@ -210,9 +211,11 @@ class Processes:
         return self._ask("solve", points)
 
     def _ask(self, what: str, parts: Sequence[Any]) -> list[Answer]:
+        self._ticket += 1  # an interrupt may have left answers to an earlier question in a pipe
         for number, end in enumerate(self._ends):
-            end.send((what, [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]))
-        answers = [end.recv() for end in self._ends]
+            mine = [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]
+            end.send((self._ticket, what, mine))
+        answers = [_answer(end, self._ticket) for end in self._ends]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -228,16 +231,24 @@ class Processes:
             end.close()
 
 
+def _answer(end: Connection, ticket: int) -> Any:
+    """The answer to one question; those to earlier ones are let go."""
+    while True:
+        number, answer = end.recv()
+        if number == ticket:
+            return answer
+
+
 def _serve(end: Connection) -> None:
     """Answers requests until the other end goes; an interrupt is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     serial = Serial()
     while True:
         try:
-            what, parts = end.recv()
+            ticket, what, parts = end.recv()
         except EOFError:
             return
         try:
-            end.send(serial.start(parts) if what == "start" else serial.solve(parts))
+            end.send((ticket, serial.start(parts) if what == "start" else serial.solve(parts)))
         except (InfeasibleError, SolverError) as error:
-            end.send(error)
+            end.send((ticket, error))

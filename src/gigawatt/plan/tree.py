@@ -11,7 +11,7 @@ is decided before is one decision for both. An order is decided ``lead`` quarter
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.service import Service
 
 Ints = npt.NDArray[np.int64]
 
@@ -85,7 +86,11 @@ class Tree:
         """Checks order and probabilities."""
         quarters = self.inputs.quarters
         for branch in self.branches:
-            if branch.quarter not in quarters[1:]:
+            if branch.quarter not in quarters:
+                raise ValueError(
+                    f"'{branch.quarter}' is no quarter of the horizon, which runs from {quarters[0]} to {quarters[-1]}"
+                )
+            if branch.quarter == quarters[0]:
                 raise ValueError(
                     f"a branch at {branch.quarter} tells nothing apart: the horizon runs from {quarters[0]} to "
                     f"{quarters[-1]}, and a branch lies after its first quarter"
@@ -155,6 +160,29 @@ class Tree:
         return quarter
 
 
+def _asked(d: PlanInputs, scaled: Callable[[xr.DataArray, xr.DataArray], xr.DataArray]) -> Service | None:
+    """What tiers of speed, regions of users and steps of a curve take at most moves with the demand of their class."""
+    service = d.service
+    if service is None:
+        return None
+    shares, curve = service.shares, service.curve
+    if shares is not None:
+        first = shares.member.transpose("share", "lane").values.argmax(axis=1)
+        classes = xr.DataArray(d.lane_workload.values[first], dims="share")
+        shares = replace(shares, most=scaled(shares.most, classes))
+    if curve is not None:
+        curve = replace(curve, most=scaled(curve.most, curve.workload))
+    return replace(service, shares=shares, curve=curve)
+
+
+def _of_class(factor: xr.DataArray | float, classes: xr.DataArray) -> xr.DataArray | float:
+    """The factor of each row's class, in the place of the class itself."""
+    if not isinstance(factor, xr.DataArray) or "workload" not in factor.dims:
+        return factor
+    rows = xr.DataArray([str(name) for name in classes.values], dims=classes.dims)
+    return factor.sel(workload=rows).drop_vars("workload")
+
+
 def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
     """Inputs that take an outcome from the quarter at ``place`` on.
 
@@ -192,6 +220,7 @@ def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
         d,
         terms=terms,
         demand=scaled(d.demand, outcome.demand),
+        service=_asked(d, lambda values, labels: scaled(values, _of_class(outcome.demand, labels))),
         capex_musd_per_mw=scaled(d.capex_musd_per_mw, outcome.prices),
         energise_musd_per_mw=scaled(d.energise_musd_per_mw, outcome.prices),
         add_max_mw=moved(d.add_max_mw, outcome.late_offer, 0.0),

@@ -1,4 +1,4 @@
-"""The fan of a tree: what stands in every case, quarter by quarter, beside the plan of the central case."""
+"""Fans of what stands, quarter by quarter: in every case of a tree, and of one plan under draws of delays."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gigawatt.report.style import (
 )
 
 if TYPE_CHECKING:
+    from gigawatt.study.delays import Delayed
     from gigawatt.study.tree import TreeResults
 
 Floats = npt.NDArray[np.float64]
@@ -68,6 +69,35 @@ def stock_fan(results: TreeResults) -> go.Figure:
     ))  # fmt: skip
     for place in tree.places:
         figure.add_vline(x=place - 0.5, line={"color": SOFT, "width": 1, "dash": "dash"})
+    figure.update_xaxes(**quarter_axis(labels))
+    figure.update_yaxes(**value_axis(f"{scale.unit} of facility power"))
+    return figure
+
+
+def late_fan(found: Delayed) -> go.Figure:
+    """Facility power that stands under delays: the plan, the median, and bands of four and of eight draws in ten."""
+    labels = list(found.case.labels)
+    scale = power_scale(float(found.planned_gw.max()) * 1e9)
+    figure = go.Figure(layout=layout(
+        "The same plan, late: power that stands under delays",
+        f"Facility power by the end of each quarter, {len(found.extra_usd):,} draws. Buildings come "
+        f"{found.site_mean:g} and systems {found.system_mean:g} quarters late in the mean.",
+    ))  # fmt: skip
+    for (low, high), name, share in (((0.1, 0.9), "8 draws in 10", 0.18), ((0.3, 0.7), "4 draws in 10", 0.3)):
+        under, over = (scale.of(np.quantile(found.stands_gw, q, axis=0) * 1e9).tolist() for q in (low, high))
+        figure.add_trace(go.Scatter(
+            x=[*labels, *reversed(labels)], y=[*over, *reversed(under)], fill="toself", mode="lines", name=name,
+            line={"width": 0}, fillcolor=f"rgba(31, 119, 180, {share})", hoverinfo="skip",
+        ))  # fmt: skip
+    rows = (
+        ("median", np.quantile(found.stands_gw, 0.5, axis=0), {"color": BLUE, "width": 2}),
+        ("as planned", found.planned_gw, {"color": INK, "width": 2, "dash": "dot"}),
+    )
+    for name, row, line in rows:
+        figure.add_trace(go.Scatter(
+            x=labels, y=scale.of(row * 1e9).tolist(), mode="lines", name=name, line=line,
+            hovertemplate=f"{name}<br>%{{x}}: %{{y:.1f}} {scale.unit}<extra></extra>",
+        ))  # fmt: skip
     figure.update_xaxes(**quarter_axis(labels))
     figure.update_yaxes(**value_axis(f"{scale.unit} of facility power"))
     return figure

@@ -161,7 +161,10 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     if said.factors:
         for factor in said.factors:
             _check(case, factor.states)
-        factors = [[_outcome(case, inputs, state, spread) for state in factor.states] for factor in said.factors]
+        factors = []
+        for factor in said.factors:
+            total = sum(state.probability.value for state in factor.states)
+            factors.append([_outcome(case, inputs, state, spread, total) for state in factor.states])
     else:
         factors = _default_factors(case, inputs, quarters[0], spread)
     outcomes = tuple(_both(combination) for combination in itertools.product(*factors))
@@ -221,13 +224,14 @@ def _check(case: Case, states: Sequence[State]) -> None:
                     )
 
 
-def _outcome(case: Case, inputs: PlanInputs, state: State, spread: float) -> Outcome:
+def _outcome(case: Case, inputs: PlanInputs, state: State, spread: float, total: float) -> Outcome:
+    """``total``: what the probabilities of the factor add up to, 1 but for their rounding."""
     demand: xr.DataArray | float = _ranged(case, inputs, state.demand, spread) if state.demand else 1.0
     if state.scale_demand:
         by_class = [state.scale_demand[row.id].value if row.id in state.scale_demand else 1.0 for row in case.classes]
         demand = demand * xr.DataArray(by_class, dims="workload", coords={"workload": [c.id for c in case.classes]})
     price = state.price.value if state.price else 1.0
-    plain = Outcome(name=state.name, probability=state.probability.value, demand=demand, prices=price)
+    plain = Outcome(name=state.name, probability=state.probability.value / total, demand=demand, prices=price)
     if state.late is None:
         return plain
     late = _quarters(state.late, 0)

@@ -45,8 +45,8 @@ class Factor(Block):
     @model_validator(mode="after")
     def _whole(self) -> Factor:
         total = sum(state.probability.value for state in self.states)
-        if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"'{self.name}': the probabilities of its states add up to {total:.4g}, not 1")
+        if abs(total - 1.0) > 1e-4:
+            raise ValueError(f"'{self.name}': the probabilities of its states add up to {total:.6g}, not 1")
         return self
 
 

@@ -22,8 +22,10 @@ from gigawatt.study.named import Named, find
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
 
-ENOUGH_MW = 0.5
-"""IT MW accepted over the horizon above which an offer counts as chosen."""
+ENOUGH_FRAC = 1e-3
+"""Share of all that is accepted above which an offer counts as chosen; 1 kW at the least."""
+ROUNDING = 1e-7
+"""Share of a plan's cost below which two costs are the same: the solver's tolerance."""
 
 A_LITTLE_MW = 0.02
 """IT MW forced in to price an offer: little, as each further MW costs more."""
@@ -52,7 +54,8 @@ def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
     if not named.offers:
         return [_absent(case, named)]
     accepted, stood = session.live.value("add").sum("quarter"), session.live.value("stock").max("quarter")
-    taken = [offer.id for offer in named.offers if float(accepted.sel(offer=offer.id)) > ENOUGH_MW]
+    enough = enough_mw(float(accepted.sum()))
+    taken = [offer.id for offer in named.offers if float(accepted.sel(offer=offer.id)) > enough]
     chosen = [f"{pretty(float(stood.sel(offer=key)) * 1e6, 'W')} {_of(named, key, case)}" for key in taken]
     lines = [f"{named.id} is in the plan: {', '.join(chosen)} (IT power, at its most)"] if chosen else []
     if not chosen:
@@ -63,6 +66,16 @@ def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
         lines += _price(case, session, named.offers)
         lines += _date(case, session, named)
     return lines
+
+
+def enough_mw(accepted_mw: float) -> float:
+    """IT MW accepted over the horizon above which an offer counts as chosen, of all that is accepted."""
+    return max(1e-3, ENOUGH_FRAC * accepted_mw)
+
+
+def settled(difference_musd: float, cost_musd: float) -> float:
+    """A difference of two costs [MUSD], 0 where it is the solver's rounding."""
+    return difference_musd if abs(difference_musd) > ROUNDING * abs(cost_musd) else 0.0
 
 
 def binding(session: PlanSession, named: Named | None = None, most: int = 8) -> list[Binding]:
@@ -181,7 +194,8 @@ def _too_dear(session: PlanSession, offer: OfferCase, case: Case) -> float | Non
 def earlier(inputs: PlanInputs, offers: tuple[str, ...], quarters: int, sites: tuple[str, ...] = ()) -> PlanInputs:
     """The same problem with offers open, and sites energised, some quarters earlier; later if negative.
 
-    The start moves, the end does not: an offer stays open as long as it was, a site keeps its last level.
+    The start moves, the end does not: an offer stays open as long as it was, a site keeps its last level. What vendors
+    can deliver of the offers moves with them, with all that draws on the same supply.
     """
     most, power = inputs.add_max_mw.copy(deep=True), inputs.connection_mw.copy(deep=True)
     for offer in offers:
@@ -202,7 +216,20 @@ def earlier(inputs: PlanInputs, offers: tuple[str, ...], quarters: int, sites: t
         stands = float(inputs.energised_initial_mw.sel(site=site))
         later = np.arange(row.size) + quarters < 0
         power.loc[{"site": site}] = np.where(later, np.minimum(stands, row[0]), row[places])
-    return replace(inputs, add_max_mw=most, connection_mw=power)
+    return replace(inputs, add_max_mw=most, connection_mw=power, supply_packages=_supplied(inputs, offers, quarters))
+
+
+def _supplied(inputs: PlanInputs, offers: tuple[str, ...], quarters: int) -> xr.DataArray:
+    """Deliveries (supply, quarter) of rows that any of the offers draws on, some quarters earlier."""
+    packages = inputs.supply_packages.transpose("supply", "quarter")
+    touched = (inputs.supply_member.sel(offer=list(offers)) > 0).any("offer").values
+    places = np.arange(packages.sizes["quarter"]) + quarters
+    table = packages.values.copy()
+    begins = table[:, 0] > 0
+    moved = table[:, np.clip(places, 0, table.shape[1] - 1)]
+    moved[:, places < 0] = np.where(begins, table[:, 0], 0.0)[:, None]  # what came before the horizon goes on
+    table[touched] = moved[touched]
+    return packages.copy(data=table).transpose(*inputs.supply_packages.dims)
 
 
 def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
@@ -227,14 +254,15 @@ def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
             return float(live.value("add").values[mine.values].sum()), before - live.objective_musd
 
     amount, saved = taken(first)
-    if amount <= ENOUGH_MW:
+    enough = enough_mw(float(session.live.value("add").sum()))
+    if amount <= enough:
         yield "  an earlier date alone would not bring it in"
         return
     low, high = 0, first
     while high - low > 1:
         middle = (low + high) // 2
         got, gain = taken(middle)
-        if got > ENOUGH_MW:
+        if got > enough:
             high, amount, saved = middle, got, gain
         else:
             low = middle
@@ -261,7 +289,7 @@ def one_quarter(case: Case, session: PlanSession, named: Named) -> Iterator[str]
         with session.trial():
             session.change(earlier(inputs, ids, quarters, sites))
             try:
-                cost = session.solve(explain=False).objective_musd - before
+                cost = settled(session.solve(explain=False).objective_musd - before, before)
             except InfeasibleError:
                 yield f"  if {word} one quarter {when}: no plan would exist (finite difference)"
                 continue

@@ -18,7 +18,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case
-from gigawatt.study.why import earlier
+from gigawatt.study.why import earlier, settled
 
 MONTHS = 3
 Say = Callable[[str], None]
@@ -68,12 +68,14 @@ def _per_month(difference_musd: float | None) -> float | None:
 
 
 def _less(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
+    return None if a is None or b is None else settled(a - b, a)
 
 
 def _systems(case: Case, session: PlanSession, best: float, say: Say | None) -> Iterator[Worth]:
     inputs = session.inputs
-    for system in sorted({offer.system.id for offer in case.offers}):
+    dates = {o.system.id: o.offer.available or o.system.first_available for o in case.offers}
+    dated = [name for name, date in dates.items() if date is not None and date.value > case.quarters[0]]
+    for system in sorted(dated):  # others wait for their lead time, which is no date of a roadmap
         ids = tuple(offer.id for offer in case.offers if offer.system.id == system)
         open_to = np.asarray((inputs.add_max_mw.sel(offer=list(ids)).values > 0).any(axis=0))
         if not open_to.any() or open_to[0]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
 from gigawatt.plan.foresight import first_orders, first_stage, orders_of
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.recourse import Executor, Processes
+from gigawatt.plan.recourse import Answer, Executor, Floats, Processes
 from gigawatt.plan.session import FIRST_STAGE
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
@@ -272,6 +272,33 @@ def test_processes_give_what_one_process_gives() -> None:
         two = search.run(gap=1e-8)
     assert np.array_equal(one.x, two.x)
     assert [(r.lower, r.upper) for r in one.rounds] == [(r.lower, r.upper) for r in two.rounds]
+
+
+class Impatient(Processes):
+    """Is interrupted while it waits for the answers to one question."""
+
+    nerves = 3
+
+    def solve(self, points: Sequence[Floats]) -> list[Answer]:
+        self.nerves -= 1
+        if self.nerves == 0:
+            self._ticket += 1
+            for number, end in enumerate(self._ends):
+                mine = [point for point, owner in zip(points, self._owner, strict=True) if owner == number]
+                end.send((self._ticket, "solve", mine))
+            raise KeyboardInterrupt
+        return super().solve(points)
+
+
+def test_answers_to_an_interrupted_question_are_let_go() -> None:
+    whole = extensive(three_stages(lead=1, late=1))
+    with opened(whole) as search:
+        found = search.run(gap=1e-8)
+    with opened(whole, executor=Impatient(2)) as search:
+        assert search.run(gap=-1.0).ended == "interrupted"
+        again = search.run(gap=1e-8)
+    assert again.lower <= found.upper + 1e-6 <= again.upper + 2e-6
+    assert whole.violation(again.x) < 1e-5
 
 
 def test_bounds_close_in_and_a_search_that_stops_keeps_them() -> None:

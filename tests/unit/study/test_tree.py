@@ -16,7 +16,7 @@ from gigawatt.plan.recourse import Serial
 from gigawatt.plan.tail import Tail
 from gigawatt.plan.tree import ORDERS
 from gigawatt.study.resolve import Case, resolve
-from gigawatt.study.scenario import BUNDLED, Scenario
+from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
 from gigawatt.study.tree import plan_tree, tree_of
 
 
@@ -87,7 +87,7 @@ def test_a_declared_tree(catalog: Catalog) -> None:
 
 def test_refusals(catalog: Catalog) -> None:
     case = case_of(catalog, "neocloud")
-    with pytest.raises(ScenarioError, match="a branch at 1999Q1 tells nothing apart"):
+    with pytest.raises(ScenarioError, match="'1999Q1' is no quarter of the horizon"):
         tree_of(case, ["1999Q1"])
     states = [{"name": "late", "probability": 1.0, "late": "6 months", "late_sites": ["atlantis"]}]
     wrong = {"factors": [{"name": "power", "states": states}]}
@@ -140,3 +140,18 @@ def test_the_tree_of_every_shipped_scenario_builds(catalog: Catalog, name: str) 
     assert seen.all()
     for part in first_orders(whole):
         assert (whole.stage[part.column] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["regions", "value-of-speed"])
+def test_what_tiers_and_regions_take_moves_with_demand(name: str) -> None:
+    tree = tree_of(resolve(load_scenario(name), load_catalog()))
+    leaf, d = tree.leaves()[0], tree.inputs
+    assert d.service is not None and d.service.shares is not None
+    assert leaf.inputs.service is not None and leaf.inputs.service.shares is not None
+    here, there = d.service.shares, leaf.inputs.service.shares
+    classes = d.lane_workload.values[here.member.values.argmax(axis=1)]
+    last = d.quarters[-1]
+    by_class = (leaf.inputs.demand / d.demand).sel(quarter=last).max("block")
+    moved = (there.most / here.most).sel(quarter=last).max("block").values
+    assert moved == pytest.approx([float(by_class.sel(workload=row)) for row in classes])
+    assert moved.max() > 1.1

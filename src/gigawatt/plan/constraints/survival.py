@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.signed import working
 from gigawatt.plan.variables import Decisions
 
 
 def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_{l in p} moved[l,r,b,q] <= sum_{o in p} stock[o,q]   for p outside the lost region r   [IT MW]
+    """sum_{l in p} moved[l,r,b,q] <= sum_{o in p} works[o,q]   for p outside the lost region r   [IT MW]
 
     sum_{l in k} rate[l,q] moved[l,r,b,q] >= frac[k] sum_{l in k} rate[l,q] assign[l,b,q]   [Mwork/s]
 
-    ``moved`` is where the work goes while r is lost; the reserve serves then, and work that can wait stands still.
+    ``moved`` is where the work goes while r is lost; the reserve serves then; work that need not go on stands still.
     """
     if d.service is None or d.service.survival is None or x.moved is None:
         return
     rows, lost = d.service.survival, d.service.survival.lost
     pools = tuple(str(pool) for pool in rows.pool_region["pool"].values)
     blocks = x.assign.axes["block"]
-    stands = (x.stock * d.offer_pool.isin(pools).astype(float)).group(
+    stands = (working(d, x) * d.offer_pool.isin(pools).astype(float)).group(
         d.offer_pool.where(d.offer_pool.isin(pools), pools[0]), "pool", pools
     )
     used = x.moved.group(d.lane_pool, "pool", pools)

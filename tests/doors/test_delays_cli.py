@@ -1,0 +1,34 @@
+"""The door of a plan under delays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.doors.inside import gigawatt
+
+
+def test_a_plan_under_delays(tmp_path: Path) -> None:
+    done = gigawatt("delays", "starter", "--draws", "200", "--json", "--figure", "fan.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["draws"] == 200
+    assert all(row["gw"][0] <= row["gw"][1] <= row["gw"][2] <= row["planned"] + 1e-9 for row in found["gw"])
+    assert found["extra_usd"][0] <= found["extra_usd"][1] <= found["extra_usd"][2]
+    # the hall holds what is bought: a quarter without it costs more than nothing, a system nobody buys costs nothing
+    assert found["one_quarter_late_usd"]["hall"] > 0.0
+    assert "playing it through 200 draws" in done.stderr
+    assert "power that stands under delays" in (tmp_path / "fan.html").read_text(encoding="utf-8")
+    again = json.loads(gigawatt("delays", "starter", "--draws", "200", "--json").stdout)
+    assert again["extra_usd"] == found["extra_usd"]
+    assert json.loads(gigawatt("delays", "starter", "--draws", "200", "--seed", "1", "--json").stdout) != found
+
+
+def test_without_delays_it_is_the_plan() -> None:
+    found = json.loads(
+        gigawatt("delays", "starter", "--draws", "10", "--site-mean", "0", "--system-mean", "0", "--json").stdout
+    )
+    assert found["extra_usd"] == pytest.approx([0.0, 0.0, 0.0], abs=1e-3)
+    assert all(row["gw"] == pytest.approx([row["planned"]] * 3) for row in found["gw"])
