@@ -38,8 +38,15 @@ def test_why_names_what_binds_and_why_not_what_would_change_it() -> None:
     assert "hall is in the plan" in done.stdout
     assert "coreweave" in done.stdout
     assert "(finite difference)" in done.stdout
-    assert "is worth $" in done.stdout
-    assert json.loads(gigawatt("why", "starter", "--json").stdout)["binding"]
+    # the hall's connection is not full: its rent is a price and no scarcity
+    assert "Limits of hall that bind, those worth most over the horizon first (discounted):\n  none" in done.stdout
+    assert json.loads(gigawatt("why", "starter", "--json").stdout)["binding"] == []
+
+
+def test_why_prices_what_is_scarce() -> None:
+    bound = json.loads(gigawatt("why", "neocloud", "--json").stdout)
+    assert "supply" in {row["family"] for row in bound["binding"]}
+    assert all("is worth $" in line or "more quarter" in line for line in bound["sentences"])
 
 
 def test_why_offers_the_nearest_names() -> None:
@@ -68,4 +75,4 @@ def test_worth_says_it_is_a_finite_difference() -> None:
     low, central, high = rows["kernels-2027"]["multiplier"]
     assert low <= central <= high
     assert rows["kernels-2027"]["low_usd"] >= 0.0 >= rows["kernels-2027"]["high_usd"]
-    assert rows["hgx-b200"]["earlier_usd_per_month"] >= 0.0
+    assert rows["kernels-2027"]["later_usd_per_month"] >= 0.0
