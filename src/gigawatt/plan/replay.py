@@ -309,6 +309,7 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     for q in range(n_quarters):
         room = np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
         runs = together[:, :, q]  # (draw, class)
+        every = bool(runs.all())
         spare = np.empty((n, len(pools), len(hours)))
         lacks = np.empty((n, len(names), len(hours)))
         for b, share_of_day in enumerate(hours):
@@ -318,11 +319,12 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
             np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
             np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
             np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run[:, q])
-            used = runs @ power.T  # (draw, pool)
+            used = power.sum(axis=1) if every else runs @ power.T  # (draw, pool), or (pool)
             share = np.minimum(1.0, np.divide(room, used, out=np.ones_like(room), where=used > 1e-12))
             share[share > 1.0 - 1e-7] = 1.0
-            done = (share @ work) * runs
-            out.running[:, q] += share_of_day * ((share @ cost) * runs).sum(axis=1)
+            done = share @ work if every else (share @ work) * runs
+            spent = share @ cost.sum(axis=1) if every else ((share @ cost) * runs).sum(axis=1)
+            out.running[:, q] += share_of_day * spent
             out.income[:, q] += share_of_day * (done @ price[:, q])
             if speed.any():
                 on = share[:, lane_pool] * runs[:, lane_class]
@@ -330,8 +332,10 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
                 out.income[:, q] += share_of_day * (on @ (speed * paid))
             spare[:, :, b] = room - used * share
             lacks[:, :, b] = scale * (demand[:, b, q] - gated[:, b, q]) - done
-        stuck = np.maximum((lacks @ hours + carried) * (1.0 - runs), 0.0)  # its gang does not stand: no spare helps
-        lacks, carried = lacks * runs[:, :, None], carried * runs
+        stuck: Floats | float = 0.0
+        if not every:
+            stuck = np.maximum((lacks @ hours + carried) * (1.0 - runs), 0.0)  # its gang does not stand: no spare helps
+            lacks, carried = lacks * runs[:, :, None], carried * runs
         asked = lacks @ hours
         daily = np.maximum(np.where(now, 0.0, asked) + carried, 0.0)
         at_work, more = np.zeros((n, len(rate))), np.zeros((n, len(names)))
