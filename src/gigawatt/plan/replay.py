@@ -164,6 +164,8 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
     follows = replace(follows, later=follows.later - worth)
     spent = spent + follows.paid
+    if d.terms.sales_share_frac is not None:
+        spent = spent + work.income * d.terms.sales_share_frac.values
     net = spent - work.income
     spent = spent + fixed.paid
     money = _money(d, net + fixed.paid, _tranches(released, d))

@@ -234,6 +234,15 @@ def test_rent_is_that_of_the_quarter_in_which_it_really_begins() -> None:
     assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 30.0 + 10.0)
 
 
+def test_a_share_of_sales_is_of_what_is_really_sold() -> None:
+    # 10 Mwork/s bring 3 a quarter, a fifth of which goes to its holder: 20 for systems and 4 x 6 for the share
+    share = by("quarter", list(FOUR), [0.2] * 4)
+    plan = four(income_musd=grid("workload", ["work"], 3.0, FOUR), terms=Terms(sales_share_frac=share))
+    assert float(replay(plan, late())["spent_musd"].sum()) == near(20.0 + 24.0)
+    # a quarter late nothing is sold in it
+    assert float(replay(plan, late(offer=1))["spent_musd"].sum()) == near(20.0 + 18.0)
+
+
 def test_shares_vest_as_deliveries_come() -> None:
     # a share worth 0.5 vests with each MW; what vests a year later is worth a tenth less
     shares = Warrants(
