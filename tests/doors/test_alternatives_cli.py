@@ -38,14 +38,15 @@ def test_why_names_what_binds_and_why_not_what_would_change_it() -> None:
     assert "hall is in the plan" in done.stdout
     assert "coreweave" in done.stdout
     assert "(finite difference)" in done.stdout
-    # the hall's connection is not full: its rent is a price and no scarcity
-    assert "Limits of hall that bind, those worth most over the horizon first (discounted):\n  none" in done.stdout
-    assert json.loads(gigawatt("why", "starter", "--json").stdout)["binding"] == []
+    # the hall's connection is not full: its rent is a price and no scarcity. Dates and terms are limits all the same
+    assert "2027Q1: the date from which an offer is available (buy-b200) binds; one MW of IT accepted" in done.stdout
+    bound = json.loads(gigawatt("why", "starter", "--json").stdout)["binding"]
+    assert {row["family"] for row in bound} == {"available", "term"}
 
 
 def test_why_prices_what_is_scarce() -> None:
     bound = json.loads(gigawatt("why", "neocloud", "--json").stdout)
-    assert "supply" in {row["family"] for row in bound["binding"]}
+    assert {"supply", "add", "available", "connection"} <= {row["family"] for row in bound["binding"]}
     assert all("is worth $" in line or "more quarter" in line for line in bound["sentences"])
 
 

@@ -102,8 +102,14 @@ def test_infeasible_names_the_families(made: Path) -> None:
     done = gigawatt("run", "big.yaml", cwd=made)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert "vendor supply and commitments cannot all hold" in lines[-2]
-    assert lines[-1] == "  commitments (big, 2028Q4): give way by 4 MW, from 9"
+    # 5 MW of hall, and 600 packages a quarter for the 9 MW in time: supply alone does not help, both together do
+    assert "vendor supply and commitments cannot all hold" in lines[-4]
+    assert lines[-3] == "  commitments (big, 2028Q4): give way by 4 MW, from 9"
+    assert lines[-2] == "  not by vendor supply alone, however much it gives way"
+    assert lines[-1].startswith(
+        "  or with commitments kept: energised connections (hall, 2028Q2 to 2028Q4): give way by 4 MW of facility power, "
+        "from 5; vendor supply (nvidia:hgx-b200, 2027Q3 to 2028Q4): give way by "
+    )
 
 
 @pytest.mark.parametrize("what", ["systems", "models", "workloads", "sites", "deals", "providers"])

@@ -72,7 +72,7 @@ def _conflict(session: PlanSession) -> None:
     """Limits that cannot hold together, on standard error: none of them can be left out."""
     from gigawatt.plan.infeasible import conflicting_rows
 
-    rows = conflicting_rows(session.live.model)
+    rows = conflicting_rows(session.live.model, session.inputs)
     if rows:
         print("These limits cannot hold together; without any one of them the others could:", file=sys.stderr)
     for line in rows:

@@ -147,7 +147,7 @@ def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: S
                 extra = max(0.0, session.solve(explain=False).objective_musd - best)
             except InfeasibleError:
                 bounds = session.numbers.lower, session.numbers.upper
-                families = in_words(conflicting_families(session.live.model, bounds))
+                families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
                 why = f"no plan: {families} cannot hold without it"
                 rows.append(LeftOut(by=by, name=name, extra_musd=None, extra_frac=None, why=why))
                 continue

@@ -1,180 +1,330 @@
-"""Why no plan exists: the families in conflict, and the smallest relaxation that would let one exist."""
+"""Why no plan exists: the limits in conflict, and the smallest change of the scenario that would let one exist."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Ints, Model
+from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.limits import (
+    BOUNDS,
+    HORIZON,
+    WORDS,
+    Datum,
+    Words,
+    data_of,
+    span,
+    spoken,
+    stands_already,
+)
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
 
 if TYPE_CHECKING:
     import highspy
 
-Bounds = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float64]
+Bounds = tuple[Floats, Floats]
 
-WORDS = {
-    "minimum_take": ("a contract's minimum take", "MW of IT"),
-    "term": ("contract terms", "MW of IT"),
-    "option_size": ("the size of options", "MW of IT"),
-    "option": ("what stands under options without exercise", "MW of IT"),
-    "vacate": ("terms of leased buildings", "MW of facility power"),
-    "connection": ("energised connections", "MW of facility power"),
-    "site_power": ("site power", "MW of facility power"),
-    "supply": ("vendor supply", "packages"),
-    "capacity": ("capacity of the pools", "MW of IT"),
-    "gating": ("gating policy", "Mwork/s"),
-    "gang_one": ("one place for a gang", "places"),
-    "gang": ("gangs for training", "MW of IT"),
-    "commitment": ("commitments", "MW"),
-    "delivery": ("deliveries that an event delays", "MW"),
-    "right": ("rights", "MW of IT"),
-    "milestone": ("milestones", "GW"),
-    "cash": ("cash", "MUSD"),
-    "halls": ("whole halls", "halls"),
-    "hosting": ("classes of halls", "MW of facility power"),
-}
-"""Families a user can relax, with the unit of their right-hand side, the narrower name first. Stock and demand are
-bookkeeping."""
-DEFINITIONS = ("milestone_kept", "milestone_order")
-"""Rows of a family that say what its decisions mean; giving way has no meaning there."""
 NO_PLACE = "no place has room for all of it: a larger connection, fibre to another site or a smaller gang would help"
+NOTICED = 1e-5
+"""Violation below which a limit holds, in its unit."""
 
 
-def family_of(constraint: str) -> str:
-    """Family of a constraint's name: "right_rofr" belongs to "right"."""
-    if constraint in DEFINITIONS:
-        return constraint
-    return next((name for name in WORDS if constraint == name or constraint.startswith(name + "_")), constraint)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a datum gives way by, in its unit, and the quarters that ask for it."""
+
+    datum: Datum
+    amount: float
+    quarters: tuple[str, ...]
+
+
+class Elastic:
+    """A problem in which every datum of the scenario may give way by one slack, over all rows in which it stands.
+
+    A slack counts as a share of its figure; of a limit that is no amount (a right, the length of a term) one unit
+    counts as all of it, so that it gives way last. Costs are left out, lumps are taken as divisible. Bounds that were
+    changed since the model was built (a system that is left out for a trial) are no data and stay.
+
+    Args:
+        model: the problem.
+        d: what it was built from.
+        bounds: (columns,) lower and upper; those of the model if None.
+    """
+
+    def __init__(self, model: Model, d: PlanInputs, bounds: Bounds | None = None) -> None:
+        """Adds the slacks; none may be used yet."""
+        self.model, self.inputs = model, d
+        self.highs = _feasibility(model, bounds)
+        built = np.concatenate(model.upper)
+        self.lower = np.concatenate(model.lower) if bounds is None else bounds[0]
+        upper = built if bounds is None else bounds[1]
+        self.data = [
+            datum for datum in data_of(model, d)
+            if not datum.is_bound or bool((upper[datum.places] == built[datum.places]).all())
+        ]  # fmt: skip
+        self.rows = [self._eased(datum, built) for datum in self.data]
+        for datum, rows in zip(self.data, self.rows, strict=True):
+            sign = np.where(self._falls_short(datum, rows), 1.0, -1.0)
+            self.highs.addCol(1.0 / max(1.0, abs(datum.figure)), 0.0, 0.0, rows.size, rows.astype(np.int32), sign)
+
+    def _eased(self, datum: Datum, built: Floats) -> Ints:
+        """Rows that a datum's slack stands in; of bounds, a row of its own for each."""
+        if not datum.is_bound:
+            return datum.places
+        first = self.highs.getNumRow()
+        for column in datum.places.tolist():
+            self.highs.addRow(-np.inf, float(built[column]), 1, np.array([column], dtype=np.int32), np.ones(1))
+            self.highs.changeColBounds(column, float(self.lower[column]), np.inf)
+        return np.arange(first, first + datum.places.size)
+
+    def _falls_short(self, datum: Datum, rows: Ints) -> npt.NDArray[np.bool_]:
+        """True where the slack stands in for something that has to be there, False where it adds room."""
+        if datum.is_bound or datum.family == "cash":
+            return np.zeros(rows.size, dtype=bool)
+        lower, _ = _sides(self.model)
+        return np.isfinite(lower[rows])
+
+    @property
+    def families(self) -> list[str]:
+        """Families of the data, in the order of ``WORDS`` and ``BOUNDS``."""
+        return list(dict.fromkeys(datum.family for datum in self.data))
+
+    def allow(self, families: list[str]) -> None:
+        """Only data of these families may give way."""
+        size = len(self.data)
+        slacks = np.arange(self.model.n_columns, self.model.n_columns + size, dtype=np.int32)
+        upper = np.where([datum.family in families for datum in self.data], np.inf, 0.0)
+        self.highs.changeColsBounds(size, slacks, np.zeros(size), upper)
+
+    def possible(self) -> bool:
+        """True where a plan exists with what may give way."""
+        return _possible(self.highs)
+
+    def given(self) -> list[Given]:
+        """What gives way in the last answer, the largest share of its figure first."""
+        solution, held = self.highs.getSolution(), self.highs.getLp()
+        values, slack = np.asarray(solution.row_value), np.asarray(solution.col_value)[self.model.n_columns :]
+        cost = np.asarray(held.col_cost_)[self.model.n_columns :]
+        low, high = np.asarray(held.row_lower_), np.asarray(held.row_upper_)
+        found = []
+        for datum, rows, amount, share in zip(self.data, self.rows, slack, slack * cost, strict=True):
+            if amount <= NOTICED:
+                continue
+            bare = values[rows] - np.where(self._falls_short(datum, rows), amount, -amount)
+            short = np.maximum(low[rows] - bare, bare - high[rows]) > NOTICED
+            quarters = tuple(q for q, yes in zip(datum.quarters, short.tolist(), strict=True) if yes)
+            found.append((-round(float(share), 9), Given(datum=datum, amount=float(amount), quarters=quarters)))
+        return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
 def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
-    """Sentences: conflicting families, then what would have to give, where and by how much.
+    """Sentences: conflicting families, what would have to give way, and what it would take of each family alone.
 
-    Minimises the sum of violations of the relaxable rows, each as a share of its right-hand side, with every other
-    row and all bounds kept.
+    Minimises the sum over data of what gives way, each as a share of its own figure, with every other row and all other
+    bounds kept. A figure that stands in several quarters gives way once, by the largest shortfall of any.
     """
-    model, held = plan.model, plan.highs.getLp()
+    held = plan.highs.getLp()
     bounds = np.asarray(held.col_lower_), np.asarray(held.col_upper_)
-    highs = _feasibility(model, bounds)
-    blocks = list(model.constraints.values())
-    lower, upper = _sides(model)
-    names = model.row_names()
-    penalty = np.full(model.n_rows, -1.0)
-    family: dict[int, str] = {}
-    size = np.where(np.isfinite(lower), np.abs(lower), 0.0)
-    size = np.maximum(size, np.where(np.isfinite(upper), np.abs(upper), 0.0))
-    for block in blocks:
-        if (name := family_of(block.name)) in WORDS:
-            rows = block.index[block.index >= 0]
-            penalty[rows] = 1.0 / np.maximum(1.0, size[rows])
-            family |= dict.fromkeys(rows.tolist(), name)
-    highs.feasibilityRelaxation(-1.0, -1.0, -1.0, None, None, penalty)
-    values = np.asarray(highs.getSolution().row_value)
+    elastic = Elastic(plan.model, plan.inputs, bounds)
+    elastic.allow(elastic.families)
     nothing = "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
-    if len(values) != model.n_rows:
+    given = elastic.given() if elastic.possible() else []
+    if not given:
         return nothing
-    short = np.maximum(lower - values, 0.0) + np.maximum(values - upper, 0.0)
-    broken = sorted((-round(short[row] * penalty[row], 9), row) for row in family if short[row] > 1e-5)
-    if not broken:
-        return nothing
-    given_way = list(dict.fromkeys(family[row] for _, row in broken))
-    families = conflicting_families(model, bounds) or given_way
+    used = list(dict.fromkeys(one.datum.family for one in given))
+    families = _conflict(elastic) or used
     words = f"{in_words(families)} cannot all hold" if len(families) > 1 else f"{in_words(families)} cannot hold"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
-    for _, row in broken[:most]:
-        label = names[row].partition("(")[2].rstrip(")").replace(",", ", ")
-        gives = gives_way(family[row], float(short[row]), float(size[row]))
-        lines.append(f"  {WORDS[family[row]][0]} ({label}): {gives}")
-    if len(broken) > most:
-        lines.append(f"  and {len(broken) - most} more rows of the same families")
+    lines += [f"  {_sentence(one, plan.inputs)}" for one in given[:most]]
+    if len(given) > most:
+        lines.append(f"  and {len(given) - most} more of the same families")
+    tried = [used]
+    for family in families:
+        if [family] in tried:
+            continue
+        elastic.allow([family])
+        if elastic.possible():
+            tried.append([family])
+            lines.append(f"  or {_listed(elastic.given(), plan.inputs)}")
+        else:
+            much = "they give" if _words(family).many else "it gives"
+            lines.append(f"  not by {_words(family).text} alone, however much {much} way")
+    for family in used:
+        elastic.allow([name for name in elastic.families if name != family])
+        if not elastic.possible():
+            continue
+        others = elastic.given()
+        if list(dict.fromkeys(one.datum.family for one in others)) not in tried:
+            lines.append(f"  or with {_words(family).text} kept: {_listed(others, plan.inputs)}")
     return "\n".join(lines)
 
 
-def gives_way(family: str, short: float, size: float) -> str:
-    """By how much a row gives way, and from what where that is not nothing; halls and places come whole."""
-    if family == "gang_one":
+def _listed(given: list[Given], d: PlanInputs, most: int = 3) -> str:
+    more = f"; and {len(given) - most} more" if len(given) > most else ""
+    return "; ".join(_sentence(one, d) for one in given[:most]) + more
+
+
+def _sentence(one: Given, d: PlanInputs) -> str:
+    datum = one.datum
+    where = ", ".join(part for part in (spoken(datum.label), _when(one.quarters, d)) if part)
+    largest = largest_place(d, datum.label) if datum.family == "gang" and datum.label in d.gang_workload else None
+    if largest is not None and largest[1] < datum.figure - NOTICED:
+        return f"{datum.words.text} ({where}): {_too_large(datum, largest)}"
+    if datum.family == "gang_one" and (largest := largest_place(d, datum.label)) is not None:
+        size = float(d.gang_mw.sel(gang=datum.label).max())
+        if largest[0] and largest[1] < size - NOTICED:
+            return f"{datum.words.text} ({where}): {NO_PLACE}. {_largest(largest, size)}"
+    return f"{datum.words.text} ({where}): {gives_way(datum.words, one.amount, datum.figure)}"
+
+
+def _too_large(datum: Datum, largest: tuple[str, float]) -> str:
+    return f"no place can carry {datum.figure:,.4g} MW of IT. {_largest(largest, datum.figure)}"
+
+
+def _largest(largest: tuple[str, float], size: float) -> str:
+    site, most = largest
+    if not site:
+        return "No site has a system that can run it"
+    return f"The largest site, {site}, carries {most:,.4g} MW of IT, {size - most:,.4g} too few"
+
+
+def largest_place(d: PlanInputs, gang: str) -> tuple[str, float] | None:
+    """(site, IT MW) of the single site that could carry most of a gang while its job runs; None where one is endless.
+
+    Counts sites with an offer whose system runs the job; ("", 0) where there is none. Pairs that fibre links count as
+    their sites do, one by one.
+    """
+    lanes = d.lane_workload.values == gang
+    pools = set(d.lane_pool.values[lanes & (d.rate.transpose("lane", "quarter").values > 0).any(axis=1)].tolist())
+    runs = d.gang_mw.sel(gang=gang).values > 0
+    best = ("", 0.0)
+    for site in d.sites:
+        at = (d.offer_site.values == site) & np.isin(d.offer_pool.values, sorted(pools))
+        if not at.any():
+            continue
+        power = float(d.connection_mw.sel(site=site).values[runs].max(initial=0.0))
+        it_mw = power / float(d.facility_over_it.values[at].min())
+        if not np.isfinite(it_mw):
+            return None
+        if it_mw > best[1] or not best[0]:
+            best = (site, it_mw)
+    return best
+
+
+def gives_way(words: Words, amount: float, figure: float) -> str:
+    """By how much a datum gives way, and from what where that is not nothing; halls and places come whole."""
+    if words is WORDS["gang_one"]:
         return NO_PLACE
-    if family == "halls":
-        more = math.ceil(short - 1e-6)
-        return f"give way by {more} {'hall' if more == 1 else 'halls'}, from {size:,.4g}"
-    return f"give way by {short:,.4g} {WORDS[family][1]}" + (f", from {size:,.4g}" if size > 0 else "")
+    if words is WORDS["halls"]:
+        more = math.ceil(amount - 1e-6)
+        return f"give way by {more} {'hall' if more == 1 else 'halls'}, from {figure:,.4g}"
+    return f"give way by {amount:,.4g} {words.unit}" + (f", from {figure:,.4g}" if figure > 0 else "")
 
 
-def conflicting_families(model: Model, bounds: Bounds | None = None) -> list[str]:
+def _when(quarters: tuple[str, ...], d: PlanInputs) -> str:
+    named = tuple(quarter for quarter in quarters if quarter != HORIZON)
+    return span(named, d.quarters) if named else ""
+
+
+def conflicting_families(model: Model, d: PlanInputs, bounds: Bounds | None = None) -> list[str]:
     """Smallest set of families that cannot hold together: without any one of them the others can.
 
     Families are let go one after another; what stays impossible without one did not need it.
 
     Args:
         model: the problem.
+        d: what it was built from.
         bounds: (columns,) lower and upper; those of the model if None.
     """
-    present = [name for name in WORDS if any(family_of(rows.name) == name for rows in model.constraints.values())]
-    highs, kept = _feasibility(model, bounds), list(present)
-    for name in present:
-        rows = _rows_of(model, [name])
-        _free(highs, rows)
-        if _possible(highs):
-            _hold(highs, model, rows)
-        else:
-            kept.remove(name)
-    return kept
+    return _conflict(Elastic(model, d, bounds))
 
 
-def conflicting_rows(model: Model, bounds: Bounds | None = None) -> list[str]:
+def _conflict(elastic: Elastic) -> list[str]:
+    kept, gone = elastic.families, list[str]()
+    for family in elastic.families:
+        elastic.allow([*gone, family])
+        if not elastic.possible():
+            kept.remove(family)
+            gone.append(family)
+    elastic.allow(gone)
+    return [] if elastic.possible() else kept
+
+
+def conflicting_rows(model: Model, d: PlanInputs, bounds: Bounds | None = None) -> list[str]:
     """Sentences: an irreducible set of limits that cannot hold together, by family; empty where a plan exists.
 
-    Without any one of these rows the others, the bookkeeping and all bounds can hold. Rows of the conflicting families
-    are let go in chunks, halved where a chunk was needed. One of possibly several such sets.
+    Without any one of them the others, the bookkeeping and all other bounds can hold. Limits of the conflicting
+    families are let go in chunks, halved where a chunk was needed. One of possibly several such sets.
     """
-    highs = _feasibility(model, bounds)
-    if _possible(highs):
+    elastic = Elastic(model, d, bounds)
+    if elastic.possible():
         return []
-    families = conflicting_families(model, bounds)
-    _free(highs, _rows_of(model, [name for name in WORDS if name not in families]))
+    families = _conflict(elastic)
+    elastic.allow([family for family in elastic.families if family not in families])
     kept: list[int] = []
-    waiting = [_rows_of(model, [name]) for name in families]
+    highs = elastic.highs
+    held = highs.getLp()
+    low, high = np.asarray(held.row_lower_).copy(), np.asarray(held.row_upper_).copy()
+    waiting = [
+        [int(row) for datum, rows in zip(elastic.data, elastic.rows, strict=True)
+         if datum.family == family for row in rows.tolist()]
+        for family in families
+    ]  # fmt: skip
     while waiting:
         chunk = waiting.pop()
-        _free(highs, chunk)
+        for row in chunk:
+            highs.changeRowBounds(row, -np.inf, np.inf)
         if not _possible(highs):
             continue
-        _hold(highs, model, chunk)
+        for row in chunk:
+            highs.changeRowBounds(row, float(low[row]), float(high[row]))
         if len(chunk) == 1:
             kept += chunk
         else:
             waiting += [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
-    return _sentences(model, sorted(kept))
+    return [_limit(elastic, row) for row in sorted(kept)]
 
 
-def _sentences(model: Model, rows: list[int]) -> list[str]:
-    names, (lower, upper) = model.row_names(), _sides(model)
-    lines = []
-    for row in rows:
-        name, _, label = names[row].partition("(")
-        words, unit = WORDS[family_of(name)]
-        low, high = lower[row], upper[row]
-        bound = f"exactly {low:,.4g}" if low == high else f"at most {high:,.4g}" if np.isfinite(high) else ""
-        bound = bound or f"at least {low:,.4g}"
-        where = ", ".join(part for part in (name.partition("_")[2], label.rstrip(")").replace(",", ", ")) if part)
-        if name in WORDS:
-            where = label.rstrip(")").replace(",", ", ")
-        lines.append(f"{words} ({where}): {bound} {unit}")
-    return lines
+def _limit(elastic: Elastic, row: int) -> str:
+    """One limit in the user's own figure: "energised connections (hall, 2027Q1): at most 10 MW of facility power"."""
+    d = elastic.inputs
+    datum, place = next(
+        (datum, rows.tolist().index(row)) for datum, rows in zip(elastic.data, elastic.rows, strict=True) if row in rows
+    )
+    where = ", ".join(part for part in (spoken(datum.label), _when((datum.quarters[place],), d)) if part)
+    return f"{datum.words.text} ({where}): {_bound(elastic, datum, row)}"
+
+
+def _bound(elastic: Elastic, datum: Datum, row: int) -> str:
+    d, unit = elastic.inputs, datum.words.unit
+    if datum.is_bound:
+        return f"at most {datum.figure:,.4g} {unit}"
+    name = next(r.name for r in elastic.model.constraints.values() if (r.index == row).any())
+    lower, upper = _sides(elastic.model)
+    if datum.family == "right":
+        right = next(one for one in d.rights if name == f"right_{one.id}")
+        return f"at least {right.share:.0%} of what is added from {right.quarters[0]} on goes to who holds it"
+    if datum.family in ("term", "vacate"):
+        length = name.split("_")[1]
+        stood = f"; {datum.figure:,.4g} {unit} stood before" if datum.figure > 0 else ""
+        return f"held for {length} {'quarter' if length == '1' else 'quarters'} from its start{stood}"
+    if datum.family == "gang_one":
+        return "all of it stands at one place"
+    beyond = " beyond what stands already" if stands_already(d, datum.family, datum.label) else ""
+    if lower[row] == upper[row]:
+        return f"exactly {datum.figure:,.4g} {unit}{beyond}"
+    return f"{'at most' if np.isfinite(upper[row]) else 'at least'} {datum.figure:,.4g} {unit}{beyond}"
 
 
 def _sides(model: Model) -> Bounds:
     blocks = list(model.constraints.values())
     return np.concatenate([rows.lower for rows in blocks]), np.concatenate([rows.upper for rows in blocks])
-
-
-def _rows_of(model: Model, families: list[str]) -> list[int]:
-    blocks = [rows.index[rows.index >= 0] for rows in model.constraints.values() if family_of(rows.name) in families]
-    return [int(row) for block in blocks for row in block.tolist()]
 
 
 def _feasibility(model: Model, bounds: Bounds | None) -> highspy.Highs:
@@ -186,17 +336,6 @@ def _feasibility(model: Model, bounds: Bounds | None) -> highspy.Highs:
         highs.changeColsBounds(model.n_columns, every, *bounds)
     set_integer(highs, integer_columns(model), whole=False)
     return highs
-
-
-def _free(highs: highspy.Highs, rows: list[int]) -> None:
-    for row in rows:
-        highs.changeRowBounds(row, -np.inf, np.inf)
-
-
-def _hold(highs: highspy.Highs, model: Model, rows: list[int]) -> None:
-    lower, upper = _sides(model)
-    for row in rows:
-        highs.changeRowBounds(row, float(lower[row]), float(upper[row]))
 
 
 def _possible(highs: highspy.Highs) -> bool:
@@ -249,7 +388,11 @@ def _is_integer(model: Model, columns: Ints) -> bool:
     return bool(live.size and np.concatenate(model.integer)[live].all())
 
 
+def _words(family: str) -> Words:
+    return BOUNDS.get(family) or WORDS[family]
+
+
 def in_words(families: list[str]) -> str:
     """Families as a sentence lists them."""
-    words = [WORDS[name][0] for name in families]
+    words = [_words(name).text for name in families]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.units import pretty
-from gigawatt.plan.explain import Binding, bindings, labels_of
+from gigawatt.plan.explain import Binding, bindings, date_bindings, labels_of, ranked
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.economics import rent_usd_per_w, rents_usd_per_w, upkeep_usd_per_w
@@ -85,7 +85,7 @@ def binding(session: PlanSession, named: Named | None = None, most: int = 8) -> 
         about = labels_of(session.live, [offer.id for offer in named.offers])
         if named.kind == "site":
             about |= {named.id}
-    return bindings(session.live, about)[:most]
+    return ranked([*bindings(session.live, about), *date_bindings(session, about)])[:most]
 
 
 def _absent(case: Case, named: Named) -> str:

@@ -272,16 +272,16 @@ def test_a_line_at_the_discount_rate_is_as_good_as_cash() -> None:
 
 
 def test_infeasible_plan_names_families_and_the_smallest_relaxation() -> None:
-    # 12 MW of IT need 15 facility MW and 10 are energised. As shares of their own right-hand sides: the take would give
-    # way by 4 of 12 twice (0.67), the connection by 5 of 10 twice (1): the take is the smaller relaxation
+    # 12 MW of IT need 15 facility MW and 10 are energised. Each figure stands in two quarters and gives way once: the
+    # take by 4 of 12 (0.33), the connection by 5 of 10 (0.5), so that the take is the smaller relaxation
     inputs = tiny(demand=0.0, stock_min_mw=grid("offer", ["a"], 12.0), connection_mw=grid("site", ["hall"], 10.0))
     with pytest.raises(InfeasibleError) as caught:
         solved(inputs)
     assert str(caught.value).splitlines() == [
-        "no plan meets this scenario: a contract's minimum take, energised connections and site power cannot all hold. "
+        "no plan meets this scenario: a contract's minimum take and energised connections cannot all hold. "
         "The smallest relaxation that would let a plan exist:",
-        "  a contract's minimum take (a, 2027Q1): give way by 4 MW of IT, from 12",
-        "  a contract's minimum take (a, 2027Q2): give way by 4 MW of IT, from 12",
+        "  a contract's minimum take (a, 2027Q1 to 2027Q2): give way by 4 MW of IT, from 12",
+        "  or energised connections (hall, 2027Q1 to 2027Q2): give way by 5 MW of facility power, from 10",
     ]
 
 
