@@ -52,10 +52,10 @@ def test_why_prices_what_is_scarce() -> None:
 
 def test_why_offers_the_nearest_names() -> None:
     assert refused("why", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site or provider is called 'hal'; did you mean hall?"
+        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
     assert refused("why", "starter", "--why-not", "corewave") == (
-        "ScenarioError: starter: no system, site or provider is called 'corewave'; did you mean coreweave?"
+        "ScenarioError: starter: no system, site, provider or vendor is called 'corewave'; did you mean coreweave?"
     )
 
 
@@ -64,8 +64,16 @@ def test_run_says_why_of_sites_and_providers_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["why"][0].startswith("hall is in the plan: ")
     assert refused("run", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site or provider is called 'hal'; did you mean hall?"
+        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
+
+
+def test_run_says_why_not_too_and_knows_vendors(tmp_path: Path) -> None:
+    done = gigawatt("run", "starter", "--why", "hall", "--why-not", "NVIDIA", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = json.loads(done.stdout)["why"]
+    assert [line.partition(" is in the plan")[0] for line in lines if "is in the plan" in line] == ["hall", "nvidia"]
+    assert sum("it is chosen because without new capacity of it the plan would cost $" in line for line in lines) == 2
 
 
 def test_worth_says_it_is_a_finite_difference() -> None:

@@ -83,8 +83,11 @@ def run(
     as_json: Json = False,
     why: Annotated[
         str | None,
-        typer.Option("--why", help="A system, site or provider: why it was chosen or not, what would change it."),
+        typer.Option(
+            "--why", help="A system, site, provider or vendor: why it was chosen or not, what would change it."
+        ),
     ] = None,
+    why_not: Annotated[str | None, typer.Option("--why-not", help="Likewise; both may be given.")] = None,
     event: Events = None,
     mip_gap: Annotated[
         float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole numbers count as placed.")
@@ -115,8 +118,10 @@ def run(
     from gigawatt.study.scenario import load_scenario
 
     catalog = catalog_with(overlay)
-    if why:
-        why = find(resolve(load_scenario(scenario), catalog, event or []), why).id
+    asked = [name for name in (why, why_not) if name]
+    if asked:
+        case = resolve(load_scenario(scenario), catalog, event or [])
+        asked = list(dict.fromkeys(find(case, name).id for name in asked))
     with progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
         results = study_run(
@@ -131,9 +136,9 @@ def run(
         say("drawing the report")
         report = write_report(results, rows, folder)
         write_text(folder / "cite.txt", citation(results))
-        reasons = _why(results, why, say) if why else []
+        reasons = [line for name in asked for line in _why(results, name, say)]
     if as_json:
-        print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if why else {}))
+        print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if asked else {}))
         return
     console = console_of()
     console.print(summary_table(results))

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def why(
     scenario: Scenario,
-    why: Annotated[str, typer.Option("--why", help="A system, site or provider: where it is chosen, what binds.")] = "",
+    why: Annotated[str, typer.Option("--why", help="A system, site, provider or vendor: why it is chosen.")] = "",
     why_not: Annotated[
-        str, typer.Option("--why-not", help="A system, site or provider: the least change that would bring it in.")
+        str,
+        typer.Option("--why-not", help="Likewise, mostly for what is not chosen: what would bring it in."),
     ] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="How many limits are named.")] = 8,
     event: Events = None,

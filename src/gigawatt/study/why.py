@@ -1,4 +1,4 @@
-"""Why a system, site or provider is in a plan or not, what binds it, and what price or date would change that.
+"""Why a system, site, provider or vendor is in a plan or not, what binds it, and what price or date would change that.
 
 Everything is asked of one live plan: a little forced in, a date moved, and back. Dates are finite differences.
 """
@@ -13,12 +13,14 @@ import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.units import pretty
+from gigawatt.plan.alternatives import divisible
 from gigawatt.plan.explain import Binding, bindings, date_bindings, labels_of, ranked
+from gigawatt.plan.infeasible import conflicting_families, in_words
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.economics import rent_usd_per_w, rents_usd_per_w, upkeep_usd_per_w
 from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.named import Named, find
+from gigawatt.study.named import Named, find, labels
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
 
@@ -32,21 +34,23 @@ A_LITTLE_MW = 0.02
 
 
 def why_not(results: Results, name: str) -> list[str]:
-    """Sentences about one system, site or provider of a run: see ``reasons``."""
+    """Sentences about one system, site, provider or vendor of a run: see ``reasons``."""
     session = PlanSession(plan_inputs(results.case))
     session.solve()
     return reasons(results.case, session, name)
 
 
 def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
-    """Where a system, site or provider is chosen, or why not and the least change that would bring it in.
+    """Where a system, site, provider or vendor is chosen and what the plan would cost without it, or why it is not
+    chosen and the least change that would bring it in.
 
-    Prices come from planning again with a little of the offer forced in, dates with it available earlier.
+    What is chosen is planned again with nothing new of it, milestone equity by the fraction of a gigawatt. Prices come
+    from planning again with a little of the offer forced in, dates with it available earlier.
 
     Args:
         case: what was planned.
         session: a plan of the case, solved.
-        name: a system by id or alias, a site or a provider.
+        name: a system by id or alias, a site, a provider or a vendor.
 
     Raises ScenarioError for a name the case does not know.
     """
@@ -62,10 +66,46 @@ def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
         lines.append(f"{named.id} is offered, and the plan takes none of it.")
     if named.kind == "system":
         lines += _speed(case, named.id)
-    if not chosen:
-        lines += _price(case, session, named.offers)
-        lines += _date(case, session, named)
-    return lines
+    if chosen:
+        return [*lines, *_without(case, session, named)]
+    return [*lines, *_price(case, session, named.offers), *_date(case, session, named)]
+
+
+def _without(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
+    """What the plan would cost with nothing new of a name, and what would stand in its place."""
+    by = labels(case, named.kind)
+    with session.trial():
+        if session.inputs.milestones is not None and session.inputs.milestones.whole:
+            session.change(divisible(session.inputs))
+        best = session.solve(explain=False)
+        before, size = best.value("add").sum("quarter"), abs(best.objective_musd)
+        for offer in named.offers:
+            session.set_upper("add", 0.0, offer=offer.id)
+        try:
+            other = session.solve(explain=False)
+        except InfeasibleError:
+            bounds = session.numbers.lower, session.numbers.upper
+            families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
+            yield f"  it is chosen because no plan exists without it: {families} cannot hold then"
+            return
+        extra = settled(other.objective_musd - best.objective_musd, size)
+        gap = max(best.mip_gap, other.mip_gap) * size
+        more = (other.value("add").sum("quarter") - before).groupby(by.rename(named.kind)).sum()
+    if extra <= gap:
+        about = "as much" if gap == 0.0 else f"as much to {pretty(gap * 1e6, 'USD')}, the gap of whole numbers,"
+        yield f"  without new capacity of it the plan would cost {about}: it is one of several equal choices"
+        return
+    name = named.kind
+    grown = sorted(((float(more.sel({name: key})), str(key)) for key in more[name].values), reverse=True)
+    enough = enough_mw(float(before.sum()))
+    taken = [f"{pretty(mw * 1e6, 'W')} of {key}" for mw, key in grown[:3] if mw > enough]
+    place = f"in its place it would take {', '.join(taken)}" if taken else "nothing would take its place"
+    if named.kind == "site":
+        place = place.replace(" of ", " at ")
+    yield (
+        f"  it is chosen because without new capacity of it the plan would cost {pretty(extra * 1e6, 'USD')} more "
+        f"({extra / size:.2%} of its discounted cost); {place} (IT power accepted over the horizon)"
+    )
 
 
 def enough_mw(accepted_mw: float) -> float:
@@ -93,7 +133,7 @@ def _absent(case: Case, named: Named) -> str:
         system = case.catalog.system(named.id)
         if system.status == "undisclosed":
             return f"{system.id} is not in the plan: {system.refusal}"
-    kind = "names it" if named.kind == "system" else "stands there"
+    kind = {"site": "stands there", "vendor": "has systems of it"}.get(named.kind, "names it")
     return f"{named.id} is not in the plan: no offer of {case.scenario.name} {kind}; add one under offers"
 
 
@@ -266,9 +306,11 @@ def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
             high, amount, saved = middle, got, gain
         else:
             low = middle
+    saved = settled(saved, before)
+    cost = f"{pretty(saved * 1e6, 'USD')} less" if saved > 0 else "as much, to the gap of whole numbers"
     yield (
         f"  {word} in {case.labels[first - high]} instead of {case.labels[first]}, the plan would take "
-        f"{pretty(amount * 1e6, 'W')} of it and cost {pretty(max(0.0, saved) * 1e6, 'USD')} less (finite difference)"
+        f"{pretty(amount * 1e6, 'W')} of it and cost {cost} (finite difference)"
     )
 
 
@@ -293,8 +335,5 @@ def one_quarter(case: Case, session: PlanSession, named: Named) -> Iterator[str]
             except InfeasibleError:
                 yield f"  if {word} one quarter {when}: no plan would exist (finite difference)"
                 continue
-        less = "less" if cost <= 0 else "more"
-        yield (
-            f"  if {word} one quarter {when}: the plan would cost {pretty(abs(cost) * 1e6, 'USD')} {less} "
-            "(finite difference)"
-        )
+        change = f"{pretty(abs(cost) * 1e6, 'USD')} {'less' if cost < 0 else 'more'}" if cost else "as much"
+        yield f"  if {word} one quarter {when}: the plan would cost {change} (finite difference)"

@@ -9,7 +9,9 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import ScenarioError
+from gigawatt.core.units import pretty
 from gigawatt.demand.growth import series, step_series
+from gigawatt.plan.session import PlanSession
 from gigawatt.study.economics import capex_usd_per_w, discount_factors, rent_usd_per_w
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, resolve
@@ -109,6 +111,26 @@ def test_why_names_refusals_and_missing_offers(neocloud: Results) -> None:
     assert why_not(neocloud, "jalapeno")[0].startswith("jalapeno is not in the plan: performance undisclosed")
     assert "no offer of neocloud names it" in why_not(neocloud, "cs-3")[0]
     assert "is in the plan: " in why_not(neocloud, "vr-nvl72")[0]
+    assert "no offer of neocloud has systems of it" in why_not(neocloud, "Cerebras")[0]
+
+
+def test_why_says_what_a_choice_saves_and_what_would_take_its_place(neocloud: Results) -> None:
+    """The same figure as the plan without it, which is another model with the offers shut."""
+    inputs = plan_inputs(neocloud.case)
+    shut = inputs.add_max_mw.where(inputs.add_max_mw["offer"] != "own-vr", 0.0)
+    best, other = PlanSession(inputs).solve(), PlanSession(replace(inputs, add_max_mw=shut)).solve()
+    extra = other.objective_musd - best.objective_musd
+    line = why_not(neocloud, "vr-nvl72")[-1]
+    assert f"would cost {pretty(extra * 1e6, 'USD')} more ({extra / best.objective_musd:.2%} of" in line
+    more = float((other.value("add") - best.value("add")).sel(offer="own-gb300").sum())
+    assert f"in its place it would take {pretty(more * 1e6, 'W')} of gb300-nvl72" in line
+
+
+def test_vendors_are_asked_for_by_name_in_any_case(neocloud: Results) -> None:
+    lines = why_not(neocloud, "AMD")
+    assert lines[0] == "amd is offered, and the plan takes none of it."
+    assert any("own-mi355x: would enter at" in line for line in lines)
+    assert "of vr-nvl72 as own-vr" in why_not(neocloud, "nvidia")[0]
 
 
 def test_the_price_that_why_names_brings_the_system_in(neocloud: Results) -> None:
