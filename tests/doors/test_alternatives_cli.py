@@ -20,9 +20,21 @@ def test_alternatives_print_json_alone_and_write_a_picture(tmp_path: Path) -> No
     assert "least and most of system hgx-b200" in done.stderr
 
 
+def test_alternatives_by_technology_say_what_shares_are_of() -> None:
+    done = gigawatt("alternatives", "neocloud", "--within", "5%", "--by", "Technology,VENDOR")
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert "Shares are of all that the optimum holds so counted, costs without it of the optimum's discounted" in words
+    assert "GPU technology 20 MW (100%)" in words
+    assert "nvidia vendor 20 MW (100%)" in words
+
+
 def test_alternatives_refuse_what_they_do_not_know() -> None:
     assert refused("alternatives", "starter", "--by", "vendr") == (
         "ScenarioError: 'vendr' is nothing that offers are grouped by; did you mean vendor?"
+    )
+    assert refused("alternatives", "starter", "--by", "") == (
+        "ScenarioError: --by is ''; write what offers are grouped by: any of vendor, site, system, provider, technology"
     )
     assert refused("alternatives", "starter", "--within", "much") == (
         "ScenarioError: --within is 'much'; write percentages from 0 to 100, for example 1%,5%"

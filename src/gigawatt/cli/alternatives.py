@@ -1,4 +1,4 @@
-"""``gigawatt alternatives``: the least and most of each vendor, site, system and provider near the optimum."""
+"""``gigawatt alternatives``: the least and most of each vendor, site, system, provider or technology."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, c
 def alternatives(
     scenario: Scenario,
     within: Annotated[str, typer.Option("--within", help="What a plan may cost more, such as 1%,5%.")] = "1%,5%",
-    by: Annotated[str, typer.Option("--by", help="Any of vendor, site, system, provider.")] = "vendor,site",
+    by: Annotated[str, typer.Option("--by", help="Any of vendor, site, system, provider, technology.")] = "vendor,site",
     at: Annotated[str, typer.Option("--at", help="Quarter at whose end is counted; the last by default.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder for a picture and a page.")] = None,
     event: Events = None,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
-    """Which vendor, site, system or provider could we do without, and what does it cost?"""
+    """Which vendor, site, system, provider or technology could we do without, and what does it cost?"""
     from gigawatt.core.errors import ScenarioError
     from gigawatt.plan.alternatives import divisible, left_out, ranges
     from gigawatt.plan.session import PlanSession
-    from gigawatt.report.ranges import price, watts, write_ranges
+    from gigawatt.report.ranges import held, percent, price, watts, write_ranges
     from gigawatt.report.terminal import add_row, table_of
     from gigawatt.study.inputs import plan_inputs
-    from gigawatt.study.named import labels
+    from gigawatt.study.named import KINDS, labels
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
 
     slacks = _slacks(within)
     case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
-    kinds = [kind.strip() for kind in by.split(",") if kind.strip()]
+    kinds = list(dict.fromkeys(kind.strip().lower() for kind in by.split(",") if kind.strip()))
+    if not kinds:
+        raise ScenarioError(f"--by is '{by}'; write what offers are grouped by: any of {', '.join(KINDS)}")
     groups = {kind: labels(case, kind) for kind in kinds}
     quarter = at or case.labels[-1]
     if quarter not in case.labels:
@@ -45,8 +47,11 @@ def alternatives(
         session.solve(say=say)
         spans = ranges(session, groups, slacks_frac=slacks, quarter=quarter, say=say)
         without = left_out(session, groups, say=say)
-    title = f"{case.scenario.name}: what a plan within {' or '.join(f'{s:.3g} %' for s in _percent(slacks))} can hold"
-    subtitle = f"Bought by the end of {quarter}, or rented then; milestone equity by the fraction of a gigawatt."
+    title = f"{case.scenario.name}: what a plan that costs up to {' or '.join(map(percent, slacks))} more can hold"
+    subtitle = (
+        f"Facility power bought by the end of {quarter}, or rented then; nothing has to come whole.\n"
+        "Shares are of all that the optimum holds so counted, costs without it of the optimum's discounted cost."
+    )
     files = write_ranges(out, spans, without, title=title, subtitle=subtitle) if out else ()
     if as_json:
         print_json({
@@ -55,15 +60,15 @@ def alternatives(
         })  # fmt: skip
         return
     console = console_of()
-    heads = [("Name", "left", 0), ("By", "left", 0), ("Optimum", "right", 0)]
-    heads += [(f"within {slack:.3g} %", "right", 0) for slack in _percent(slacks)] + [("Cost without it", "right", 0)]
-    table = table_of(heads, title=f"Facility power. {subtitle}")
+    heads = [("Name", "left", 0), ("By", "left", 0), ("Optimum (share)", "right", 0)]
+    heads += [(f"within {percent(slack)}", "right", 0) for slack in slacks] + [("Cost without it", "right", 0)]
+    table = table_of(heads, title=subtitle)
     cost = {(row.by, row.name): row for row in without}
     found = {(span.by, span.name, span.slack_frac): span for span in spans}
     for kind, name in cost:
         rows = [found[kind, name, slack] for slack in slacks]
         cells = [f"{watts(span.least_gw)} to {watts(span.most_gw)}" for span in rows]
-        add_row(table, [name, kind, watts(rows[0].optimum_gw), *cells, price(cost[kind, name])])
+        add_row(table, [name, kind, held(rows[0], spans), *cells, price(cost[kind, name])])
     console.print(table)
     for row in without:
         if row.why:
@@ -83,7 +88,3 @@ def _slacks(text: str) -> list[float]:
     if not all(0.0 <= value <= 1.0 for value in values):
         raise ScenarioError(f"--within is '{text}'; write percentages from 0 to 100, for example 1%,5%")
     return values
-
-
-def _percent(slacks: list[float]) -> list[float]:
-    return [100.0 * slack for slack in slacks]

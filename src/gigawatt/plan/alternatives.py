@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.core.errors import InfeasibleError
+from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.infeasible import conflicting_families, in_words
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
@@ -27,6 +27,8 @@ Floats = npt.NDArray[np.float64]
 Say = Callable[[str], None]
 COST_TOLERANCE = 1e-7
 """Share of the optimum that the limit on cost is above it where no slack is asked: what a solver's tolerance needs."""
+ROUNDING_GW = 1e-6
+"""What a solver's tolerances may move an amount by, per GW of it and at least: a kilowatt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What a plan without new capacity of one name costs more than the optimum; ``why`` where none exists."""
+    """What a plan without new capacity of one name costs more than the optimum; ``why`` where none exists.
+
+    ``extra_frac`` is a share of the optimum's discounted cost.
+    """
 
     by: str
     name: str
@@ -53,11 +58,16 @@ class LeftOut:
 
 
 def divisible(inputs: PlanInputs) -> PlanInputs:
-    """The same problem with milestone equity released by the fraction of a gigawatt, so that it is an LP.
+    """The same problem with nothing whole, so that it is an LP: gigawatts of milestones, halls, openings, gangs at one
+    place and steps of warrants come by the fraction.
 
-    Ranges are then outer bounds of those with whole gigawatts.
+    Ranges are then outer bounds of those with whole numbers.
     """
-    terms = inputs.milestones
+    terms, lumps, warrants = inputs.milestones, inputs.lumps, inputs.terms.warrants
+    if warrants is not None and warrants.step_mw is not None:
+        inputs = replace(inputs, terms=replace(inputs.terms, warrants=replace(warrants, step_mw=None)))
+    if lumps is not None and lumps.whole:
+        inputs = replace(inputs, lumps=replace(lumps, whole=False))
     return inputs if terms is None else replace(inputs, milestones=replace(terms, whole=False))
 
 
@@ -87,12 +97,12 @@ def ranges(
 
     Args:
         session: a problem without whole numbers (``divisible``).
-        groups: (offer) name of each offer, by what is asked: vendor, site, system, provider.
+        groups: (offer) name of each offer, by what is asked: vendor, site, system, provider, technology.
         slacks_frac: shares of the optimum's absolute cost that a plan may cost more.
         quarter: at whose end is counted; the last if None.
         say: called with a sentence for every name.
 
-    Raises InfeasibleError, SolverError where the problem itself has no plan.
+    Raises InfeasibleError, SolverError where the problem itself has no plan, and what ``checked`` raises.
     """
     at = quarter or session.inputs.quarters[-1]
     rows: list[Span] = []
@@ -117,26 +127,54 @@ def ranges(
                         ends[slack].append(float(weight @ session.solve(explain=False).primal))
             now = float(weight @ primal)
             rows += [
-                Span(
-                    by=by,
-                    name=name,
-                    slack_frac=slack,
-                    least_gw=min(now, least),
-                    optimum_gw=now,
-                    most_gw=max(now, most),
-                )
+                checked(Span(by=by, name=name, slack_frac=slack, least_gw=least, optimum_gw=now, most_gw=most))
                 for slack, (least, most) in ends.items()
             ]
     return rows
 
 
+def checked(span: Span) -> Span:
+    """The span with the optimum within it to the last digit, where the solver's rounding left it outside by less.
+
+    Raises SolverError where the least lies above the optimum, the optimum above the most, or anything below zero by
+    more than ``ROUNDING_GW``: what the solver answered then is wrong.
+    """
+    room = ROUNDING_GW * max(1.0, span.most_gw, span.optimum_gw)
+    order = span.least_gw <= span.optimum_gw + room and span.optimum_gw <= span.most_gw + room
+    if not order or span.least_gw < -room:
+        raise SolverError(
+            f"the range of {span.by} {span.name} within {span.slack_frac:.3%} cannot be right: least "
+            f"{span.least_gw:.6g} GW, optimum {span.optimum_gw:.6g} GW, most {span.most_gw:.6g} GW; the solver's "
+            "answers contradict each other. Ask for a wider --within, or report the scenario"
+        )
+    now = max(0.0, span.optimum_gw)
+    return replace(
+        span, least_gw=max(0.0, min(now, span.least_gw)), optimum_gw=now, most_gw=max(now, span.most_gw)
+    )  # fmt: skip
+
+
+def extra_musd(with_musd: float, without_musd: float, gap_frac: float, about: str) -> float:
+    """What a plan without something costs more [MUSD], 0 where that is the solver's rounding or the gap of integers.
+
+    Raises SolverError where it costs less than the optimum by more: leaving something out can save nothing.
+    """
+    extra, room = without_musd - with_musd, (COST_TOLERANCE + gap_frac) * max(1.0, abs(with_musd))
+    if extra < -room:
+        raise SolverError(
+            f"a plan without {about} cannot cost less than the optimum, and the solver says by {-extra:,.4g} MUSD of "
+            f"{with_musd:,.4g}; report the scenario"
+        )
+    return 0.0 if extra < 0.0 else extra
+
+
 def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: Say | None = None) -> list[LeftOut]:
     """Cost of accepting nothing new of each name; what stands at the start stays.
 
-    Raises InfeasibleError, SolverError where the problem itself has no plan.
+    Raises InfeasibleError, SolverError where the problem itself has no plan, and what ``extra_musd`` raises.
     """
     rows = []
-    best = session.solve(say=say).objective_musd
+    optimum = session.solve(say=say)
+    best = optimum.objective_musd
     for by, name, offers in _names(groups):
         if say:
             say(f"planning without {by} {name}")
@@ -144,7 +182,8 @@ def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: S
             for offer in offers:
                 session.set_upper("add", 0.0, offer=offer)
             try:
-                extra = max(0.0, session.solve(explain=False).objective_musd - best)
+                plan = session.solve(explain=False)
+                extra = extra_musd(best, plan.objective_musd, max(optimum.mip_gap, plan.mip_gap), f"{by} {name}")
             except InfeasibleError:
                 bounds = session.numbers.lower, session.numbers.upper
                 families = in_words(conflicting_families(session.live.model, session.inputs, bounds))

@@ -27,7 +27,9 @@ def picture(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, su
     def x(gw: float) -> float:
         return _LEFT + _WIDTH * gw / most
 
-    body, y = [], 96
+    lines = subtitle.splitlines()
+    top = 78 + 18 * len(lines)
+    body, y = [], top
     for by in dict.fromkeys(span.by for span in spans):
         names = list(dict.fromkeys(span.name for span in spans if span.by == by))
         body.append(_text(14, y + 12, by.capitalize(), weight=650))
@@ -37,7 +39,7 @@ def picture(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, su
             body.append(_text(_LEFT - 10, y + 14, name, anchor="end"))
             for span in rows:
                 width = max(x(span.most_gw) - x(span.least_gw), 1.0)
-                tip = f"{name}, within {span.slack_frac:.1%}: {watts(span.least_gw)} to {watts(span.most_gw)}"
+                tip = f"{name}, within {percent(span.slack_frac)}: {watts(span.least_gw)} to {watts(span.most_gw)}"
                 body.append(
                     f'<rect x="{x(span.least_gw):.1f}" y="{y + 4}" width="{width:.1f}" height="{_BAR}" '
                     f'fill="{tints[span.slack_frac]}"><title>{escape(tip)}</title></rect>'
@@ -52,21 +54,21 @@ def picture(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, su
     grid = []
     for step in range(int(float(scale.of(most * 1e9)) / tick + 1e-9) + 1):
         at = x(step * tick * scale.divisor / 1e9)
-        grid.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="92" y2="{y}" stroke="{GRID}"/>')
+        grid.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top - 4}" y2="{y}" stroke="{GRID}"/>')
         grid.append(_text(at, y + 16, f"{step * tick:g}", anchor="middle", colour=SOFT))
-    grid.append(f'<line x1="{_LEFT}" x2="{_LEFT}" y1="92" y2="{y}" stroke="{LINE}"/>')
+    grid.append(f'<line x1="{_LEFT}" x2="{_LEFT}" y1="{top - 4}" y2="{y}" stroke="{LINE}"/>')
     legend, place = [], float(_LEFT)
     for slack in slacks:
         legend.append(f'<rect x="{place:.0f}" y="{y + 38}" width="22" height="{_BAR}" fill="{tints[slack]}"/>')
-        legend.append(_text(place + 28, y + 49, f"within {slack:.1%}".replace(".0%", "%")))
+        legend.append(_text(place + 28, y + 49, f"within {percent(slack)}"))
         place += 120
     legend.append(f'<rect x="{place + 9:.0f}" y="{y + 35}" width="3" height="{_BAR + 6}" fill="{ORANGE}"/>')
     legend.append(_text(place + 20, y + 49, "optimum"))
     heads = [
         _text(14, 30, title, size=19, weight=650),
-        _text(14, 52, subtitle, colour=SOFT),
-        _text(_LEFT, 82, f"facility {scale.unit}", colour=SOFT),
-        _text(_LEFT + _WIDTH + 14, 82, "cost without it" if without else "", colour=SOFT),
+        *(_text(14, 52 + 18 * place, line, colour=SOFT) for place, line in enumerate(lines)),
+        _text(_LEFT, top - 14, f"facility {scale.unit}", colour=SOFT),
+        _text(_LEFT + _WIDTH + 14, top - 14, "cost without it" if without else "", colour=SOFT),
     ]
     wide = _LEFT + _WIDTH + _RIGHT
     return (
@@ -76,11 +78,23 @@ def picture(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str, su
     )
 
 
+def percent(share: float) -> str:
+    """A share in per cent: "5 %", "0.25 %"."""
+    return f"{100.0 * share:.3g} %"
+
+
 def price(row: LeftOut) -> str:
     """Cost of leaving one out, for a table or a picture."""
     if row.extra_musd is None or row.extra_frac is None:
         return "no plan"
     return f"{pretty(row.extra_musd * 1e6, 'USD')} ({row.extra_frac:.1%})" if row.extra_musd > 0.05 else "nothing"
+
+
+def held(span: Span, spans: Sequence[Span]) -> str:
+    """What the optimum holds of one name, with its share of what it holds of all names of the same kind."""
+    whole = sum({row.name: row.optimum_gw for row in spans if row.by == span.by}.values())
+    share = f" ({span.optimum_gw / whole:.0%})" if whole > 1e-6 and span.optimum_gw > 1e-6 else ""
+    return watts(span.optimum_gw) + share
 
 
 def watts(gw: float) -> str:
@@ -96,24 +110,31 @@ def write_ranges(
     Raises ScenarioError where a file cannot be written.
     """
     drawing = picture(spans, without, title=title, subtitle=subtitle)
-    rows = "".join(
-        f"<tr><td>{escape(s.by)}</td><td>{escape(s.name)}</td><td>{s.slack_frac:.1%}</td><td>{watts(s.least_gw)}</td>"
-        f"<td>{watts(s.optimum_gw)}</td><td>{watts(s.most_gw)}</td></tr>"
-        for s in spans
-    )
-    out = "".join(
-        f"<tr><td>{escape(row.by)}</td><td>{escape(row.name)}</td><td>{escape(price(row))}</td>"
-        f"<td>{escape(row.why).replace(chr(10), '<br>')}</td></tr>"
-        for row in without
-    )
+    slacks = sorted({span.slack_frac for span in spans})
+    heads = "".join(f"<th>Within {percent(slack)}</th>" for slack in slacks)
+    found = {(span.by, span.name, span.slack_frac): span for span in spans}
+    cost = {(row.by, row.name): row for row in without}
+    rows, last = "", ""
+    for by, name in dict.fromkeys((span.by, span.name) for span in spans):
+        if by != last:
+            rows += f'<tr><th colspan="{len(slacks) + 3}" class="by">{escape(by.capitalize())}</th></tr>'
+        last, mine = by, [found[by, name, slack] for slack in slacks]
+        ends = "".join(f"<td>{watts(span.least_gw)} to {watts(span.most_gw)}</td>" for span in mine)
+        without_it = cost.get((by, name))
+        paid = "" if without_it is None else escape(price(without_it))
+        if without_it is not None and without_it.why:
+            paid = escape(without_it.why).replace(chr(10), "<br>")
+        rows += f"<tr><td>{escape(name)}</td><td>{held(mine[0], spans)}</td>{ends}<td>{paid}</td></tr>"
     page = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>'
-        f"body{{font-family:{FONT};color:{INK};margin:24px;max-width:1020px}}svg{{max-width:100%;height:auto}}"
-        f"table{{border-collapse:collapse;font-size:14px}}td,th{{padding:3px 10px;border-bottom:1px solid {GRID};"
-        f"text-align:left;vertical-align:top}}</style></head><body>{drawing}"
-        "<h2>Ranges of facility power</h2><table><tr><th>By</th><th>Name</th><th>Within</th><th>Least</th>"
-        f"<th>Optimum</th><th>Most</th></tr>{rows}</table><h2>What it costs to do without</h2><table>"
-        f"<tr><th>By</th><th>Name</th><th>Extra cost</th><th>Why not</th></tr>{out}</table></body></html>\n"
+        f"body{{font-family:{FONT};color:{INK};margin:24px auto;max-width:1020px;padding:0 16px}}"
+        f"svg{{max-width:100%;height:auto}}table{{border-collapse:collapse;font-size:14px;width:100%}}"
+        f"td,th{{padding:4px 10px;border-bottom:1px solid {GRID};text-align:right;vertical-align:top;"
+        f"white-space:nowrap}}td:first-child,th:first-child{{text-align:left}}"
+        f"td:last-child,th:last-child{{white-space:normal}}th{{color:{SOFT};font-weight:500}}"
+        f"th.by{{padding-top:16px;color:{INK};font-weight:650}}</style></head><body>{drawing}"
+        "<h2>What it can hold, and what it costs to do without</h2><table><tr><th>Name</th><th>Optimum (share)</th>"
+        f"{heads}<th>Cost without it</th></tr>{rows}</table></body></html>\n"
     )
     files = folder / "alternatives.svg", folder / "alternatives.html"
     try:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigawatt.plan.alternatives import divisible, left_out, ranges
+from gigawatt.core.errors import SolverError
+from gigawatt.plan.alternatives import Span, checked, divisible, extra_musd, left_out, ranges
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.live import build
 from gigawatt.plan.session import PlanSession
+from tests.unit.plan.every import every_model
 from tests.unit.plan.test_constraints import milestones
 from tests.unit.plan.tiny import by, grid, solved, tiny
 
@@ -56,6 +62,26 @@ def test_what_forbids_doing_without() -> None:
     (row,) = left_out(session, {"vendor": session.inputs.offer_vendor})
     assert row.extra_musd is None
     assert row.why == "no plan: a contract's minimum take cannot hold without it"
+
+
+def test_what_contradicts_itself_is_refused_and_rounding_is_not() -> None:
+    span = Span(by="vendor", name="v", slack_frac=0.01, least_gw=1.0, optimum_gw=1.5, most_gw=2.0)
+    assert checked(span) == span
+    close = checked(replace(span, least_gw=1.5 + 1e-7, most_gw=1.5 - 1e-7))
+    assert (close.least_gw, close.optimum_gw, close.most_gw) == (1.5, 1.5, 1.5)
+    for wrong in ({"least_gw": 1.6}, {"most_gw": 1.4}, {"least_gw": -0.1}):
+        with pytest.raises(SolverError, match=r"the range of vendor v within 1.000% cannot be right: least "):
+            checked(replace(span, **wrong))  # type: ignore[arg-type]
+    assert extra_musd(100.0, 103.0, 0.0, "vendor v") == 3.0
+    assert extra_musd(100.0, 100.0 - 1e-6, 0.0, "vendor v") == 0.0
+    assert extra_musd(100.0, 99.5, 0.01, "vendor v") == 0.0  # within the gap of whole numbers
+    with pytest.raises(SolverError, match="a plan without vendor v cannot cost less than the optimum, and the solver"):
+        extra_musd(100.0, 99.5, 0.0, "vendor v")
+
+
+def test_nothing_whole_is_left() -> None:
+    for name, inputs in every_model().items():
+        assert not np.concatenate(build(divisible(inputs))[0].integer).any(), name
 
 
 def test_whole_gigawatts_become_divisible() -> None:
