@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.catalog.load import load_catalog
+from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.alternatives import divisible
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.replay import delays_of, replay
+from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import bundled, load_scenario
+from tests.unit.plan.every import every_model
 from tests.unit.plan.tiny import grid, solved, tiny
 
 MONEY = (
@@ -105,6 +110,84 @@ def test_doubling_all_money_doubles_the_objective() -> None:
     )
     once = solve(open_plan(inputs)).objective_musd
     assert solve(open_plan(doubled)).objective_musd == pytest.approx(2 * once, rel=1e-6)
+
+
+def money_times(inputs: PlanInputs, factor: float) -> PlanInputs:
+    """The same problem with every amount of money in it times a factor, wherever it stands: found by its name.
+
+    Rates are no amounts: not those of the credit line, and not ``gap_musd``, a premium per MUSD.
+    """
+
+    def scaled(value: Any, name: str) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            changes = {f.name: scaled(getattr(value, f.name), f.name) for f in fields(value)}
+            return replace(value, **changes)
+        if isinstance(value, tuple) and value and is_dataclass(value[0]):
+            return tuple(scaled(one, name) for one in value)
+        is_money = "musd" in name and name != "gap_musd"
+        return value * factor if is_money and value is not None else value
+
+    doubled: PlanInputs = scaled(inputs, "")
+    return doubled
+
+
+@pytest.mark.parametrize("name", list(every_model()))
+def test_doubling_all_money_doubles_the_objective_of_every_contract(name: str) -> None:
+    inputs = every_model()[name]
+    once, twice = solved(inputs).objective_musd, solved(money_times(inputs, 2.0)).objective_musd
+    assert abs(once) > 1.0
+    assert twice == pytest.approx(2.0 * once, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", list(every_model()))
+def test_relaxing_any_row_never_costs(name: str) -> None:
+    """Every row of every family moved to the looser side, one family after another, whole numbers as they come."""
+    inputs = every_model()[name]
+    session = PlanSession(inputs, mip_gap=1e-7)
+    tight = session.solve().objective_musd
+    for family, rows in session.live.model.constraints.items():
+        for sign, side in ((1.0, rows.upper), (-1.0, rows.lower)):
+            at = np.isfinite(side) & (rows.lower != rows.upper)
+            if not at.any():
+                continue
+            with session.trial():
+                start = int(rows.index[rows.index >= 0].min())
+                for place in np.flatnonzero(at).tolist():
+                    low, high = float(rows.lower[place]), float(rows.upper[place])
+                    moved = (low, high + 0.5) if sign > 0 else (low - 0.5, high)
+                    session.live.highs.changeRowBounds(start + place, *moved)
+                loose = session.solve(explain=False).objective_musd
+                for place in np.flatnonzero(at).tolist():
+                    session.live.highs.changeRowBounds(
+                        start + place, float(rows.lower[place]), float(rows.upper[place])
+                    )
+            assert loose <= tight + 1e-5 * max(1.0, abs(tight)), f"{family} {'up' if sign > 0 else 'down'}"
+
+
+@pytest.mark.parametrize("name", list(every_model()))
+def test_a_binding_limit_is_worth_what_it_says(name: str) -> None:
+    """A dual of an LP is a subgradient: a little more of a limit saves no more than its price, a little less costs
+    at least that: objective(limit + e) >= objective + dual e.
+    """
+    inputs = divisible(every_model()[name])
+    session = PlanSession(inputs)
+    plan = session.solve()
+    for family, rows in plan.model.constraints.items():
+        dual, start = plan.dual(family).values, int(rows.index[rows.index >= 0].min()) if (rows.index >= 0).any() else 0
+        for cell in np.argwhere(np.abs(dual) > 1e-3)[:3]:
+            place = int(rows.index[tuple(cell)]) - start
+            low, high = float(rows.lower[place]), float(rows.upper[place])
+            for step in (0.01, -0.01):
+                with session.trial():
+                    session.live.highs.changeRowBounds(start + place, low + step, high + step)
+                    try:
+                        moved = session.solve(explain=False).objective_musd
+                    except InfeasibleError:
+                        continue
+                    finally:
+                        session.live.highs.changeRowBounds(start + place, low, high)
+                bound = plan.objective_musd + float(dual[tuple(cell)]) * step
+                assert moved >= bound - 1e-4 * max(1.0, abs(bound)), f"{family}{cell.tolist()} by {step}"
 
 
 @settings(max_examples=25)

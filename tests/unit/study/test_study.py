@@ -14,6 +14,7 @@ from gigawatt.demand.growth import series, step_series
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.economics import capex_usd_per_w, discount_factors, rent_usd_per_w
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.named import labels
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 from gigawatt.study.run import run
@@ -124,6 +125,16 @@ def test_why_says_what_a_choice_saves_and_what_would_take_its_place(neocloud: Re
     assert f"would cost {pretty(extra * 1e6, 'USD')} more ({extra / best.objective_musd:.2%} of" in line
     more = float((other.value("add") - best.value("add")).sel(offer="own-gb300").sum())
     assert f"in its place it would take {pretty(more * 1e6, 'W')} of gb300-nvl72" in line
+
+
+def test_technologies_are_the_kinds_of_the_catalogue(case: Case) -> None:
+    by = labels(case, "technology")
+    of = {offer.system.id: str(by.sel(offer=offer.id).values) for offer in case.offers}
+    assert of["vr-nvl72"] == "GPU"
+    assert set(of.values()) <= {"GPU", "TPU & custom ASIC", "wafer-scale & SRAM"}
+    for offer in case.offers:
+        if offer.system.vendor in ("cerebras", "groq"):
+            assert of[offer.system.id] == "wafer-scale & SRAM"
 
 
 def test_vendors_are_asked_for_by_name_in_any_case(neocloud: Results) -> None:
