@@ -34,8 +34,8 @@ Ints = npt.NDArray[np.int64]
 TOLERANCE, LEAF_TOLERANCE = 1e-7, 1e-6
 """Of the rows of the first part, and of those of leaves: wider, as the one would else make the other infeasible by a
 hair."""
-LUMPS_GAP = 1e-3
-"""Relative gap of branch and bound in the first part."""
+LUMPS_GAP, LUMPS_S = 1e-3, 30.0
+"""Relative gap and time [s] at which branch and bound in the first part ends with the best it has."""
 STEEP = 1e-9
 """Slope of a plane below which it is none."""
 
@@ -112,6 +112,7 @@ class PartSolver:
     def set_whole(self, own: Ints, whole: bool) -> None:
         """Own columns (numbered from 0) as whole numbers, or as amounts."""
         set_integer(self.highs, own + self._held.size, whole=whole)
+        self.highs.setOptionValue("time_limit", LUMPS_S if whole else np.inf)
         self._whole = whole
 
     def bound(self) -> float:
@@ -126,14 +127,15 @@ class PartSolver:
         import highspy
 
         highs, held = self.highs, self._held
+        enough = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit)
         highs.changeColsBounds(held.size, held, x, x)
         highs.run()
-        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        if highs.getModelStatus() not in enough:
             highs.clearSolver()  # a basis that has drifted: once more from nothing
             highs.run()
         if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
             return self._shortfall(x)
-        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        if highs.getModelStatus() not in enough or not np.isfinite(highs.getInfo().objective_function_value):
             raise SolverError(f"'{self.name}' ended with '{highs.modelStatusToString(highs.getModelStatus())}'")
         solution = highs.getSolution()
         y = np.asarray(solution.col_value)[held.size :]
