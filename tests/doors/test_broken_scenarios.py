@@ -151,7 +151,7 @@ BROKEN = {
     ),
     "real-without-inflation": (
         "demand:\n", "money: real\ndemand:\n",
-        "my.yaml: money: real money needs the inflation that turns nominal rates into real ones; "
+        "my.yaml: money: real money needs the inflation that prices are divided by; "
         "write for example inflation: 2.5 %/yr",
     ),
     "retrofit-to-no-class": (

@@ -165,5 +165,7 @@ class PlanInputs:
     discounted to the start; None where nothing is left of it"""
     initial_salvage_musd_per_mw: xr.DataArray | None = None
     """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
+    price_level: xr.DataArray | None = None
+    """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

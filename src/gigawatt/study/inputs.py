@@ -31,7 +31,7 @@ from gigawatt.study.economics import (
 from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import with_lumps
-from gigawatt.study.money import escalation, rate
+from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
     QUARTER_S,
@@ -59,7 +59,8 @@ def plan_inputs(case: Case) -> PlanInputs:
     offers, sites, classes = case.offers, case.sites, case.classes
     quarters = list(case.labels)
     ids = [offer.id for offer in offers]
-    discount = discount_factors(case)
+    discount, level = discount_factors(case), price_level(case)
+    at_end = discount[-1] * level[-1]  # what is left is worth its share of the price then
     demand, tier_share = _demand(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
@@ -95,23 +96,23 @@ def plan_inputs(case: Case) -> PlanInputs:
         term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
-        capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
+        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * level for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * discount[-1]
+            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * at_end
             for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
+        energise_musd_per_mw=by_site_quarter([site_capex(case, s) * level + deposit_usd_per_w(case, s) for s in sites]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * discount[-1]
+            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * at_end
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
-        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * discount[-1] if aged_fleet(case) else None,
-        building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
+        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * at_end if aged_fleet(case) else None,
+        building_left_frac=by_site_quarter([_building_left(case, s) / level * at_end for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
@@ -125,12 +126,12 @@ def plan_inputs(case: Case) -> PlanInputs:
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
-        unmet_musd=_by_class_quarter(case, [np.full(len(quarters), _unmet(case, row)) for row in classes]),
+        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * level for row in classes]),
         income_musd=_by_class_quarter(
-            case, [np.full(len(quarters), price_usd_per_token(row) * QUARTER_S) for row in classes]
+            case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [np.full(len(quarters), DELAY_OVER_VALUE * _unmet(case, row)) for row in classes]
+            case, [DELAY_OVER_VALUE * _unmet(case, row) * level for row in classes]
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -140,15 +141,16 @@ def plan_inputs(case: Case) -> PlanInputs:
         opening_cash_musd=funding.opening_cash.value / 1e6,
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
-        credit_rate=rate(case, funding.credit.rate.value) if funding.credit else 0.0,
+        credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
         credit_spread=(
-            max(0.0, rate(case, funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
+            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
         ),
         service=service_inputs(case, lanes, demand),
+        price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
     )  # fmt: skip
     return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
@@ -222,7 +224,7 @@ def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
 def _run(case: Case, lanes: list[Lane]) -> xr.DataArray:
     """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
     today = _lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes)
-    steps = escalation(case)
+    steps = price_level(case)
     if (steps == 1.0).all():
         return today
     return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
@@ -335,7 +337,7 @@ def _by_class_quarter(case: Case, values: Any) -> xr.DataArray:
 
 
 def _unmet(case: Case, row: ClassCase) -> float:
-    """Loss per Mwork/s unmet for a quarter [MUSD]."""
+    """Loss per Mwork/s unmet for a quarter, at the first quarter's prices [MUSD]."""
     if isinstance(row.row, Demanded) and row.row.curve:
         return price_usd_per_token(row) * QUARTER_S  # whom a price keeps away is not refused
     over = case.scenario.policy.unmet_over_value
@@ -354,7 +356,7 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
         until = np.asarray(case.quarters) < gate.until.value
         closed[index, until] = share
-        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index])
+        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index]) * price_level(case)
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
 
 

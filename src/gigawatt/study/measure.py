@@ -11,20 +11,23 @@ import xarray as xr
 
 from gigawatt.core.money import annuity_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
-from gigawatt.finance.metrics import circularity, irr, levelised, npv
+from gigawatt.finance.metrics import circularity, irr, levelised
 from gigawatt.finance.tranches import stakes
 from gigawatt.study.cash import daily_mean
 from gigawatt.study.economics import (
     capex_usd_per_w,
     discount_factors,
-    discount_rate,
+    guarantee_frac,
     hold_usd_per_w,
+    level_rate,
     site_capex,
     site_hold,
+    site_over,
     work_energy_usd_per_w,
 )
 from gigawatt.study.inputs import lane_rate
 from gigawatt.study.lanes import lanes_of, speeds_of
+from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
 
@@ -32,14 +35,18 @@ Floats = npt.NDArray[np.float64]
 
 
 def offer_cost_usd_per_w(case: Case) -> Floats:
-    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building."""
-    rate = discount_rate(case)
+    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building.
+
+    At the first quarter's prices; a building as leased in it.
+    """
+    rate, level = level_rate(case), price_level(case)
     systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
     facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
-        building = site_capex(case, offer.site) * facility + float(site_hold(case, offer.site).mean())
-        running = capex_usd_per_w(case, offer) * systems + float(hold_usd_per_w(case, offer).mean())
+        rents = site_hold(case, offer.site) + site_over(case, offer.site)[0] * (1.0 + guarantee_frac(offer.site))
+        building = site_capex(case, offer.site) * facility + float((rents / level).mean())
+        running = capex_usd_per_w(case, offer) * systems + float((hold_usd_per_w(case, offer) / level).mean())
         rows.append(running + building * offer.site.facility_over_it)
     return np.array(rows)
 
@@ -84,7 +91,7 @@ def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
     """Level cost of a million output tokens by inference class over the horizon [USD]."""
     if not plan.sizes["lane"]:
         return {}
-    cost, discount = class_cost_usd(case, plan), discount_factors(case)
+    cost, discount = class_cost_usd(case, plan), discount_factors(case) * price_level(case)
     served = daily_mean(case, plan["served"])
     found = {}
     for item in case.classes:
@@ -153,7 +160,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "owed_after_usd": owed,
         "rest_worth_usd": use,
         "vested_usd": float(plan["vested_usd"].sum()) if "vested_usd" in plan else 0.0,
-        "npv_usd": float(npv(discount_rate(case), whole)),
+        "npv_usd": float((discount_factors(case) / deflator(case) * whole).sum()),
         "irr_per_year": _yearly(float(irr(whole))),
         "circularity": [
             {
