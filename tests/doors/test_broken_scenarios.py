@@ -30,7 +30,7 @@ TERM = "    term: 1 yr #"
 LEAD = "    lead_time: 6 months"
 B200 = "    system: hgx-b200\n"
 KEYS = (
-    "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
+    "keys here are name, title, description, buyer, as_announced, whole_fleet, horizon, blocks, costs, efficiency, discount, "
     "money, inflation, demand, sites, offers, supply, initial, commitments, deals, warrants, rights, software, funding, "
     "policy, fibre, hosting, uncertainty, events"
 )

@@ -45,6 +45,7 @@ from gigawatt.study.resolve import (
 )
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
+from gigawatt.study.software import software_gain
 from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
 
 Floats = npt.NDArray[np.float64]
@@ -240,17 +241,6 @@ def work_per_j(case: Case, system: str, workload: str) -> float:
     return case.serving[key].output_tokens_per_j * (use.value if use else 1.0)
 
 
-def software_gain(case: Case, row: ClassCase) -> Floats:
-    """Multiplier of dated software steps that arrive after the first quarter."""
-    gain = np.ones(len(case.quarters))
-    if row.workload.kind == "training":
-        return gain
-    for step in case.software:
-        if step.available.value > case.quarters[0] and (not step.workloads or row.workload.id in step.workloads):
-            gain[np.asarray(case.quarters) >= step.available.value] *= step.multiplier.value
-    return gain
-
-
 def lane_rate(case: Case, lane: Lane) -> Floats:
     """Work done a watt at work in each quarter: token/s or FLOP/s per W."""
     if lane.point is None:
@@ -258,7 +248,7 @@ def lane_rate(case: Case, lane: Lane) -> Floats:
     else:
         use = case.scenario.policy.fleet_use
         per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
-    return per_j * software_gain(case, lane.row)
+    return per_j * software_gain(case, lane.offer.system, lane.row, lane.point)
 
 
 def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:

@@ -30,6 +30,7 @@ from gigawatt.study.lanes import lanes_of, speeds_of
 from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.software import software_notes
 
 Floats = npt.NDArray[np.float64]
 
@@ -173,8 +174,10 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         ],
         "cost_per_mtok_usd": cost_per_mtok_usd(case, plan),
         "shadow_prices": shadow_prices(plan),
+        "notes": software_notes(case),
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
+        "demand": demand_rows(case, plan),
         "published": beside_published(case, _series(labels, stands_gw), float(stood.sum()) / 1e9),
     } | ({"speed_share": speeds} if (speeds := speed_share(case, plan)) else {})
 
@@ -239,6 +242,26 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
     unmet = plan["unmet"] - plan["priced_out"] if "priced_out" in plan else plan["unmet"]
     missed = float((daily_mean(case, unmet) * weight).sum())
     return missed / asked if asked > 0 else 0.0
+
+
+def demand_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
+    """By class over the horizon: work asked for, served, gated, kept away by its price, and not served, with its unit.
+
+    Asked for is what would be wanted at the lowest price of a demand curve; the parts add up to it. ``token`` counts
+    output tokens.
+    """
+    parts = {"asked": "demand", "served": "served", "gated": "gated", "priced_out": "priced_out", "unmet": "unmet"}
+    amounts = {
+        key: daily_mean(case, plan[name]).sum("quarter") * QUARTER_S if name in plan else None
+        for key, name in parts.items()
+    }
+    rows = []
+    for item in case.classes:
+        row = {key: 0.0 if each is None else float(each.sel(workload=item.id)) for key, each in amounts.items()}
+        away = row.pop("unmet") - row["priced_out"]
+        found = {"workload": item.id, "unit": "FLOP" if item.workload.kind == "training" else "token"}
+        rows.append(found | row | {"not_served": max(0.0, away)})
+    return rows
 
 
 def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:

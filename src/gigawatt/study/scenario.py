@@ -18,6 +18,7 @@ from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.money import check_money
 from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
+from gigawatt.study.software import SoftwareUse
 from gigawatt.study.uncertainty import Uncertainty
 from gigawatt.study.written import (
     Block,
@@ -364,13 +365,17 @@ class Event(Block):
 
 
 class Scenario(Block):
-    """Everything a run needs beside the catalogue."""
+    """Everything a run needs beside the catalogue.
+
+    ``whole_fleet``: all of the buyer's compute is planned here, so that what was published of it stands beside it.
+    """
 
     name: Name
     title: str
     description: str = ""
     buyer: Name
     as_announced: bool = False
+    whole_fleet: bool = False
     horizon: Horizon
     blocks: tuple[HourBlock, ...] = (
         HourBlock(name="peak", hours=4, shape=1.0),
@@ -391,7 +396,7 @@ class Scenario(Block):
     deals: tuple[Name, ...] = ()
     warrants: tuple[Warrant, ...] = ()
     rights: tuple[Right, ...] = ()
-    software: tuple[Name, ...] = ()
+    software: tuple[SoftwareUse, ...] = ()
     funding: Funding
     policy: Policy = Policy()
     fibre: tuple[Fibre, ...] = ()
@@ -428,7 +433,7 @@ class Scenario(Block):
         _unique("warrants", [row.id for row in self.warrants])
         _unique("blocks", [row.name for row in self.blocks])
         _unique("demand.tiers", [row.tier for row in self.demand.tiers])
-        _unique("software", list(self.software))
+        _unique("software", [use.step for use in self.software])
         _unique("deals", list(self.deals))
         _unique("demand.regions", [row.region for row in self.demand.regions])
         check_regions(self.demand.regions)

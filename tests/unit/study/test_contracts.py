@@ -30,7 +30,7 @@ from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 from gigawatt.study.rights import rights_costs
 from gigawatt.study.run import run
-from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
+from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario
 
 STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
 
@@ -578,6 +578,10 @@ def test_power_stands_beside_what_was_published() -> None:
     assert rows["2027Q4"]["residual_gw"] == pytest.approx(5.8 - 12.0)
     assert (rows["2027Q4"]["low_gw"], rows["2027Q4"]["high_gw"]) == (8.0, 15.0)
     assert (rows["2026Q4"]["planned_gw"], rows["2026Q4"]["published_gw"]) == (3.0, None)
+    part = replace(case, scenario=case.scenario.model_copy(update={"whole_fleet": False}))
+    assert beside_published(part, {"2027Q4": 5.8}, 1.9) == []  # a part of a fleet has nothing to be set beside
+    whole = {name for name in bundled() if load_scenario(name).whole_fleet}
+    assert whole == {"announcement", "renegotiated"}
 
 
 def test_what_was_signed_stays_signed() -> None:
