@@ -47,6 +47,7 @@ from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
 from gigawatt.study.software import software_gain
 from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
+from gigawatt.study.training import asked_rate, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,7 +133,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [DELAY_OVER_VALUE * _unmet(case, row) * level for row in classes]
+            case, [DELAY_OVER_VALUE * _unmet(case, row) * level * _waits_at_a_loss(row) for row in classes]
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -151,6 +152,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             dims="quarter", coords={"quarter": quarters},
         ),
         service=service_inputs(case, lanes, demand),
+        pace=pace_of(case),
         price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
     )  # fmt: skip
@@ -266,7 +268,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     rows = []
     for item in case.classes:
         if isinstance(item.row, Trained):
-            mean = training_rate(case, item.row) / 1e18
+            mean = asked_rate(case, item) / 1e18
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
@@ -292,17 +294,6 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     growth = compound(row.growth.value * YEAR_S, case.quarters) if row.growth else 1.0
     whole = float(total.sum())
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
-
-
-def training_rate(case: Case, row: Trained) -> Floats:
-    """FLOP/s that a training class asks for (quarter)."""
-    if row.rate:
-        return series(dated(row.rate), case.quarters)
-    assert row.amount and row.start and row.deadline
-    quarters = np.asarray(case.quarters)
-    running = (quarters >= row.start.value) & (quarters <= row.deadline.value)
-    length = row.deadline.value - row.start.value + 1
-    return np.where(running, row.amount.value / (length * QUARTER_S), 0.0)
 
 
 def _event_scale(case: Case, name: str) -> Floats:
@@ -336,6 +327,11 @@ def _unmet(case: Case, row: ClassCase) -> float:
         return factor * (row.workload.value_per_flop or 0.0) * 1e18 * QUARTER_S / 1e6
     assert row.workload.value
     return factor * row.workload.value.value * QUARTER_S
+
+
+def _waits_at_a_loss(row: ClassCase) -> float:
+    """0 for a block of free spread, which loses nothing by being put off within its window, else 1."""
+    return 0.0 if isinstance(row.row, Trained) and row.row.spread == "free" else 1.0
 
 
 def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from gigawatt.study.written import (
     DatedTokens,
     DatedWatts,
     Flop,
+    FlopPerS,
     Money,
     MoneyPerJoule,
     MoneyPerS,
@@ -97,7 +98,12 @@ class Demanded(Block):
 
 
 class Trained(Block):
-    """Training: a steady rate of compute, or an amount with a start and a deadline, and the gang it needs."""
+    """Training: a steady rate of compute, or an amount with a start and a deadline, and the gang it needs.
+
+    ``spread`` of an amount: even runs it at one rate from start to deadline, as a run that is never resized; free lets
+    the plan put it off or hurry, in each quarter at most what ``most`` says, else what its gang does on the fastest
+    system that can hold it.
+    """
 
     name: Name
     workload: Name
@@ -106,6 +112,8 @@ class Trained(Block):
     start: Date | None = None
     deadline: Date | None = None
     gang: Watts | None = None
+    spread: Literal["even", "free"] = "even"
+    most: FlopPerS | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Trained:
@@ -114,6 +122,10 @@ class Trained(Block):
             raise ValueError(f"'{self.name}' needs either rate, or amount with start and deadline")
         if self.start and self.deadline and self.deadline.value < self.start.value:
             raise ValueError(f"'{self.name}' has its deadline {self.deadline.text} before its start {self.start.text}")
+        if self.spread == "free" and not run:
+            raise ValueError(f"'{self.name}' is a rate, which has no deadline to spread work to; drop spread: free")
+        if self.most and self.spread == "even":
+            raise ValueError(f"'{self.name}' runs evenly and needs no most; drop it, or write spread: free")
         return self
 
 
