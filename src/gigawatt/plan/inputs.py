@@ -166,6 +166,8 @@ class PlanInputs:
     discounted to the start; None where nothing is left of it"""
     initial_salvage_musd_per_mw: xr.DataArray | None = None
     """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
+    spares_mw: xr.DataArray | None = None
+    """(pool) IT MW of whole units that stand by while the pool is at work; None where none do"""
     pace: Pace | None = None
     """training blocks that may be spread unevenly; None where every block runs at an even rate"""
     price_level: xr.DataArray | None = None

@@ -24,7 +24,7 @@ class Pace:
     most: xr.DataArray
     """(job, quarter) Mwork/s that can be done at most; 0 outside the window."""
     carry: xr.DataArray
-    """(job, quarter) Mwork/s carried beyond the quarter at most: inf; 0 from the deadline on, where the rest is unmet."""
+    """(job, quarter) Mwork/s carried beyond the quarter: inf, but 0 from the deadline on, where the rest is unmet."""
 
     @property
     def jobs(self) -> tuple[str, ...]:

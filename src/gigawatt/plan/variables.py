@@ -64,6 +64,8 @@ class Decisions:
     """IT MW of the start that stand at the end (offer)"""
     sold_initial: Expression | None = None
     """IT MW of the start that are sold (offer, quarter)"""
+    open: Expression | None = None
+    """whether a pool is at work, where units stand by (pool, quarter): whole where lumps are"""
     runs: Expression | None = None
     """whether a training block with an uneven pace runs (job, quarter)"""
 
@@ -89,6 +91,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     wanted = d.demand > 0
     pools = tuple(sorted({str(pool) for pool in d.lane_pool.values}))
     m.add_variable("busy", {"pool": pools, **quarter})
+    if d.spares_mw is not None and pools:
+        whole = d.lumps is not None and d.lumps.whole
+        m.add_variable("open", {"pool": pools, **quarter}, upper=1.0, integer=whole)
     m.add_variable("unmet", classes, mask=wanted)
     gateable = (d.gate_max_frac > 0) & wanted
     if bool(gateable.any()):
@@ -161,6 +166,7 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
         kept_initial=maybe("kept_initial"), sold_initial=maybe("sold_initial"),
         runs=maybe("runs"),
+        open=maybe("open"),
     )  # fmt: skip
 
 

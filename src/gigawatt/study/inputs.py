@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.errors import ScenarioError
 from gigawatt.core.money import per_quarter
+from gigawatt.core.units import pretty
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
@@ -152,6 +154,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             dims="quarter", coords={"quarter": quarters},
         ),
         service=service_inputs(case, lanes, demand),
+        spares_mw=_spares_mw(case),
         pace=pace_of(case),
         price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
@@ -218,6 +221,32 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
             coords={"supply": names, "quarter": quarters},
         ),
     }
+
+
+def _spares_mw(case: Case) -> xr.DataArray | None:
+    """IT MW of the units that stand by in each pool (pool); None where none do.
+
+    Raises ScenarioError where they are all that a pool's sites can ever hold.
+    """
+    spares = case.scenario.policy.spares
+    if spares is None or spares.units is None:
+        return None
+    found: dict[str, float] = {}
+    for offer in case.offers:
+        assert offer.system.it_power
+        unit = offer.system.it_power.value
+        if spares.of == "hall" and offer.site.use.hall:
+            unit = offer.site.use.hall.value / offer.site.facility_over_it
+        found[offer.pool] = max(found.get(offer.pool, 0.0), spares.units * unit)
+    for pool, watts in found.items():
+        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
+        if watts >= sum(sites.values()):
+            raise ScenarioError(
+                f"{case.scenario.name}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
+                f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
+            )
+    names = sorted(found)
+    return xr.DataArray([found[name] / 1e6 for name in names], dims="pool", coords={"pool": names})
 
 
 def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:

@@ -17,7 +17,16 @@ from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Ta
 from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.money import check_money
-from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
+from gigawatt.study.served import (
+    DemandCurve,
+    Spares,
+    Speed,
+    Survive,
+    UserRegion,
+    check_regions,
+    check_rising,
+    check_spares,
+)
 from gigawatt.study.software import SoftwareUse
 from gigawatt.study.uncertainty import Uncertainty
 from gigawatt.study.written import (
@@ -312,7 +321,8 @@ class Policy(Block):
     many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
     run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged. Blank means
     by a straight line over their term, as what is bought, and no more than the market's rents then.
-    ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
+    ``spares`` says the reserve as N+k replicas, or units that stand by beside it (the larger of both is kept free);
+    ``survive`` what goes on when a region of sites, or a site, is lost. ``lumps`` says
     whether halls, openings and the place of a gang are whole. ``enforce_lead_times`` makes rules of the lead times of
     sites and of systems whose offer says none: what is not on order comes no sooner than its lead after the start.
     """
@@ -449,8 +459,7 @@ class Scenario(Block):
         _unique("deals", list(self.deals))
         _unique("demand.regions", [row.region for row in self.demand.regions])
         check_regions(self.demand.regions)
-        if self.policy.reserve and self.policy.spares:
-            raise ValueError("policy: reserve and spares say the same twice; give one of them")
+        check_spares(self)
         _unique("policy.gating", [row.workload for row in self.policy.gating])
         _unique("initial", [f"{row.offer} at {row.site}" for row in self.initial])
         _unique("supply", [f"{row.vendor}: {', '.join(row.systems)}" for row in self.supply])

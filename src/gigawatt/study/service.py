@@ -95,12 +95,15 @@ def _survival(case: Case, lanes: list[Lane]) -> Survival | None:
         return None
     region = {lane.pool: lane.offer.site.region for lane in lanes}
     pools = sorted(region)
+    places = {offer.id: offer.site.id for offer in case.offers} if survive.lost == "site" else {}
+    place_of = xr.DataArray(list(places.values()), dims="offer", coords={"offer": list(places)})
     groups = [(row, users) for row in case.classes if row.id in survive.classes for users in users_of(case, row)]
     names = [f"{row.id}~{users.region}" if users else row.id for row, users in groups]
     member = [[float(lane.row.id == row.id and lane.users == users) for lane in lanes] for row, users in groups]
     share = survive.share.value if survive.share else 1.0
     return Survival(
-        lost=tuple(sorted(set(region.values()))),
+        lost=tuple(sorted(set(places.values() if places else region.values()))),
+        offer_place=place_of if places else None,
         pool_region=xr.DataArray([region[pool] for pool in pools], dims="pool", coords={"pool": pools}),
         member=xr.DataArray(np.array(member), dims=("must", "lane"),
                             coords={"must": names, "lane": [lane.label for lane in lanes]}),
