@@ -239,8 +239,8 @@ def _served(results: Results) -> str:
         for name, *texts in demand_texts(results)
     ]
     lead = (
-        "Over the horizon. With a demand curve, asked for is what would be wanted at its lowest price, and priced out "
-        "what its price keeps away."
+        "Over the horizon. With a demand curve, asked for is what would be wanted at its lowest price at which "
+        "revenue still rises, and priced out what its price keeps away."
     )
     return f'<h3>Demand served</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.economics import (
+    counterparty,
     damages_usd,
     deposit_usd_per_w,
     guarantee_frac,
@@ -118,7 +119,7 @@ def _commitments(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     for row in case.scenario.commitments:
         if row.cancel and "cancelled_w" in plan:
             paid = plan["cancelled_w"].sel(commitment=row.id).values * row.cancel.fee.value
-            payee = row.providers[0] if row.providers else row.vendor or ""
+            payee = counterparty(case, row)
             yield from each(case, paid, buyer, payee, "cancellation", row.id)
     for (name, payer), received in damages_usd(case).items():
         yield from each(case, received, payer, buyer, "delay-damages", name)

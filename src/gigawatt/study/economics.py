@@ -13,6 +13,7 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.money import inflation, price_level, real_rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.scenario import Commitment
 from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
@@ -302,6 +303,12 @@ def behind_w(case: Case) -> dict[str, Floats]:
     return found
 
 
+def counterparty(case: Case, row: Commitment) -> str:
+    """Who pays damages of a commitment, and is paid for leaving it: its provider; its vendor if the buyer is that."""
+    others = [name for name in row.providers if name != case.scenario.buyer]
+    return others[0] if others else row.vendor or ""
+
+
 def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
     """Damages received by (commitment, party that pays) for what an event has delayed, by quarter [USD].
 
@@ -311,7 +318,7 @@ def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
     late = behind_w(case)
     for row in case.scenario.commitments:
         if row.damages is not None and row.id in late:
-            payer = row.providers[0] if row.providers else row.vendor or ""
+            payer = counterparty(case, row)
             failed = fails_from(on, payer)
             pays = np.asarray(case.quarters) < (np.inf if failed is None else failed)
             found[row.id, payer] = late[row.id] * pays * row.damages.value * QUARTER_S

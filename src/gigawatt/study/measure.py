@@ -247,7 +247,8 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
 def demand_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
     """By class over the horizon: work asked for, served, gated, kept away by its price, and not served, with its unit.
 
-    Asked for is what would be wanted at the lowest price of a demand curve; the parts add up to it. ``token`` counts
+    Asked for is what would be wanted at the lowest price of a demand curve at which revenue still rises; the parts add
+    up to it. ``token`` counts
     output tokens.
     """
     parts = {"asked": "demand", "served": "served", "gated": "gated", "priced_out": "priced_out", "unmet": "unmet"}
