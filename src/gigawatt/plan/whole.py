@@ -9,6 +9,7 @@ import numpy as np
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.extensive import Extensive
 from gigawatt.plan.found import Round, TreePlan
+from gigawatt.plan.live import set_integer
 from gigawatt.plan.problem import Problem, offset, weighed
 from gigawatt.plan.tail import Tail
 
@@ -27,6 +28,7 @@ def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: flo
     )  # fmt: skip
     highs = weighed(bare, whole.leaf_cost, whole.leaf_constant, whole.probability, tail).open()
     highs.setOptionValue("time_limit", time_limit_s)
+    set_integer(highs, whole.lumps, whole=True)
     highs.run()
     status, seconds = highs.getModelStatus(), time.perf_counter() - start
     if status == highspy.HighsModelStatus.kInfeasible:
