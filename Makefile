@@ -42,7 +42,7 @@ check: .venv/dev  ## floor plan, lint, types, spelling
 
 ci: check test  ## what has to pass before a change lands: checks, tests, doctests, the shipped scenarios
 	@$(BIN)/python -m pytest --doctest-modules src/gigawatt -n 2
-	@for name in announcement renegotiated low-latency neocloud value-of-speed regions; do $(BIN)/gigawatt run $$name --out .venv/runs || exit 1; done
+	@for name in announcement renegotiated low-latency neocloud open-tokens value-of-speed regions; do $(BIN)/gigawatt run $$name --out .venv/runs || exit 1; done
 
 golden: .venv/dev  ## rewrite the goldens and show what changed
 	@$(BIN)/python -m pytest tests/golden --rewrite-golden -n 0

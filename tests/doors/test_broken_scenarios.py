@@ -30,7 +30,7 @@ TERM = "    term: 1 yr #"
 LEAD = "    lead_time: 6 months"
 B200 = "    system: hgx-b200\n"
 KEYS = (
-    "keys here are name, title, description, buyer, as_announced, horizon, blocks, costs, efficiency, discount, "
+    "keys here are name, title, description, buyer, as_announced, whole_fleet, horizon, blocks, costs, efficiency, discount, "
     "money, inflation, demand, sites, offers, supply, initial, commitments, deals, warrants, rights, software, funding, "
     "policy, fibre, hosting, uncertainty, events"
 )
@@ -151,7 +151,7 @@ BROKEN = {
     ),
     "real-without-inflation": (
         "demand:\n", "money: real\ndemand:\n",
-        "my.yaml: money: real money needs the inflation that turns nominal rates into real ones; "
+        "my.yaml: money: real money needs the inflation that prices are divided by; "
         "write for example inflation: 2.5 %/yr",
     ),
     "retrofit-to-no-class": (

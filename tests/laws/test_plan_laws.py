@@ -15,6 +15,7 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.alternatives import divisible
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.pace import as_planned
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import LivePlan, open_plan, solve
@@ -73,7 +74,7 @@ def test_shipped_plans_are_small_enough(plan: LivePlan) -> None:
 def test_played_forward_without_delays_a_plan_is_itself(plan: LivePlan) -> None:
     """Stock, work and lateness to rounding; the account may find money later than the plan did, never sooner."""
     d = plan.inputs
-    out = replay(plan, delays_of(d, 1)).isel(draw=0)
+    out = replay(as_planned(plan), delays_of(d, 1)).isel(draw=0)
     assert np.allclose(out["stock_mw"], plan.value("stock"), atol=1e-6)
     unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
     assert np.allclose(out["unmet"], unmet, atol=1e-6)

@@ -267,11 +267,20 @@ class Deal(Entry):
 
 
 class Software(Entry):
-    """A dated step in software efficiency: tokens a second at the same SLO are multiplied from then on."""
+    """A dated step in software efficiency: tokens a second at the same SLO are multiplied from then on.
+
+    ``kind`` says what it changes: an operating point that has it already (weights in as few bits, drafting, prompts on
+    packages of their own) gains nothing. Blank filters let it help every class, system and vendor; with a ``format``
+    it helps only systems that compute in it.
+    """
 
     available: Date
     multiplier: Number
+    kind: Literal["kernels", "quantisation", "speculation", "disaggregation"] = "kernels"
     workloads: tuple[Slug, ...] = ()
+    systems: tuple[str, ...] = ()
+    vendors: tuple[Slug, ...] = ()
+    format: Precision | None = None
 
 
 class Costs(Entry):

@@ -178,6 +178,7 @@ def validate(
     """Check a scenario without planning it: names file, key, value, what is wrong and what would be right."""
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
+    from gigawatt.study.software import software_notes
 
     chosen = load_scenario(scenario)
     case = resolve(chosen, catalog_with(overlay))
@@ -185,6 +186,8 @@ def validate(
         f"{scenario} is sound: {len(case.quarters)} quarters from {case.labels[0]}, {len(case.offers)} offers at "
         f"{len(case.sites)} sites, {len(case.classes)} classes of demand"
     )
+    for note in software_notes(case):
+        print(note)
 
 
 @app.command()

@@ -85,6 +85,7 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
     from gigawatt.report.terminal import add_row, table_of
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
+    from gigawatt.study.software import software_notes
     from gigawatt.study.worth import worth as study_worth
 
     case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
@@ -98,6 +99,7 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
                 "method": "finite difference of one quarter, over 3 months",
                 "milestones": "released by the fraction of a gigawatt",
                 "worth": [asdict(row) for row in rows],
+                "notes": software_notes(case),
             }
         )
         return
@@ -110,6 +112,8 @@ def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_
     console = console_of()
     console.print(table)
     console.print("Milestone equity is released here by the fraction of a gigawatt.", highlight=False)
+    for note in software_notes(case):
+        console.print(note, highlight=False)
 
 
 def _cells(row: Worth) -> list[str]:

@@ -48,7 +48,11 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     assign = plan.value("assign")
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
-    put("needed_w", plan.value("busy") * 1e6 / (1.0 - d.reserve_frac), "W",
+    needed = plan.value("busy") / (1.0 - d.reserve_frac)
+    if d.spares_mw is not None and "open" in plan.model.variables:
+        held = plan.value("busy") + plan.value("open") * d.spares_mw
+        needed = needed.where(needed > held, held)
+    put("needed_w", needed * 1e6, "W",
         "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
     served = d.demand * 0.0
     if d.rate.sizes["lane"]:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from gigawatt.plan.hosting import Hosting
 from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.pace import Pace
 from gigawatt.plan.resale import Resale
 from gigawatt.plan.service import Service
 from gigawatt.plan.terms import NONE, Terms
@@ -165,5 +166,11 @@ class PlanInputs:
     discounted to the start; None where nothing is left of it"""
     initial_salvage_musd_per_mw: xr.DataArray | None = None
     """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
+    spares_mw: xr.DataArray | None = None
+    """(pool) IT MW of whole units that stand by while the pool is at work; None where none do"""
+    pace: Pace | None = None
+    """training blocks that may be spread unevenly; None where every block runs at an even rate"""
+    price_level: xr.DataArray | None = None
+    """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

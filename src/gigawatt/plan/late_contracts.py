@@ -14,7 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.signed import finite
+from gigawatt.plan.signed import finite, unused_price
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -98,8 +98,11 @@ def _leases(d: PlanInputs, played: Played) -> Moved | None:
     later = (
         np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values) + unused[:, :, -1] @ rest.values
     )
-    hold = d.site_hold_musd_per_mw.transpose("site", "quarter").values
-    return Moved(paid=np.einsum("nsq,sq->nq", unused, hold), later=later)
+    paid = np.einsum("nsq,sq->nq", unused, unused_price(d, leases).values)
+    if leases.over_musd_per_mw is not None:
+        over = leases.over_musd_per_mw.transpose("site", "signed", "quarter").values
+        paid = paid + np.einsum("nsu,suq->nq", played.built, over)
+    return Moved(paid=paid, later=later)
 
 
 def _rents(d: PlanInputs, played: Played) -> Moved | None:

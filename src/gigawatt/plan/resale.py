@@ -32,12 +32,18 @@ class Resale:
 
 
 def resale_price(d: PlanInputs) -> xr.DataArray:
-    """Proceeds of an IT MW (offer, bought, quarter) [MUSD of the quarter]; 0 before it has aged a quarter."""
+    """Proceeds of an IT MW (offer, bought, quarter) [MUSD of the quarter]; 0 before it has aged a quarter.
+
+    Where prices rise, a share of the purchase price as it would be in the quarter of the sale.
+    """
     assert d.resale is not None
     n, offers = len(d.quarters), list(d.resale.offers)
     age = np.arange(n)[None, :] - np.arange(n)[:, None]
     share = d.resale.share_frac.transpose("offer", "age").values[:, np.clip(age, 0, None)]
     paid = d.capex_musd_per_mw.sel(offer=offers).transpose("offer", "quarter").values[:, :, None]
+    if d.price_level is not None:
+        level = d.price_level.values
+        paid = paid * level[None, None, :] / level[None, :, None]
     return xr.DataArray(
         np.where(age > 0, share * paid, 0.0), dims=("offer", "bought", "quarter"),
         coords={"offer": offers, "bought": list(d.quarters), "quarter": list(d.quarters)},

@@ -38,6 +38,8 @@ class Survival:
     """(must, lane) 1 where the lane serves what must go on: one class, from one region of users."""
     frac: xr.DataArray
     """(must) share of what is served that must go on."""
+    offer_place: xr.DataArray | None = None
+    """(offer) what of ``lost`` an offer is lost with, where it is not its pool's region: its site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

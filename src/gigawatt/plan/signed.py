@@ -13,6 +13,7 @@ from gigawatt.plan.algebra import Axes, Expression, Floats, Model, axes_of
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
+    from gigawatt.plan.terms import Leases
     from gigawatt.plan.variables import Decisions
 
 
@@ -143,6 +144,12 @@ def _ahead(d: PlanInputs, x: Decisions, weight: Callable[[int], Floats]) -> Expr
     return whole
 
 
+def unused_price(d: PlanInputs, leases: Leases) -> xr.DataArray:
+    """Rent of a facility MW that is paid for and not in use (site, quarter) [MUSD]."""
+    rents = d.site_hold_musd_per_mw if leases.unused_musd_per_mw is None else leases.unused_musd_per_mw
+    return rents.transpose("site", "quarter")
+
+
 def spending(d: PlanInputs, x: Decisions) -> Expression | None:
     """What contracts cost in each quarter beyond rents of stock and buildings in use (quarter) [MUSD]."""
     terms, parts = d.terms, []
@@ -157,8 +164,12 @@ def spending(d: PlanInputs, x: Decisions) -> Expression | None:
         parts.append((x.signed.exercised * finite(terms.options.premium_musd_per_mw)).sum("option"))
     if x.signed.cancelled is not None and terms.cancel_musd_per_mw is not None:
         parts.append((x.signed.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
-    if x.signed.unused is not None:
-        parts.append((x.signed.unused * d.site_hold_musd_per_mw).sum("site"))
+    if terms.leases is not None and (more := terms.leases.over_musd_per_mw) is not None:
+        by_signing = replace(x.energise, axes={"site": x.energise.axes["site"], "signed": d.quarters})
+        before = (d.energised_initial_mw * more.isel(signed=0, drop=True)).sum("site")
+        parts.append((by_signing.along("quarter", d.quarters, 2) * more).sum("site", "signed") + before)
+    if x.signed.unused is not None and terms.leases is not None:
+        parts.append((x.signed.unused * unused_price(d, terms.leases)).sum("site"))
     if x.signed.vacate is not None and terms.leases is not None:
         parts.append(-(x.signed.vacate * terms.leases.deposit_musd_per_mw).sum("site"))
     return _sum(parts)

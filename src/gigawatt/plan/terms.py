@@ -81,6 +81,9 @@ class Leases:
     ``charged_frac`` and ``unused_charged_frac`` of them are charged, all where None.
     ``deposit_musd_per_mw`` (site) comes back with what is given back, and then not after the horizon, where it is
     worth ``deposit_after_musd_per_mw`` (site), discounted to the start.
+    ``over_musd_per_mw`` (site, signed, quarter) is what a MW taken into use pays, while its term runs, beyond what a
+    new lease asks for; none where None. ``unused_musd_per_mw`` (site, quarter) is the rent of what is paid for and not
+    in use; that of a new lease where None.
     """
 
     due_mw: xr.DataArray
@@ -91,6 +94,8 @@ class Leases:
     deposit_after_musd_per_mw: xr.DataArray
     charged_frac: xr.DataArray | None = None
     unused_charged_frac: xr.DataArray | None = None
+    over_musd_per_mw: xr.DataArray | None = None
+    unused_musd_per_mw: xr.DataArray | None = None
 
     @property
     def may_vacate(self) -> xr.DataArray:

@@ -11,6 +11,7 @@ from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
 from gigawatt.plan.hosting import HostingDecisions, add_hosting, hosting_decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
+from gigawatt.plan.pace import add_pace, carries
 from gigawatt.plan.resale import add_resale
 from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
 
@@ -22,7 +23,8 @@ class Decisions:
     add, kept, retire, stock: IT MW by offer and quarter; kept is what of an addition still stands at the end.
     energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in
     its busiest block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter, at most one
-    quarter's work. late: MW behind a commitment that is not firm. z: gigawatts released. cash, gap, debt: MUSD.
+    quarter's work, or what is left of a block of uneven pace. late: MW behind a commitment that is not firm. z:
+    gigawatts released. cash, gap, debt: MUSD.
     """
 
     add: Expression
@@ -62,6 +64,10 @@ class Decisions:
     """IT MW of the start that stand at the end (offer)"""
     sold_initial: Expression | None = None
     """IT MW of the start that are sold (offer, quarter)"""
+    open: Expression | None = None
+    """whether a pool is at work, where units stand by (pool, quarter): whole where lumps are"""
+    runs: Expression | None = None
+    """whether a training block with an uneven pace runs (job, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -85,6 +91,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     wanted = d.demand > 0
     pools = tuple(sorted({str(pool) for pool in d.lane_pool.values}))
     m.add_variable("busy", {"pool": pools, **quarter})
+    if d.spares_mw is not None and pools:
+        whole = d.lumps is not None and d.lumps.whole
+        m.add_variable("open", {"pool": pools, **quarter}, upper=1.0, integer=whole)
     m.add_variable("unmet", classes, mask=wanted)
     gateable = (d.gate_max_frac > 0) & wanted
     if bool(gateable.any()):
@@ -92,7 +101,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     waits = (d.patience == 2) & wanted.any("block")
     waits = waits & (waits["quarter"] != d.quarters[-1])
     if bool(waits.any()):
-        daily = (d.demand * d.hours_frac).sum("block")
+        daily = (d.demand * d.hours_frac).sum("block").transpose("workload", "quarter")
+        daily, waits = carries(d, daily, waits.transpose("workload", "quarter"))
         m.add_variable("delay", axes_of(d.unmet_musd), upper=daily, mask=waits)
     _serve(m, d)
     soft = d.commitment_penalty_musd.notnull()
@@ -111,6 +121,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     add_lumps(m, d)
     add_hosting(m, d)
     add_resale(m, d)
+    add_pace(m, d)
     return expressions(m, d)
 
 
@@ -154,6 +165,8 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
         kept_initial=maybe("kept_initial"), sold_initial=maybe("sold_initial"),
+        runs=maybe("runs"),
+        open=maybe("open"),
     )  # fmt: skip
 
 

@@ -20,7 +20,16 @@ from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.report.names import party_name
 from gigawatt.report.style import heading
-from gigawatt.report.tables import claim_text, published_cells, quarter_rows, verdict_parts, verdict_tone, worth_rows
+from gigawatt.report.tables import (
+    DEMAND_HEADS,
+    claim_text,
+    demand_texts,
+    published_cells,
+    quarter_rows,
+    verdict_parts,
+    verdict_tone,
+    worth_rows,
+)
 from gigawatt.study.results import Results, manifest
 
 Claims = Sequence[Mapping[str, Any]]
@@ -219,7 +228,21 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _demand(results: Results) -> Section:
-    return "demand", "What demand needs", _drawn(results, "demand", "classes")
+    return "demand", "What demand needs", _drawn(results, "demand", "classes") + _served(results)
+
+
+def _served(results: Results) -> str:
+    """Shares of each class's demand that are served, gated, priced out and not served."""
+    heads = [("Class", False), ("Asked for", True), *((name.capitalize(), True) for name in DEMAND_HEADS)]
+    cells = [
+        f"<tr><td>{_text(name)}</td>{''.join(f'<td class=num>{_text(text)}</td>' for text in texts)}</tr>"
+        for name, *texts in demand_texts(results)
+    ]
+    lead = (
+        "Over the horizon. With a demand curve, asked for is what would be wanted at its lowest price at which "
+        "revenue still rises, and priced out what its price keeps away."
+    )
+    return f'<h3>Demand served</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 
 
 def _money(results: Results) -> Section:

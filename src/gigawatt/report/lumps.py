@@ -26,7 +26,7 @@ def _power(row: dict[str, Any]) -> str:
 
 
 def plan_sentences(results: Results) -> list[str]:
-    """What had to be ordered before the horizon, the lumps, and what a short view costs."""
+    """What had to be ordered before the horizon, the lumps, what a short view costs, and steps that change nothing."""
     summary, case = results.summary, results.case
     words = []
     early = [
@@ -57,4 +57,4 @@ def plan_sentences(results: Results) -> list[str]:
             f"Whole numbers: no plan costs less than {pretty(summary['bound_usd'], 'USD')}, "
             f"{100 * summary['mip_gap']:.2f} % below this one."
         )
-    return words
+    return [*words, *summary.get("notes", [])]

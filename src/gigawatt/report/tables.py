@@ -96,6 +96,7 @@ def summary_table(results: Results) -> RenderableType:
     for row in summary_rows(results):
         add_row(key, (row["label"], row["text"], row["note"]))
     parts += [Text(""), key, Text(""), _quarter_table(results)]
+    parts += [Text(""), demand_table(results)]
     if costs := results.summary["cost_per_mtok_usd"]:
         tokens = table_of([("class", "left", 0), ("cost of output tokens", "right", 0)])
         for item, usd in sorted(costs.items(), key=lambda pair: -pair[1]):
@@ -117,6 +118,34 @@ def summary_table(results: Results) -> RenderableType:
     parts += [Text(f"\n{sentence}") for sentence in plan_sentences(results)]
     parts += [Text(f"\n{sentence}") for sentence in circle_sentences(results)]
     return Group(*parts)
+
+
+DEMAND_HEADS = ("served", "gated", "priced out", "not served")
+
+
+def demand_texts(results: Results) -> list[tuple[str, ...]]:
+    """Class, what is asked for over the horizon, and the shares of it served, gated, priced out and not served."""
+
+    def share(part: float, whole: float) -> str:
+        found = part / whole if whole > 0.0 else 0.0
+        return "-" if found < 5e-8 else "under 0.1 %" if found < 5e-4 else f"{100 * found:.1f} %"
+
+    rows = []
+    for row in results.summary["demand"]:
+        whole = row["asked"]
+        parts = (share(row[key], whole) for key in ("served", "gated", "priced_out", "not_served"))
+        text = f"{whole:.2g} FLOP".replace("e+", "e") if row["unit"] == "FLOP" else pretty(whole, "token")
+        rows.append((class_name(results.case, row["workload"]), text, *parts))
+    return rows
+
+
+def demand_table(results: Results) -> Table:
+    """How much of each class's demand is served, gated, priced out and not served over the horizon."""
+    heads = [("class", "left", 0), ("asked for", "right", 0), *((name, "right", 0) for name in DEMAND_HEADS)]
+    table = table_of(heads)
+    for row in demand_texts(results):
+        add_row(table, row)
+    return table
 
 
 def worth_rows(results: Results) -> list[Row]:

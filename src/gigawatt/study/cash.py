@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
-from gigawatt.study.cash_contracts import contract_flows, each, rent_usd
+from gigawatt.study.cash_contracts import contract_flows, each, rent_usd, site_rent_usd
 from gigawatt.study.economics import (
     facility_cost,
-    guarantee_usd_per_w,
     idle_energy_usd_per_w,
     revenue_share_usd,
     revenue_usd,
     sales_share_frac,
     site_capex,
-    site_hold,
     system_usd_per_w,
     upkeep_usd_per_w,
     work_energy_usd_per_w,
 )
-from gigawatt.study.money import escalation, rate
+from gigawatt.study.money import flows_in_terms, price_level
 from gigawatt.study.resolve import QUARTER_S, Case
 from gigawatt.study.service import price_usd_per_token
 
@@ -35,13 +35,14 @@ SECONDARY = "secondary-market"
 
 
 def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    """Every flow of the programme, quarter by quarter."""
-    yield from _capacity(case, plan)
-    yield from _buildings(case, plan)
-    yield from contract_flows(case, plan)
-    yield from _fit_out(case, plan)
-    yield from _income(case, plan)
-    yield from _funding(case, plan)
+    """Every flow of the programme, quarter by quarter, in the scenario's terms of money.
+
+    Args:
+        case: the case.
+        plan: as extracted, its money in money of the quarter.
+    """
+    rows = (_capacity, _buildings, contract_flows, _fit_out, _income, _funding)
+    yield from flows_in_terms(case, chain.from_iterable(row(case, plan) for row in rows))
 
 
 def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
@@ -53,14 +54,14 @@ def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
 
 
 def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer, rise = case.scenario.buyer, escalation(case)
+    buyer, rise = case.scenario.buyer, price_level(case)
     for index, offer in enumerate(case.offers):
         add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
-        systems = add * system_usd_per_w(offer)
+        systems = add * system_usd_per_w(offer) * rise
         yield from each(case, systems, buyer, offer.system.vendor, "systems", offer.id)
         network = systems * case.costs.network_over_system.value
         yield from each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
-        yield from each(case, stock * upkeep_usd_per_w(case, offer) * rise, buyer, SERVICES, "maintenance", offer.id)
+        yield from each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
         yield from each(case, stock * idle_energy_usd_per_w(case, offer) * rise, buyer, UTILITIES, "energy", offer.id)
         if "resale_usd" in plan:
             yield from each(case, plan["resale_usd"].values[index], SECONDARY, buyer, "resale", offer.id)
@@ -76,21 +77,20 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
 
 
 def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer, cost = case.scenario.buyer, facility_cost(case)
+    buyer, cost, rise = case.scenario.buyer, facility_cost(case), price_level(case)
     parts = {"shell": cost.shell_usd_per_w, "power": cost.power_usd_per_w, "cooling": cost.cooling_usd_per_w}
     for index, site in enumerate(case.sites):
-        taken, in_use = plan["energise_w"].values[index], plan["in_use_facility_w"].values[index]
+        taken = plan["energise_w"].values[index] * rise
         whole = site_capex(case, site)
         for part, usd_per_w in parts.items():
             usd = taken * whole * usd_per_w / cost.capex_usd_per_w
             yield from each(case, usd, buyer, BUILDERS, part, site.id)
         if "opened" in plan and site.id in plan["opened_site"].values and site.use.opening:
             opened = np.diff(plan["opened"].sel(opened_site=site.id).values, prepend=0.0)
-            yield from each(case, opened * site.use.opening.value, buyer, BUILDERS, "site-opening", site.id)
+            yield from each(case, opened * site.use.opening.value * rise, buyer, BUILDERS, "site-opening", site.id)
         owned = site.use.tenure == "own"
         payee, kind = (SERVICES, "facility-upkeep") if owned else (site.landlord, "site-rent")
-        rents = site_hold(case, site) - guarantee_usd_per_w(case, site)
-        yield from each(case, in_use * rents, buyer, payee, kind, site.id)
+        yield from each(case, site_rent_usd(case, site, plan), buyer, payee, kind, site.id)
 
 
 def _fit_out(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -101,7 +101,7 @@ def _fit_out(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     price |= {f"{row.start}>{row.end}": row.cost.value for row in rules.retrofits}
     for name, dim in (("fit_w", "hosting"), ("retrofit_w", "retrofit")):
         for label in plan[dim].values if name in plan else ():
-            watts = plan[name].sel({dim: label}).sum("hosting_site").values
+            watts = plan[name].sel({dim: label}).sum("hosting_site").values * price_level(case)
             yield from each(case, watts * price[str(label)], case.scenario.buyer, BUILDERS, "fit-out", str(label))
 
 
@@ -118,7 +118,7 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         price = price_usd_per_token(item)
         if price > 0.0:
             served = plan["served"].sel(workload=item.id).transpose("block", "quarter").values
-            usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S
+            usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S * price_level(case)
             if "extra_income_usd" in plan:
                 usd = usd + plan["extra_income_usd"].sel(workload=item.id).values
             yield from each(case, usd, CUSTOMERS, buyer, "sales", item.id)
@@ -145,4 +145,4 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         lender = funding.credit.lender
         yield from each(case, np.maximum(change, 0.0), lender, buyer, "debt-draw", "credit line")
         yield from each(case, np.maximum(-change, 0.0), buyer, lender, "debt-repayment", "credit line")
-        yield from each(case, owed * rate(case, funding.credit.rate.value), buyer, lender, "interest", "credit line")
+        yield from each(case, owed * per_quarter(funding.credit.rate.value), buyer, lender, "interest", "credit line")

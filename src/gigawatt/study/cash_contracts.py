@@ -10,14 +10,22 @@ import xarray as xr
 
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.economics import (
+    counterparty,
     damages_usd,
     deposit_usd_per_w,
-    guarantee_usd_per_w,
+    guarantee_frac,
     rents_usd_per_w,
-    site_hold,
+    site_over,
+    site_rents,
 )
-from gigawatt.study.resolve import Case, OfferCase
-from gigawatt.study.terms import exit_usd_per_w, held_over_usd, lease_deposit_usd_per_w, over_usd_per_w
+from gigawatt.study.resolve import Case, OfferCase, SiteCase
+from gigawatt.study.terms import (
+    exit_usd_per_w,
+    held_over_usd,
+    lease_deposit_usd_per_w,
+    over_usd_per_w,
+    unused_usd_per_w,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +47,20 @@ def rent_usd(case: Case, offer: OfferCase, plan: xr.Dataset) -> Floats:
     within = np.broadcast_to(add[:, None], (len(add), len(add))) - _left(plan, offer).cumsum(axis=1)
     over = (within * over_usd_per_w(case, offer)).sum(axis=0)
     return np.asarray(stock * rents_usd_per_w(case, offer) + over + held_over_usd(case, offer))
+
+
+def site_rent_usd(case: Case, site: SiteCase, plan: xr.Dataset) -> Floats:
+    """Rent or upkeep of a building in use by quarter, without the guarantor's fee [USD]: what a new lease asks for all
+    that is in use, and for what is within its term the difference to its own.
+    """
+    index = [row.id for row in case.sites].index(site.id)
+    in_use, taken = plan["in_use_facility_w"].values[index], plan["energise_w"].values[index].copy()
+    taken[0] += sum(
+        float(watts) * offer.site.facility_over_it
+        for watts, offer in zip(plan["initial_w"].values, case.offers, strict=True)
+        if offer.site.id == site.id
+    )
+    return np.asarray(in_use * site_rents(case, site) + taken @ site_over(case, site))
 
 
 def _left(plan: xr.Dataset, offer: OfferCase) -> Floats:
@@ -78,17 +100,17 @@ def _sites(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     for site in case.sites:
         if (lease := site.use.lease) is None:
             continue
-        rents = site_hold(case, site) - guarantee_usd_per_w(case, site)
-        unused = plan["unused_w"].sel(site=site.id).values if "unused_w" in plan else np.zeros(len(rents))
-        yield from each(case, unused * rents, buyer, site.landlord, "take-or-pay", site.id)
+        fee = guarantee_frac(site)
+        unused = plan["unused_w"].sel(site=site.id).values if "unused_w" in plan else np.zeros(len(case.labels))
+        unpaid = unused * unused_usd_per_w(case, site) / (1.0 + fee)
+        yield from each(case, unpaid, buyer, site.landlord, "take-or-pay", site.id)
         deposits = plan["energise_w"].sel(site=site.id).values * deposit_usd_per_w(case, site)
         yield from each(case, deposits, buyer, site.landlord, "deposit", site.id)
         if "vacate_w" in plan:
             back = plan["vacate_w"].sel(site=site.id).values * lease_deposit_usd_per_w(case, site)
             yield from each(case, back, site.landlord, buyer, "deposit-return", site.id)
         if lease.guarantee:
-            held = plan["in_use_facility_w"].sel(site=site.id).values + unused
-            fees = held * guarantee_usd_per_w(case, site)
+            fees = (site_rent_usd(case, site, plan) + unpaid) * fee
             yield from each(case, fees, buyer, lease.guarantee.by, "guarantee-fee", site.id)
 
 
@@ -97,7 +119,7 @@ def _commitments(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     for row in case.scenario.commitments:
         if row.cancel and "cancelled_w" in plan:
             paid = plan["cancelled_w"].sel(commitment=row.id).values * row.cancel.fee.value
-            payee = row.providers[0] if row.providers else row.vendor or ""
+            payee = counterparty(case, row)
             yield from each(case, paid, buyer, payee, "cancellation", row.id)
     for (name, payer), received in damages_usd(case).items():
         yield from each(case, received, payer, buyer, "delay-damages", name)

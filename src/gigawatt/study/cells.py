@@ -32,9 +32,9 @@ from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import Options, task_of
 from gigawatt.serving.inputs import Fleet, Pool, Scaling, Traffic
 from gigawatt.study.cluster import frac_of_ranks, in_flight, of_calibration, over_ranks, pool_handling_s, riding
-from gigawatt.study.inputs import software_gain
 from gigawatt.study.lanes import speeds_of, users_of
 from gigawatt.study.scenario import Demanded
+from gigawatt.study.software import software_gain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -274,7 +274,6 @@ def _lanes(
 ) -> tuple[Lane, ...]:
     """Lanes with power in the block, the fastest first: it serves what it can, and slower ones what is left."""
     found = []
-    gain = float(software_gain(case, item)[at])
     for name in (str(one) for one in plan["lane"].values if str(one).endswith(f">{item.id}")):
         power = _in_block(case, plan["assign_w"].sel(lane=name), *when)
         if power <= 0.0:
@@ -284,6 +283,7 @@ def _lanes(
             made[system] = _replica(case, system, item)
         replica, entry = made[system], _entry(case, system)
         assert entry.it_power and entry.n_packages
+        gain = float(software_gain(case, entry, item)[at])
         each = replica.n_packages + replica.prefill_per_decode * replica.n_packages_prefill
         counted = case.serving[system, item.id].output_tokens_per_s / entry.n_packages.value
         found.append(

@@ -101,7 +101,7 @@ class Lease(Block):
 
     ``term``: what is taken into use is leased for it, from its quarter on, and after it from quarter to quarter at the
     rent of then until it is given back; what stands at the start, from the horizon's first quarter.
-    ``escalator``: yearly rise of the rent, in steps from the horizon's first quarter. ``take_or_pay``: share of each
+    ``escalator``: yearly rise of the rent, in steps from the lease's own quarter on. ``take_or_pay``: share of each
     step of the connection whose rent is due for the term from its date on, used or not. ``deposit``: months of rent
     paid with each watt taken into use and returned when it is given back or, after the horizon, at the end of its term.
     ``step_in``: a provider whose lease this is until it fails by an event.

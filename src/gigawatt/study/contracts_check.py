@@ -30,9 +30,10 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
         if use.lease and use.lease.escalator:
             _yearly(f"sites[{i}].lease.escalator", use.lease.escalator)
     for i, row in enumerate(scenario.commitments):
-        if row.damages and not (row.vendor or len(row.providers) == 1):
+        others = [name for name in row.providers if name != scenario.buyer]
+        if row.damages and not (row.vendor or len(others) == 1):
             raise CatalogError(f"commitments[{i}].damages: '{row.id}' needs a vendor or one provider that pays them")
-        if row.cancel and not (row.vendor or len(row.providers) == 1):
+        if row.cancel and not (row.vendor or len(others) == 1):
             raise CatalogError(f"commitments[{i}].cancel: '{row.id}' needs a vendor or one provider that is paid")
     _holders(scenario, catalog)
     for i, warrant in enumerate(scenario.warrants):

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_frac, per_quarter
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
-from gigawatt.study.money import building_escalation, escalation, inflation, rate
+from gigawatt.study.money import inflation, price_level, real_rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.scenario import Commitment
 from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
@@ -20,9 +21,14 @@ YEAR_S = 4 * QUARTER_S
 
 
 def discount_rate(case: Case) -> float:
-    """Discount rate per quarter, in the terms of the scenario's money."""
+    """Nominal discount rate per quarter."""
     fact = case.scenario.discount or case.costs.discount
-    return rate(case, fact.value)
+    return per_quarter(fact.value)
+
+
+def level_rate(case: Case) -> float:
+    """Discount rate per quarter of level costs at prices of the first quarter: the real one."""
+    return real_rate(case, discount_rate(case))
 
 
 def discount_factors(case: Case) -> Floats:
@@ -49,7 +55,7 @@ def system_usd_per_w(offer: OfferCase) -> float:
 
 
 def capex_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """Systems and their scale-out network [USD per IT W]."""
+    """Systems and their scale-out network, in the horizon's first quarter [USD per IT W]."""
     return system_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
 
 
@@ -98,7 +104,7 @@ def rents_usd_per_w(case: Case, offer: OfferCase, after: int = 0) -> Floats:
     level = compound(-falls.value * YEAR_S, range(n)) if falls else np.ones(n)
     if offer.offer.terms.saving is not None:
         return _rents_with_saving(case, offer, n) * level
-    return rent_usd_per_w(case, offer) * level
+    return rent_usd_per_w(case, offer) * level * price_level(case, after)
 
 
 def _rents_with_saving(case: Case, offer: OfferCase, n: int) -> Floats:
@@ -112,24 +118,24 @@ def _rents_with_saving(case: Case, offer: OfferCase, n: int) -> Floats:
 def owning_usd_per_w(case: Case, offer: OfferCase, u: int, n: int) -> float:
     """What buying in quarter u of the horizon and selling n quarters later costs beside power [USD per IT W].
 
-        C / (1+r) + sum_{k=1..n} m C e^(u+k-1) / (1+r)^k - worth(n) C / (1+r)^n,   C = price (1 + network)
+        C / (1+r) + sum_{k=1..n} m C e^(k-1) / (1+r)^k - worth(n) C e^(n-1) / (1+r)^n,   C = price (1 + network) e^u
 
     Present value at the start of quarter u, everything paid at the end of its quarter as in the plan;
     m is maintenance, e the rise of prices. Worth is what the plan's salvage gives an owner of the system at that age:
     the ``resale_falls`` of the scenario's own offer of it, else a straight line over its economic life.
     """
-    capex = price_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value)
-    rise = 1.0 if case.scenario.money == "real" else 1.0 + inflation(case)
+    rise = 1.0 + inflation(case)
+    capex = price_usd_per_w(offer) * (1.0 + case.costs.network_over_system.value) * rise**u
     paid = (1.0 + discount_rate(case)) ** -np.arange(1.0, n + 1)
-    upkeep = case.costs.maintenance.value * QUARTER_S * float((rise ** np.arange(u, u + n) * paid).sum())
+    upkeep = case.costs.maintenance.value * QUARTER_S * float((rise ** np.arange(n) * paid).sum())
     own = (row.offer for row in case.offers if row.offer.contract == "own" and row.system.id == offer.system.id)
     falls = next((row.terms.resale_falls for row in own), None)
     worth = float(system_worth_frac(case, falls, np.array([float(n)]))[0])
-    return float(capex * (paid[0] + upkeep - worth * paid[-1]))
+    return float(capex * (paid[0] + upkeep - worth * rise ** (n - 1) * paid[-1]))
 
 
 def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """Energy bill of idling [USD per IT W and quarter]; 0 for cloud, whose rent holds it."""
+    """Energy bill of idling at first prices [USD per IT W and quarter]; 0 for cloud, whose rent holds it."""
     if offer.offer.contract == "cloud":
         return 0.0
     site = offer.site
@@ -137,7 +143,10 @@ def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
 
 
 def work_energy_usd_per_w(case: Case, pool: str) -> float:
-    """Energy bill that work adds to idling in a pool, mean over its offers [USD per IT W at work and quarter]."""
+    """Energy bill that work adds to idling in a pool, mean over its offers, at the first quarter's prices.
+
+    USD per IT W at work and quarter.
+    """
     more = case.costs.load_factor.value - case.costs.idle_load.value
     pooled = [o for o in case.offers if o.pool == pool]
     paid = [o.site for o in pooled if o.offer.contract != "cloud"]
@@ -145,15 +154,15 @@ def work_energy_usd_per_w(case: Case, pool: str) -> float:
     return sum(bills) / len(pooled)
 
 
-def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
-    """Maintenance of owned systems [USD per IT W and quarter]."""
-    return capex_usd_per_w(case, offer) * case.costs.maintenance.value * QUARTER_S
+def upkeep_usd_per_w(case: Case, offer: OfferCase) -> Floats:
+    """Maintenance of owned systems (quarter) [USD per IT W and quarter]."""
+    return capex_usd_per_w(case, offer) * case.costs.maintenance.value * QUARTER_S * price_level(case)
 
 
 def hold_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """All that held capacity costs in a quarter beside its building and its work (quarter) [USD per IT W]."""
-    own = idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
-    return rents_usd_per_w(case, offer) + own * escalation(case)
+    idle = idle_energy_usd_per_w(case, offer) * price_level(case)
+    return rents_usd_per_w(case, offer) + idle + upkeep_usd_per_w(case, offer)
 
 
 def facility_cost(case: Case) -> FacilityCost:
@@ -168,30 +177,59 @@ def facility_cost(case: Case) -> FacilityCost:
 
 
 def site_capex(case: Case, site: SiteCase) -> float:
-    """Capex of buildings taken into use [USD per facility W]; 0 where leased or the provider's."""
+    """Capex of buildings in the first quarter [USD per facility W]; 0 where leased or the provider's."""
     if site.use.tenure != "own":
         return 0.0
     return site.use.capex.value if site.use.capex else facility_cost(case).capex_usd_per_w
 
 
 def site_hold(case: Case, site: SiteCase) -> Floats:
-    """Upkeep or rent of buildings in use, with a guarantor's fee (quarter) [USD per facility W and quarter]."""
-    level = _level_hold(case, site) * rent_steps(site, len(case.quarters)) * building_escalation(case, site)
-    return level + guarantee_usd_per_w(case, site)
+    """Upkeep of buildings in use, or what a lease signed in the quarter asks for, with a guarantor's fee (quarter).
+
+    USD per facility W and quarter. What a lease signed earlier asks for beside it is ``site_over``.
+    """
+    return site_rents(case, site) * (1.0 + guarantee_frac(site))
 
 
-def rent_steps(site: SiteCase, n: int) -> Floats:
-    """Rise of a building's rent since the horizon's first quarter, in yearly steps, over n quarters."""
+def site_rents(case: Case, site: SiteCase, after: int = 0) -> Floats:
+    """The same without the fee, and of ``after`` quarters more (quarter) [USD per facility W and quarter]."""
+    return _level_hold(case, site) * price_level(case, after)
+
+
+def guarantee_frac(site: SiteCase) -> float:
+    """Fee of whoever guarantees the rent of a building, a share of the rent."""
     lease = site.use.lease
+    return lease.guarantee.fee.value if lease and lease.guarantee else 0.0
+
+
+def lease_quarters(case: Case, site: SiteCase) -> int:
+    """Quarters of a building's lease; all of the horizon, so that nothing is given back, where it states none."""
+    return quarters_of(site.use.lease.term.value) if site.use.lease else len(case.quarters)
+
+
+def signed_rents(case: Case, site: SiteCase, after: int = 0) -> Floats:
+    """Rent of a building by the quarter it is leased in (signed, quarter), 0 outside its term.
+
+    The rent of the quarter of signing, which rises by the escalator in yearly steps counted from there; with ``after``
+    quarters more of both. USD per facility W and quarter, without the guarantor's fee.
+    """
+    lease, rents = site.use.lease, site_rents(case, site, after)
     yearly = lease.escalator.value * YEAR_S if lease and lease.escalator else 0.0
-    return np.asarray((1.0 + yearly) ** (np.arange(n) // 4))
+    age = np.arange(len(rents))[None, :] - np.arange(len(rents))[:, None]
+    running = (age >= 0) & (age < lease_quarters(case, site))
+    return np.where(running, rents[:, None] * (1.0 + yearly) ** (np.maximum(age, 0) // 4), 0.0)
 
 
-def guarantee_usd_per_w(case: Case, site: SiteCase) -> Floats:
-    """Fee of whoever guarantees the rent of a building (quarter) [USD per facility W and quarter]."""
-    lease = site.use.lease
-    fee = lease.guarantee.fee.value if lease and lease.guarantee else 0.0
-    return fee * _level_hold(case, site) * rent_steps(site, len(case.quarters))
+def site_over(case: Case, site: SiteCase) -> Floats:
+    """What a building leased in a quarter pays over a new lease, while its term runs (signed, quarter).
+
+    USD per facility W and quarter, without the guarantor's fee; 0 where nothing is leased.
+    """
+    n = len(case.quarters)
+    if site.use.tenure != "lease":
+        return np.zeros((n, n))
+    signed = signed_rents(case, site)
+    return np.where(signed > 0.0, signed - site_rents(case, site)[None, :], 0.0)
 
 
 def deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
@@ -199,11 +237,11 @@ def deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
     lease = site.use.lease
     if lease is None or lease.deposit is None:
         return np.zeros(len(case.quarters))
-    rents = _level_hold(case, site) * rent_steps(site, len(case.quarters))
-    return rents * lease.deposit.value / QUARTER_S
+    return site_rents(case, site) * lease.deposit.value / QUARTER_S
 
 
 def _level_hold(case: Case, site: SiteCase) -> float:
+    """Upkeep or rent of a building in the first quarter [USD per facility W and quarter]."""
     cost = facility_cost(case)
     if site.use.tenure == "own":
         return site_capex(case, site) * cost.upkeep_per_quarter
@@ -265,6 +303,12 @@ def behind_w(case: Case) -> dict[str, Floats]:
     return found
 
 
+def counterparty(case: Case, row: Commitment) -> str:
+    """Who pays damages of a commitment, and is paid for leaving it: its provider; its vendor if the buyer is that."""
+    others = [name for name in row.providers if name != case.scenario.buyer]
+    return others[0] if others else row.vendor or ""
+
+
 def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
     """Damages received by (commitment, party that pays) for what an event has delayed, by quarter [USD].
 
@@ -274,7 +318,7 @@ def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
     late = behind_w(case)
     for row in case.scenario.commitments:
         if row.damages is not None and row.id in late:
-            payer = row.providers[0] if row.providers else row.vendor or ""
+            payer = counterparty(case, row)
             failed = fails_from(on, payer)
             pays = np.asarray(case.quarters) < (np.inf if failed is None else failed)
             found[row.id, payer] = late[row.id] * pays * row.damages.value * QUARTER_S

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.errors import ScenarioError
 from gigawatt.core.money import per_quarter
+from gigawatt.core.units import pretty
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
@@ -31,7 +33,7 @@ from gigawatt.study.economics import (
 from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import with_lumps
-from gigawatt.study.money import escalation, rate
+from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
     QUARTER_S,
@@ -45,7 +47,9 @@ from gigawatt.study.resolve import (
 )
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
+from gigawatt.study.software import software_gain
 from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
+from gigawatt.study.training import asked_rate, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,7 +63,8 @@ def plan_inputs(case: Case) -> PlanInputs:
     offers, sites, classes = case.offers, case.sites, case.classes
     quarters = list(case.labels)
     ids = [offer.id for offer in offers]
-    discount = discount_factors(case)
+    discount, level = discount_factors(case), price_level(case)
+    at_end = discount[-1] * level[-1]  # what is left is worth its share of the price then
     demand, tier_share = _demand(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
@@ -95,23 +100,23 @@ def plan_inputs(case: Case) -> PlanInputs:
         term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
-        capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
+        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * level for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * discount[-1]
+            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * at_end
             for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
+        energise_musd_per_mw=by_site_quarter([site_capex(case, s) * level + deposit_usd_per_w(case, s) for s in sites]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * discount[-1]
+            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * at_end
             + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
-        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * discount[-1] if aged_fleet(case) else None,
-        building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
+        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * at_end if aged_fleet(case) else None,
+        building_left_frac=by_site_quarter([_building_left(case, s) / level * at_end for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
@@ -125,12 +130,12 @@ def plan_inputs(case: Case) -> PlanInputs:
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
-        unmet_musd=_by_class_quarter(case, [np.full(len(quarters), _unmet(case, row)) for row in classes]),
+        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * level for row in classes]),
         income_musd=_by_class_quarter(
-            case, [np.full(len(quarters), price_usd_per_token(row) * QUARTER_S) for row in classes]
+            case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [np.full(len(quarters), DELAY_OVER_VALUE * _unmet(case, row)) for row in classes]
+            case, [DELAY_OVER_VALUE * _unmet(case, row) * level * _waits_at_a_loss(row) for row in classes]
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -140,15 +145,18 @@ def plan_inputs(case: Case) -> PlanInputs:
         opening_cash_musd=funding.opening_cash.value / 1e6,
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
-        credit_rate=rate(case, funding.credit.rate.value) if funding.credit else 0.0,
+        credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
         credit_spread=(
-            max(0.0, rate(case, funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
+            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
             dims="quarter", coords={"quarter": quarters},
         ),
         service=service_inputs(case, lanes, demand),
+        spares_mw=_spares_mw(case),
+        pace=pace_of(case),
+        price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
     )  # fmt: skip
     return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
@@ -215,6 +223,32 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     }
 
 
+def _spares_mw(case: Case) -> xr.DataArray | None:
+    """IT MW of the units that stand by in each pool (pool); None where none do.
+
+    Raises ScenarioError where they are all that a pool's sites can ever hold.
+    """
+    spares = case.scenario.policy.spares
+    if spares is None or spares.units is None:
+        return None
+    found: dict[str, float] = {}
+    for offer in case.offers:
+        assert offer.system.it_power
+        unit = offer.system.it_power.value
+        if spares.of == "hall" and offer.site.use.hall:
+            unit = offer.site.use.hall.value / offer.site.facility_over_it
+        found[offer.pool] = max(found.get(offer.pool, 0.0), spares.units * unit)
+    for pool, watts in found.items():
+        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
+        if watts >= sum(sites.values()):
+            raise ScenarioError(
+                f"{case.scenario.name}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
+                f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
+            )
+    names = sorted(found)
+    return xr.DataArray([found[name] / 1e6 for name in names], dims="pool", coords={"pool": names})
+
+
 def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
     return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
 
@@ -222,7 +256,7 @@ def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
 def _run(case: Case, lanes: list[Lane]) -> xr.DataArray:
     """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
     today = _lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes)
-    steps = escalation(case)
+    steps = price_level(case)
     if (steps == 1.0).all():
         return today
     return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
@@ -238,17 +272,6 @@ def work_per_j(case: Case, system: str, workload: str) -> float:
     return case.serving[key].output_tokens_per_j * (use.value if use else 1.0)
 
 
-def software_gain(case: Case, row: ClassCase) -> Floats:
-    """Multiplier of dated software steps that arrive after the first quarter."""
-    gain = np.ones(len(case.quarters))
-    if row.workload.kind == "training":
-        return gain
-    for step in case.software:
-        if step.available.value > case.quarters[0] and (not step.workloads or row.workload.id in step.workloads):
-            gain[np.asarray(case.quarters) >= step.available.value] *= step.multiplier.value
-    return gain
-
-
 def lane_rate(case: Case, lane: Lane) -> Floats:
     """Work done a watt at work in each quarter: token/s or FLOP/s per W."""
     if lane.point is None:
@@ -256,7 +279,7 @@ def lane_rate(case: Case, lane: Lane) -> Floats:
     else:
         use = case.scenario.policy.fleet_use
         per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
-    return per_j * software_gain(case, lane.row)
+    return per_j * software_gain(case, lane.offer.system, lane.row, lane.point)
 
 
 def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
@@ -274,7 +297,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     rows = []
     for item in case.classes:
         if isinstance(item.row, Trained):
-            mean = training_rate(case, item.row) / 1e18
+            mean = asked_rate(case, item) / 1e18
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
@@ -302,17 +325,6 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
 
 
-def training_rate(case: Case, row: Trained) -> Floats:
-    """FLOP/s that a training class asks for (quarter)."""
-    if row.rate:
-        return series(dated(row.rate), case.quarters)
-    assert row.amount and row.start and row.deadline
-    quarters = np.asarray(case.quarters)
-    running = (quarters >= row.start.value) & (quarters <= row.deadline.value)
-    length = row.deadline.value - row.start.value + 1
-    return np.where(running, row.amount.value / (length * QUARTER_S), 0.0)
-
-
 def _event_scale(case: Case, name: str) -> Floats:
     scale = np.ones(len(case.quarters))
     for event in case.scenario.events:
@@ -335,7 +347,7 @@ def _by_class_quarter(case: Case, values: Any) -> xr.DataArray:
 
 
 def _unmet(case: Case, row: ClassCase) -> float:
-    """Loss per Mwork/s unmet for a quarter [MUSD]."""
+    """Loss per Mwork/s unmet for a quarter, at the first quarter's prices [MUSD]."""
     if isinstance(row.row, Demanded) and row.row.curve:
         return price_usd_per_token(row) * QUARTER_S  # whom a price keeps away is not refused
     over = case.scenario.policy.unmet_over_value
@@ -346,6 +358,11 @@ def _unmet(case: Case, row: ClassCase) -> float:
     return factor * row.workload.value.value * QUARTER_S
 
 
+def _waits_at_a_loss(row: ClassCase) -> float:
+    """0 for a block of free spread, which loses nothing by being put off within its window, else 1."""
+    return 0.0 if isinstance(row.row, Trained) and row.row.spread == "free" else 1.0
+
+
 def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any]:
     closed = np.zeros((len(case.classes), len(case.quarters)))
     loss = np.zeros_like(closed)
@@ -354,7 +371,7 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
         until = np.asarray(case.quarters) < gate.until.value
         closed[index, until] = share
-        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index])
+        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index]) * price_level(case)
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
 
 

@@ -166,6 +166,10 @@ def check_served(scenario: Scenario, classes: tuple[ClassCase, ...], sites: tupl
             raise CatalogError(
                 f"policy.survive.classes: '{name}' is not a class of inference here ({', '.join(names)})"
             )
+    if survive.lost == "site":
+        if len(sites) < 2:
+            raise CatalogError(f"policy.survive: '{sites[0].id}' is the only site; nothing survives without another")
+        return
     if len(regions) < 2:
         raise CatalogError(
             f"policy.survive: all sites stand in '{regions[0]}'; nothing survives without another region"

@@ -142,8 +142,8 @@ def lump_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
 
 def _gang_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
     """The largest part of each gang that stands at one place through the job."""
-    from gigawatt.study.inputs import training_rate
     from gigawatt.study.scenario import Trained
+    from gigawatt.study.training import training_rate
 
     rows = []
     for item in case.classes:

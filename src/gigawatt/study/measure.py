@@ -11,35 +11,43 @@ import xarray as xr
 
 from gigawatt.core.money import annuity_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
-from gigawatt.finance.metrics import circularity, irr, levelised, npv
+from gigawatt.finance.metrics import circularity, irr, levelised
 from gigawatt.finance.tranches import stakes
 from gigawatt.study.cash import daily_mean
 from gigawatt.study.economics import (
     capex_usd_per_w,
     discount_factors,
-    discount_rate,
+    guarantee_frac,
     hold_usd_per_w,
+    level_rate,
     site_capex,
     site_hold,
+    site_over,
     work_energy_usd_per_w,
 )
 from gigawatt.study.inputs import lane_rate
 from gigawatt.study.lanes import lanes_of, speeds_of
+from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.software import software_notes
 
 Floats = npt.NDArray[np.float64]
 
 
 def offer_cost_usd_per_w(case: Case) -> Floats:
-    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building."""
-    rate = discount_rate(case)
+    """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building.
+
+    At the first quarter's prices; a building as leased in it.
+    """
+    rate, level = level_rate(case), price_level(case)
     systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
     facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
-        building = site_capex(case, offer.site) * facility + float(site_hold(case, offer.site).mean())
-        running = capex_usd_per_w(case, offer) * systems + float(hold_usd_per_w(case, offer).mean())
+        rents = site_hold(case, offer.site) + site_over(case, offer.site)[0] * (1.0 + guarantee_frac(offer.site))
+        building = site_capex(case, offer.site) * facility + float((rents / level).mean())
+        running = capex_usd_per_w(case, offer) * systems + float((hold_usd_per_w(case, offer) / level).mean())
         rows.append(running + building * offer.site.facility_over_it)
     return np.array(rows)
 
@@ -84,7 +92,7 @@ def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
     """Level cost of a million output tokens by inference class over the horizon [USD]."""
     if not plan.sizes["lane"]:
         return {}
-    cost, discount = class_cost_usd(case, plan), discount_factors(case)
+    cost, discount = class_cost_usd(case, plan), discount_factors(case) * price_level(case)
     served = daily_mean(case, plan["served"])
     found = {}
     for item in case.classes:
@@ -153,7 +161,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "owed_after_usd": owed,
         "rest_worth_usd": use,
         "vested_usd": float(plan["vested_usd"].sum()) if "vested_usd" in plan else 0.0,
-        "npv_usd": float(npv(discount_rate(case), whole)),
+        "npv_usd": float((discount_factors(case) / deflator(case) * whole).sum()),
         "irr_per_year": _yearly(float(irr(whole))),
         "circularity": [
             {
@@ -166,8 +174,10 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         ],
         "cost_per_mtok_usd": cost_per_mtok_usd(case, plan),
         "shadow_prices": shadow_prices(plan),
+        "notes": software_notes(case),
         "low_latency_share": low_latency_share(case, plan),
         "unmet_share": unmet_share(case, plan),
+        "demand": demand_rows(case, plan),
         "published": beside_published(case, _series(labels, stands_gw), float(stood.sum()) / 1e9),
     } | ({"speed_share": speeds} if (speeds := speed_share(case, plan)) else {})
 
@@ -232,6 +242,27 @@ def unmet_share(case: Case, plan: xr.Dataset) -> float:
     unmet = plan["unmet"] - plan["priced_out"] if "priced_out" in plan else plan["unmet"]
     missed = float((daily_mean(case, unmet) * weight).sum())
     return missed / asked if asked > 0 else 0.0
+
+
+def demand_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
+    """By class over the horizon: work asked for, served, gated, kept away by its price, and not served, with its unit.
+
+    Asked for is what would be wanted at the lowest price of a demand curve at which revenue still rises; the parts add
+    up to it. ``token`` counts
+    output tokens.
+    """
+    parts = {"asked": "demand", "served": "served", "gated": "gated", "priced_out": "priced_out", "unmet": "unmet"}
+    amounts = {
+        key: daily_mean(case, plan[name]).sum("quarter") * QUARTER_S if name in plan else None
+        for key, name in parts.items()
+    }
+    rows = []
+    for item in case.classes:
+        row = {key: 0.0 if each is None else float(each.sel(workload=item.id)) for key, each in amounts.items()}
+        away = row.pop("unmet") - row["priced_out"]
+        found = {"workload": item.id, "unit": "FLOP" if item.workload.kind == "training" else "token"}
+        rows.append(found | row | {"not_served": max(0.0, away)})
+    return rows
 
 
 def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:

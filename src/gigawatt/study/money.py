@@ -1,17 +1,26 @@
-"""Terms of money: nominal or real, declared once for a scenario, and rates and prices in the same terms."""
+"""Terms of money: nominal or real, declared once for a scenario.
+
+A real plan is a nominal plan in other units. The planner always reckons in money of the quarter: prices of today follow
+inflation until somebody signs them, and what a contract, a round or a date has fixed stays as it is written. With
+``money: real`` what comes out is divided by the level of prices then, here and nowhere else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from gigawatt.core.money import per_quarter
 from gigawatt.core.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
-    from gigawatt.study.resolve import Case, SiteCase
+    from gigawatt.finance.ledger import Flow
+    from gigawatt.study.resolve import Case
 
 Floats = npt.NDArray[np.float64]
 YEAR_S = HOURS_PER_YEAR * 3600.0
@@ -30,8 +39,7 @@ def check_money(scenario: Any) -> None:
         )
     if scenario.money == "real" and scenario.inflation is None:
         raise ValueError(
-            "money: real money needs the inflation that turns nominal rates into real ones; "
-            "write for example inflation: 2.5 %/yr"
+            "money: real money needs the inflation that prices are divided by; write for example inflation: 2.5 %/yr"
         )
 
 
@@ -41,26 +49,50 @@ def inflation(case: Case) -> float:
     return per_quarter(fact.value) if fact else 0.0
 
 
-def rate(case: Case, nominal_per_s: float) -> float:
-    """Rate per quarter in the terms of the scenario's money, from a nominal rate as markets quote it.
+def real_rate(case: Case, nominal: float) -> float:
+    """Rate per quarter at prices of the first quarter, from a nominal rate per quarter; the same without inflation.
 
-        real: (1 + n) / (1 + i) - 1
+        (1 + n) / (1 + i) - 1
 
     Source: Fisher, The Theory of Interest (1930), chapter 2.
     """
-    nominal = per_quarter(nominal_per_s)
-    return (1.0 + nominal) / (1.0 + inflation(case)) - 1.0 if case.scenario.money == "real" else nominal
+    return (1.0 + nominal) / (1.0 + inflation(case)) - 1.0
 
 
-def escalation(case: Case) -> Floats:
-    """Factor on prices that follow inflation: energy, maintenance and upkeep of buildings (quarter).
+def price_level(case: Case, after: int = 0) -> Floats:
+    """Factor on prices of today, by quarter of the horizon and ``after`` quarters more: (1 + i)^q (quarter).
 
-    1 in real money and without inflation. Prices that a contract fixes stay as they are written.
+    Prices of today are those of systems, buildings, energy and upkeep, rents until they are signed, and what work is
+    worth and sold for. Money that a contract or a date fixes has no factor: rents once signed, deposits, premiums,
+    fees, penalties, damages, rounds, credit, declared revenue, shares.
     """
-    steps = np.arange(len(case.quarters))
-    return np.ones(steps.size) if case.scenario.money == "real" else np.asarray((1.0 + inflation(case)) ** steps)
+    return np.asarray((1.0 + inflation(case)) ** np.arange(len(case.quarters) + after))
 
 
-def building_escalation(case: Case, site: SiteCase) -> Floats:
-    """Factor on what a building costs while it is in use: upkeep follows inflation, a lease is fixed (quarter)."""
-    return escalation(case) if site.use.tenure == "own" else np.ones(len(case.quarters))
+def deflator(case: Case) -> Floats:
+    """Factor that brings money of a quarter into the scenario's terms (quarter): 1 in nominal, else (1 + i)^-q."""
+    return 1.0 / price_level(case) if case.scenario.money == "real" else np.ones(len(case.quarters))
+
+
+def flows_in_terms(case: Case, flows: Iterable[Flow]) -> Iterator[Flow]:
+    """Flows of the quarter in the scenario's terms."""
+    factor = dict(zip(case.labels, deflator(case).tolist(), strict=True))
+    for flow in flows:
+        yield flow if factor[flow.quarter] == 1.0 else replace(flow, usd=flow.usd * factor[flow.quarter])
+
+
+def plan_in_terms(case: Case, plan: xr.Dataset) -> xr.Dataset:
+    """The plan with its money in the scenario's terms; what has no quarter is money of the last.
+
+    Present values, in money of the start, are the same in both: the objective, its bound, and shadow prices.
+    """
+    if case.scenario.money != "real":
+        return plan
+    factor = xr.DataArray(deflator(case), dims="quarter", coords={"quarter": list(case.labels)})
+    money = [str(name) for name in plan.data_vars if str(name).endswith("_usd")]
+    changed = {}
+    for name in money:
+        rows = plan[name]
+        each = factor if "quarter" in rows.dims else float(factor[-1])
+        changed[name] = (rows * each).transpose(*rows.dims).assign_attrs(rows.attrs)
+    return plan.assign(changed)

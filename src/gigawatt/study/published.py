@@ -16,11 +16,14 @@ def beside_published(case: Case, stands_gw: dict[str, float], initial_gw: float)
     """Rows of quarter, what, published low, central and high, planned and residual [GW of facility power].
 
     Published are the catalogue's references ``<buyer>-compute-<year>`` (what stood) and ``<buyer>-plan-<year>`` (what
-    was planned). The plan's side is the stock at the end of the quarter, or what it starts with; None where the plan
-    does not reach. Years of the horizon without a published figure have a row as well, so that none is passed over.
+    was planned). They are of a whole fleet: a scenario that does not say ``whole_fleet`` has no rows. The plan's side
+    is the stock at the end of the quarter, or what it starts with; None where the plan does not reach. Years of the
+    horizon without a published figure have a row as well, so that none is passed over.
     Bases of published power are mostly not stated: the residual is shown as it is, and nothing is fitted to it.
     """
     pattern = re.compile(rf"{re.escape(case.scenario.buyer)}-(compute|plan)-\d{{4}}")
+    if not case.scenario.whole_fleet:
+        return []
     found = [row for row in case.catalog.all(Reference) if pattern.fullmatch(row.id) and row.power and row.quarter]
     if not found:
         return []

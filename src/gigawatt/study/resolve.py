@@ -27,6 +27,7 @@ from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
 from gigawatt.study.orders import check_needs, connection_in_time_w, lead_quarters
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
+from gigawatt.study.software import steps_of
 
 Floats = npt.NDArray[np.float64]
 QUARTER_S = HOURS_PER_YEAR / 4 * 3600.0
@@ -143,7 +144,7 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
             sites = tuple(replace(site, connection_w=connection_in_time_w(site, costs, quarters)) for site in sites)
         offers = _offers(scenario, catalog, costs, {site.id: site for site in sites}, quarters)
         classes = _classes(scenario, catalog)
-        software = tuple(catalog.software(name) for name in scenario.software)
+        software = steps_of(scenario.software, catalog, offers, classes)
         for name in scenario.deals:
             catalog.deal(name)
         check_needs(scenario, costs)

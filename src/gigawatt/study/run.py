@@ -59,6 +59,7 @@ def run(
     from gigawatt.study.inputs import plan_inputs
     from gigawatt.study.lumps import lump_rows
     from gigawatt.study.measure import summary
+    from gigawatt.study.money import plan_in_terms
     from gigawatt.study.orders import orders
     from gigawatt.study.resolve import resolve
     from gigawatt.study.results import input_hash
@@ -101,6 +102,7 @@ def run(
         case, plan, looped = close_loop(case, plan, again, simulate, say=say)
     say("closing the books")
     book = ledger(flows(case, plan))
+    plan = plan_in_terms(case, plan)
     figures = summary(case, plan, book)
     if looped is not None:
         figures["simulated"] = looped.to_dict()

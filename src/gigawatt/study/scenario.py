@@ -17,7 +17,17 @@ from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Ta
 from gigawatt.study.hosting import AgedShare, HostingRules, check_hosting
 from gigawatt.study.lumps import Fibre, check_lumps
 from gigawatt.study.money import check_money
-from gigawatt.study.served import DemandCurve, Spares, Speed, Survive, UserRegion, check_regions, check_rising
+from gigawatt.study.served import (
+    DemandCurve,
+    Spares,
+    Speed,
+    Survive,
+    UserRegion,
+    check_regions,
+    check_rising,
+    check_spares,
+)
+from gigawatt.study.software import SoftwareUse
 from gigawatt.study.uncertainty import Uncertainty
 from gigawatt.study.written import (
     Block,
@@ -28,6 +38,7 @@ from gigawatt.study.written import (
     DatedTokens,
     DatedWatts,
     Flop,
+    FlopPerS,
     Money,
     MoneyPerJoule,
     MoneyPerS,
@@ -96,7 +107,12 @@ class Demanded(Block):
 
 
 class Trained(Block):
-    """Training: a steady rate of compute, or an amount with a start and a deadline, and the gang it needs."""
+    """Training: a steady rate of compute, or an amount with a start and a deadline, and the gang it needs.
+
+    ``spread`` of an amount: even runs it at one rate from start to deadline, as a run that is never resized; free lets
+    the plan put it off or hurry, in each quarter at most what ``most`` says, else what its gang does on the fastest
+    system that can hold it.
+    """
 
     name: Name
     workload: Name
@@ -105,6 +121,8 @@ class Trained(Block):
     start: Date | None = None
     deadline: Date | None = None
     gang: Watts | None = None
+    spread: Literal["even", "free"] = "even"
+    most: FlopPerS | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Trained:
@@ -113,6 +131,10 @@ class Trained(Block):
             raise ValueError(f"'{self.name}' needs either rate, or amount with start and deadline")
         if self.start and self.deadline and self.deadline.value < self.start.value:
             raise ValueError(f"'{self.name}' has its deadline {self.deadline.text} before its start {self.start.text}")
+        if self.spread == "free" and not run:
+            raise ValueError(f"'{self.name}' is a rate, which has no deadline to spread work to; drop spread: free")
+        if self.most and self.spread == "even":
+            raise ValueError(f"'{self.name}' runs evenly and needs no most; drop it, or write spread: free")
         return self
 
 
@@ -299,7 +321,8 @@ class Policy(Block):
     many models, versions and regions reaches in inference; blank means all of it. ``rest_worth`` is what contracts that
     run beyond the horizon are worth then, as a share of the rent they still ask for; the rest is charged. Blank means
     by a straight line over their term, as what is bought, and no more than the market's rents then.
-    ``spares`` says the reserve as N+k replicas; ``survive`` what goes on when a region of sites is lost. ``lumps`` says
+    ``spares`` says the reserve as N+k replicas, or units that stand by beside it (the larger of both is kept free);
+    ``survive`` what goes on when a region of sites, or a site, is lost. ``lumps`` says
     whether halls, openings and the place of a gang are whole. ``enforce_lead_times`` makes rules of the lead times of
     sites and of systems whose offer says none: what is not on order comes no sooner than its lead after the start.
     """
@@ -364,13 +387,17 @@ class Event(Block):
 
 
 class Scenario(Block):
-    """Everything a run needs beside the catalogue."""
+    """Everything a run needs beside the catalogue.
+
+    ``whole_fleet``: all of the buyer's compute is planned here, so that what was published of it stands beside it.
+    """
 
     name: Name
     title: str
     description: str = ""
     buyer: Name
     as_announced: bool = False
+    whole_fleet: bool = False
     horizon: Horizon
     blocks: tuple[HourBlock, ...] = (
         HourBlock(name="peak", hours=4, shape=1.0),
@@ -391,7 +418,7 @@ class Scenario(Block):
     deals: tuple[Name, ...] = ()
     warrants: tuple[Warrant, ...] = ()
     rights: tuple[Right, ...] = ()
-    software: tuple[Name, ...] = ()
+    software: tuple[SoftwareUse, ...] = ()
     funding: Funding
     policy: Policy = Policy()
     fibre: tuple[Fibre, ...] = ()
@@ -428,12 +455,11 @@ class Scenario(Block):
         _unique("warrants", [row.id for row in self.warrants])
         _unique("blocks", [row.name for row in self.blocks])
         _unique("demand.tiers", [row.tier for row in self.demand.tiers])
-        _unique("software", list(self.software))
+        _unique("software", [use.step for use in self.software])
         _unique("deals", list(self.deals))
         _unique("demand.regions", [row.region for row in self.demand.regions])
         check_regions(self.demand.regions)
-        if self.policy.reserve and self.policy.spares:
-            raise ValueError("policy: reserve and spares say the same twice; give one of them")
+        check_spares(self)
         _unique("policy.gating", [row.workload for row in self.policy.gating])
         _unique("initial", [f"{row.offer} at {row.site}" for row in self.initial])
         _unique("supply", [f"{row.vendor}: {', '.join(row.systems)}" for row in self.supply])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from gigawatt.study.written import Block, MoneyPerToken, Name, Number, Seconds, Share, TokensPerS
+
+if TYPE_CHECKING:
+    from gigawatt.study.scenario import Scenario
 
 
 class Speed(Block):
@@ -61,22 +64,38 @@ class UserRegion(Block):
 
 
 class Survive(Block):
-    """What goes on when any one region of sites is lost: classes, and the share of what is served of them."""
+    """What goes on when any one region of sites, or any one site, is lost: classes, and the share served of them."""
 
     classes: Annotated[tuple[Name, ...], Field(min_length=1)]
     share: Share | None = None
+    lost: Literal["region", "site"] = "region"
 
 
 class Spares(Block):
-    """N+k: ``spare`` replicas stand by for each ``running`` ones."""
+    """N+k: ``spare`` replicas stand by for each ``running`` ones, or ``units`` whole systems or halls in every pool.
 
-    spare: Annotated[int, Field(ge=1)]
-    running: Annotated[int, Field(ge=1)]
+    A pool is the systems of one kind in one region. A hall counts at the largest of the pool's sites.
+    """
+
+    spare: Annotated[int, Field(ge=1)] | None = None
+    running: Annotated[int, Field(ge=1)] | None = None
+    units: Annotated[int, Field(ge=1)] | None = None
+    of: Literal["system", "hall"] = "system"
+
+    @model_validator(mode="after")
+    def _either(self) -> Spares:
+        if (self.spare is None) != (self.running is None):
+            raise ValueError("spares for running ones need both, for example {spare: 1, running: 19}")
+        if (self.spare is None) == (self.units is None):
+            raise ValueError(
+                "spares stand by as a share, {spare: 1, running: 19}, or as units, {units: 1, of: system}: write one"
+            )
+        return self
 
     @property
     def share(self) -> float:
-        """Share of a pool kept free, k / (N + k)."""
-        return self.spare / (self.running + self.spare)
+        """Share of a pool kept free, k / (N + k); 0 where whole units stand by."""
+        return self.spare / (self.running + self.spare) if self.spare and self.running else 0.0
 
 
 def check_rising(name: str, speeds: tuple[Speed, ...]) -> None:
@@ -99,3 +118,24 @@ def check_regions(regions: tuple[UserRegion, ...]) -> None:
     shares = sum(region.share.value for region in regions)
     if regions and abs(shares - 1.0) > 1e-6:
         raise ValueError(f"demand.regions: the shares add up to {shares:.4g}, not 1")
+
+
+def check_spares(scenario: Scenario) -> None:
+    """Raises ValueError where spares contradict the reserve, or halls stand by where no site has any."""
+    reserve, spares = scenario.policy.reserve, scenario.policy.spares
+    if spares is None:
+        return
+    if reserve and spares.units is None:
+        if abs(reserve.value - spares.share) > 1e-9:
+            raise ValueError(
+                f"policy: {spares.spare} spare for {spares.running} running keeps {100 * spares.share:.3g} % free, the "
+                f"reserve {reserve.text}; write one of them, or spares as units beside the reserve"
+            )
+        raise ValueError("policy: reserve and spares say the same twice; give one of them")
+    if spares.units and spares.of == "hall":
+        without = [use.site for use in scenario.sites if use.hall is None and use.tenure != "provider"]
+        if without:
+            raise ValueError(
+                f"policy.spares: a hall stands by, but '{without[0]}' does not say how large its halls are; "
+                "give it hall, for example hall: 50 MW"
+            )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.service import Curve, Service, Shares, Survival, Worth
 from gigawatt.study.lanes import Lane, region_load, speeds_of, users_of
+from gigawatt.study.money import price_level
 from gigawatt.study.resolve import QUARTER_S, Case, ClassCase
 from gigawatt.study.scenario import Demanded
 from gigawatt.study.served import DemandCurve, UserRegion
@@ -30,7 +32,7 @@ def service_inputs(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Servi
 
 
 def premium_musd(lane: Lane) -> float:
-    """Value of the lane's speed above that of its class, per Mwork/s and quarter [MUSD]."""
+    """Value of the lane's speed above that of its class, per Mwork/s and quarter, at first prices [MUSD]."""
     if lane.tier is None:
         return 0.0
     assert lane.row.workload.value
@@ -41,7 +43,7 @@ def _worth(case: Case, lanes: list[Lane]) -> Worth | None:
     if not any(lane.tier for lane in lanes):
         return None
     labels = [lane.label for lane in lanes]
-    worth = np.array([[premium_musd(lane)] * len(case.quarters) for lane in lanes])
+    worth = np.array([premium_musd(lane) * price_level(case) for lane in lanes])
     sold = [isinstance(lane.row.row, Demanded) and lane.row.row.price is not None for lane in lanes]
     return Worth(
         musd=xr.DataArray(worth, dims=("lane", "quarter"), coords={"lane": labels, "quarter": list(case.labels)}),
@@ -93,12 +95,15 @@ def _survival(case: Case, lanes: list[Lane]) -> Survival | None:
         return None
     region = {lane.pool: lane.offer.site.region for lane in lanes}
     pools = sorted(region)
+    places = {offer.id: offer.site.id for offer in case.offers} if survive.lost == "site" else {}
+    place_of = xr.DataArray(list(places.values()), dims="offer", coords={"offer": list(places)})
     groups = [(row, users) for row in case.classes if row.id in survive.classes for users in users_of(case, row)]
     names = [f"{row.id}~{users.region}" if users else row.id for row, users in groups]
     member = [[float(lane.row.id == row.id and lane.users == users) for lane in lanes] for row, users in groups]
     share = survive.share.value if survive.share else 1.0
     return Survival(
-        lost=tuple(sorted(set(region.values()))),
+        lost=tuple(sorted(set(places.values() if places else region.values()))),
+        offer_place=place_of if places else None,
         pool_region=xr.DataArray([region[pool] for pool in pools], dims="pool", coords={"pool": pools}),
         member=xr.DataArray(np.array(member), dims=("must", "lane"),
                             coords={"must": names, "lane": [lane.label for lane in lanes]}),
@@ -143,7 +148,7 @@ def _curve(case: Case, demand: xr.DataArray) -> Curve | None:
     names: list[str] = []
     classes: list[str] = []
     most: list[xr.DataArray] = []
-    less: list[list[float]] = []
+    less: list[npt.NDArray[np.float64]] = []
     for row in case.classes:
         if not isinstance(row.row, Demanded) or row.row.curve is None:
             continue
@@ -152,12 +157,14 @@ def _curve(case: Case, demand: xr.DataArray) -> Curve | None:
             names.append(f"{row.id}/{index + 1}")
             classes.append(row.id)
             most.append(demand.sel(workload=row.id, drop=True) * (widths[index] / sum(widths)))
-            less.append([(worth[0] - worth[index]) * QUARTER_S] * len(case.quarters))
+            less.append((worth[0] - worth[index]) * QUARTER_S * price_level(case))
     if not names:
         return None
     return Curve(
         workload=xr.DataArray(classes, dims="step", coords={"step": names}),
         most=xr.concat(most, "step").assign_coords(step=names).transpose("step", "block", "quarter"),
-        less_musd=xr.DataArray(less, dims=("step", "quarter"), coords={"step": names, "quarter": list(case.labels)}),
+        less_musd=xr.DataArray(
+            np.array(less), dims=("step", "quarter"), coords={"step": names, "quarter": list(case.labels)}
+        ),
         paid=xr.DataArray(np.ones(len(names)), dims="step", coords={"step": names}),
     )

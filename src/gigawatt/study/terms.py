@@ -17,11 +17,14 @@ from gigawatt.study.economics import (
     damages_usd,
     deposit_usd_per_w,
     discount_rate,
+    guarantee_frac,
+    lease_quarters,
     quarters_of,
-    rent_steps,
     rents_usd_per_w,
     sales_share_frac,
-    site_hold,
+    signed_rents,
+    site_over,
+    site_rents,
     term_quarters,
 )
 from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
@@ -284,25 +287,24 @@ def _options(case: Case) -> Options | None:
 
 
 def _leases(case: Case) -> Leases | None:
-    if not any(site.use.lease for site in case.sites):
+    over = np.array([site_over(case, site) * (1.0 + guarantee_frac(site)) for site in case.sites])
+    if not any(site.use.lease for site in case.sites) and not over.any():
         return None
     names, n = [site.id for site in case.sites], len(case.quarters)
     deposits = np.array([lease_deposit_usd_per_w(case, site) for site in case.sites])
     return Leases(
         due_mw=_array([_due_w(case, site) / 1e6 for site in case.sites], site=names, quarter=case.labels),
-        term_quarters=_array([_lease_quarters(case, site) for site in case.sites], site=names),
+        unused_musd_per_mw=_array([unused_usd_per_w(case, site) for site in case.sites], site=names,
+                                  quarter=case.labels),
+        over_musd_per_mw=_array(over, site=names, signed=case.labels, quarter=case.labels) if over.any() else None,
+        term_quarters=_array([lease_quarters(case, site) for site in case.sites], site=names),
         owed_musd_per_mw=_array([_site_owed(case, site) for site in case.sites], site=names, quarter=case.labels),
         charged_frac=_array([_site_charged(case, site) for site in case.sites], site=names, quarter=case.labels),
         owed_unused_musd_per_mw=_array([_unused_owed(case, site)[0] for site in case.sites], site=names),
         unused_charged_frac=_array([_unused_owed(case, site)[1] for site in case.sites], site=names),
         deposit_musd_per_mw=_array(deposits, site=names),
         deposit_after_musd_per_mw=_array(deposits * (1.0 + discount_rate(case)) ** -(n + 1.0), site=names),
-    )
-
-
-def _lease_quarters(case: Case, site: SiteCase) -> int:
-    """Quarters of a building's lease; all of the horizon, so that nothing is given back, where it has none."""
-    return quarters_of(site.use.lease.term.value) if site.use.lease else len(case.quarters)
+    )  # fmt: skip
 
 
 def _steps_w(case: Case, site: SiteCase) -> Floats:
@@ -315,9 +317,20 @@ def _steps_w(case: Case, site: SiteCase) -> Floats:
 def _due_w(case: Case, site: SiteCase) -> Floats:
     """Facility W paid for whether used or not: each step of the connection for its term (quarter)."""
     begun = np.cumsum(_steps_w(case, site))
-    term = _lease_quarters(case, site)
+    term = lease_quarters(case, site)
     ended = np.concatenate([np.zeros(term), begun])[: len(begun)]
     return np.asarray(begun - ended)
+
+
+def unused_usd_per_w(case: Case, site: SiteCase) -> Floats:
+    """Rent of a facility W that is paid for and not in use, with the guarantor's fee (quarter) [USD].
+
+    Mean over the steps of the connection whose term runs, each at the rent of its own date.
+    """
+    steps, signed = _steps_w(case, site), signed_rents(case, site)
+    running = (steps[:, None] * (signed > 0.0)).sum(axis=0)
+    mean = np.divide(steps @ signed, running, out=site_rents(case, site).copy(), where=running > 0.0)
+    return np.asarray(mean * (1.0 + guarantee_frac(site)))
 
 
 def _site_owed(case: Case, site: SiteCase) -> Floats:
@@ -325,17 +338,16 @@ def _site_owed(case: Case, site: SiteCase) -> Floats:
 
     What was in use before the horizon counts as leased from its first quarter.
     """
-    n, term = len(case.quarters), _lease_quarters(case, site)
+    n, term = len(case.quarters), lease_quarters(case, site)
     if site.use.lease is None:
         return np.zeros(n)
-    last = site_hold(case, site)[-1] / rent_steps(site, n)[-1]
-    rents = last * rent_steps(site, n + term)[n:]
-    return np.array([_after(case, rents[: max(0, begun + term - n)]) for begun in range(n)])
+    rents = signed_rents(case, site, term) * (1.0 + guarantee_frac(site))
+    return np.array([_after(case, rents[begun, n:]) for begun in range(n)])
 
 
 def _site_charged(case: Case, site: SiteCase) -> Floats:
     """Share of ``_site_owed`` that is charged (quarter)."""
-    n, term = len(case.quarters), _lease_quarters(case, site)
+    n, term = len(case.quarters), lease_quarters(case, site)
     return np.array([charged_frac(case, term, begun + term - n) for begun in range(n)])
 
 
@@ -344,7 +356,7 @@ def _unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
 
     Means over the steps of the connection whose term has not ended by then; discounted.
     """
-    n, term = len(case.quarters), _lease_quarters(case, site)
+    n, term = len(case.quarters), lease_quarters(case, site)
     steps = np.where(np.arange(n) + term >= n, _steps_w(case, site), 0.0)
     owed = steps * _site_owed(case, site)
     whole, due = float(steps.sum()), float(owed.sum())
@@ -354,7 +366,7 @@ def _unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
 def lease_deposit_usd_per_w(case: Case, site: SiteCase) -> float:
     """Deposit that comes back with a facility W given back: that of the horizon's first quarter [USD].
 
-    What later deposits hold beyond it, where an escalator raises the rent, comes back after the horizon.
+    What later deposits hold beyond it, where rents have risen, comes back after the horizon.
     """
     return float(deposit_usd_per_w(case, site)[0])
 

@@ -13,7 +13,7 @@ from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.inputs import Milestones, RightRow
 from gigawatt.plan.terms import Late, Terms
 from tests.unit.plan import test_contracts as contracts
-from tests.unit.plan import test_service, test_vacate
+from tests.unit.plan import test_pace, test_service, test_vacate
 from tests.unit.plan.test_hosting import (
     test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
     test_what_is_retired_is_sold_for_what_its_age_leaves,
@@ -327,6 +327,7 @@ FAMILIES = {
     "volume": test_service.test_the_least_willing_are_left_where_they_pay_less_than_they_cost,
     "survival": test_service.test_any_region_may_be_lost,
     "gang": test_gang_stands_together,
+    "pace": test_pace.test_no_quarter_does_more_than_its_most,
     "counted": test_renting_again_is_not_new_capacity,
     "commitment": test_commitment_is_a_minimum_of_what_is_accepted,
     "delivery": test_what_is_late_cannot_be_accepted,

@@ -168,3 +168,24 @@ def test_what_was_given_back_stays_given_back() -> None:
         session.set_lower("vacate", 0.0)
         session.set_upper("vacate", 0.0)  # kept after all: a quarter of building more
         assert session.solve().objective_musd == near(cost + 5.0)
+
+
+def test_a_rent_rises_from_its_own_signing() -> None:
+    # a term of three; each quarter of a lease asks for 0.1 more: signed in q1 0.5, 0.6, 0.7, then 0.5 as a new one
+    over = np.zeros((1, 4, 4))
+    for signed in range(4):
+        for age in range(min(3, 4 - signed)):
+            over[0, signed, signed + age] = 0.1 * age
+    axes = {"site": ["hall"], "signed": list(FOUR), "quarter": list(FOUR)}
+    lease = replace(
+        building(3, quarters=FOUR), over_musd_per_mw=xr.DataArray(over, dims=("site", "signed", "quarter"), coords=axes)
+    )
+    # 8 MW of IT from the second quarter: chips 24, 10 facility MW at 0.5, 0.6, 0.7
+    plan = solved(falling([0.0, 8.0, 8.0, 8.0], lease=lease))
+    assert plan.objective_musd == near(24.0 + 18.0)
+    out = replay(plan, Delays(site=np.array([[0], [1]]), offer=np.array([[0], [1]])))
+    # a quarter late: 8 Mwork/s unmet at 100, two quarters of chips, a lease that is a quarter younger
+    assert out["cost_musd"].values.tolist() == [near(42.0), near(800.0 + 16.0 + 11.0)]
+    # what stood at the start rises from the first quarter: 0.5 + 0.6 + 0.7 + 0.5
+    stands = falling([8.0] * 4, lease=lease, energised_initial_mw=by("site", ["hall"], [10.0]))
+    assert solved(stands).objective_musd == near(32.0 + 23.0)

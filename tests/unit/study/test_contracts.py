@@ -20,16 +20,17 @@ from gigawatt.study.economics import (
     rent_usd_per_w,
     rents_usd_per_w,
     revenue_share_usd,
+    signed_rents,
     site_hold,
 )
 from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.money import escalation
+from gigawatt.study.money import price_level
 from gigawatt.study.published import beside_published
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 from gigawatt.study.rights import rights_costs
 from gigawatt.study.run import run
-from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
+from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario
 
 STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
 
@@ -63,8 +64,8 @@ def case_of(chosen: Scenario, *events: str) -> Case:
     return resolve(chosen, load_catalog(), events)
 
 
-def everything() -> Scenario:
-    """Every kind of contract at once."""
+def everything(**top: Any) -> Scenario:
+    """Every kind of contract at once, with top keys added."""
     raw = _raw()
     rent, cloud = (next(row for row in raw["offers"] if row["id"] == name) for name in ("rent-h200", "cloud"))
     rent["terms"] = {"rent_falls": "20 %/yr", "exit": {"fee": "10 %", "after": "3 months"}, "ageing": "4 %/yr"}
@@ -97,7 +98,7 @@ def everything() -> Scenario:
         "revenue_share": {"to": "microsoft", "share": "20 %", "until": "2027Q4", "cap": "$5M"},
     }  # fmt: skip
     raw["policy"]["rest_worth"] = "60 %"
-    return Scenario.model_validate(raw)
+    return Scenario.model_validate(raw | top)
 
 
 @pytest.fixture(scope="module", params=[(), ("late",)], ids=["on-time", "late"])
@@ -218,7 +219,7 @@ def lease_and_purchase(saving: str, term: str, top: dict[str, Any], falls: str =
     raw["offers"][0] |= {"system": "hgx-h200", "price": "$300000", "terms": {"resale_falls": falls} if falls else {}}
     raw["offers"][1] |= {"rent_per_package_hour": None, "term": term, "price": "$300000", "terms": {"saving": saving}}
     case = case_of(Scenario.model_validate(raw))
-    inputs, rise = plan_inputs(case), escalation(case)
+    inputs, rise = plan_inputs(case), price_level(case)
     buy, rent = (next(o for o in case.offers if o.offer.id == name) for name in ("buy-b200", "rent-h200"))
     assert rent.system.id == buy.system.id
 
@@ -270,9 +271,18 @@ def test_rents_fall_by_their_yearly_rate_and_buildings_rise_in_steps() -> None:
     case = case_of(everything())
     rents = rents_usd_per_w(case, next(row for row in case.offers if row.offer.id == "rent-h200"))
     assert rents[4] / rents[0] == pytest.approx(0.8)
-    hall = site_hold(case, case.sites[0])
-    # $2.4 a watt and year, 2 % for the guarantor; 3 % more from the second year on
-    assert hall[:5].tolist() == pytest.approx([0.6 * 1.02] * 4 + [0.6 * 1.02 * 1.03], rel=1e-3)
+    # $2.4 a watt and year, 2 % for the guarantor; 3 % more from the second year of each lease on
+    assert site_hold(case, case.sites[0]).tolist() == pytest.approx([0.6 * 1.02] * 8)
+    assert signed_rents(case, case.sites[0])[0].tolist() == pytest.approx([0.6] * 4 + [0.6 * 1.03] * 4)
+    assert signed_rents(case, case.sites[0])[2].tolist() == pytest.approx([0, 0] + [0.6] * 4 + [0.6 * 1.03] * 2)
+    leases = plan_inputs(case).terms.leases
+    assert leases is not None and leases.over_musd_per_mw is not None
+    over = leases.over_musd_per_mw.sel(site="hall", signed="2027Q3").values
+    assert over.tolist() == pytest.approx([0.0] * 6 + [0.6 * 0.03 * 1.02] * 2)
+    # the guaranteed steps: 2 MW from the first quarter, 3 MW more from the fourth; 80 % of both, each with its own years
+    assert leases.unused_musd_per_mw is not None
+    unused = leases.unused_musd_per_mw.sel(site="hall").values / (0.6 * 1.02)
+    assert unused.tolist() == pytest.approx([1.0] * 4 + [(2 * 1.03 + 3) / 5] * 3 + [1.03])
 
 
 def test_a_take_ramps_and_is_owed_over_all_sites() -> None:
@@ -568,6 +578,10 @@ def test_power_stands_beside_what_was_published() -> None:
     assert rows["2027Q4"]["residual_gw"] == pytest.approx(5.8 - 12.0)
     assert (rows["2027Q4"]["low_gw"], rows["2027Q4"]["high_gw"]) == (8.0, 15.0)
     assert (rows["2026Q4"]["planned_gw"], rows["2026Q4"]["published_gw"]) == (3.0, None)
+    part = replace(case, scenario=case.scenario.model_copy(update={"whole_fleet": False}))
+    assert beside_published(part, {"2027Q4": 5.8}, 1.9) == []  # a part of a fleet has nothing to be set beside
+    whole = {name for name in bundled() if load_scenario(name).whole_fleet}
+    assert whole == {"announcement", "renegotiated"}
 
 
 def test_what_was_signed_stays_signed() -> None:

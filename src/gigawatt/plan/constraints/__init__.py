@@ -23,6 +23,7 @@ from gigawatt.plan.constraints.milestone import milestone
 from gigawatt.plan.constraints.minimum_take import minimum_take
 from gigawatt.plan.constraints.opening import opening
 from gigawatt.plan.constraints.option import option
+from gigawatt.plan.constraints.pace import pace
 from gigawatt.plan.constraints.resale import resale
 from gigawatt.plan.constraints.right import right
 from gigawatt.plan.constraints.salvage import salvage
@@ -62,6 +63,7 @@ CONSTRAINTS: tuple[tuple[str, Family], ...] = (
     ("volume", volume),
     ("survival", survival),
     ("gang", gang),
+    ("pace", pace),
     ("counted", counted),
     ("commitment", commitment),
     ("delivery", delivery),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.signed import working
+from gigawatt.plan.spares import keep_spares
 from gigawatt.plan.variables import Decisions
 
 
 def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     """sum_{l in p} assign[l,b,q] <= busy[p,q] <= (1 - reserve) sum_{o in p} works[o,q]   [IT MW]
 
-    What works is stock, less what has failed with age.
+    What works is stock, less what has failed with age. Units that stand by come off whole (``plan.spares``).
     """
     pools = x.busy.axes["pool"]
     if not pools:
@@ -22,3 +23,4 @@ def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     serves = d.offer_pool.isin(pools)
     stands = (working(d, x) * serves.astype(float)).group(d.offer_pool.where(serves, pools[0]), "pool", pools)
     m.add_rows("capacity", x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)
+    keep_spares(m, d, x, stands)

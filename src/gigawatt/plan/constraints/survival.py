@@ -13,18 +13,24 @@ def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     sum_{l in k} rate[l,q] moved[l,r,b,q] >= frac[k] sum_{l in k} rate[l,q] assign[l,b,q]   [Mwork/s]
 
-    ``moved`` is where the work goes while r is lost; the reserve serves then; work that need not go on stands still.
+    Where a site may be lost, p keeps what works outside it. ``moved`` is where the work goes while r is lost; the
+    reserve serves then; work that need not go on stands still.
     """
     if d.service is None or d.service.survival is None or x.moved is None:
         return
     rows, lost = d.service.survival, d.service.survival.lost
     pools = tuple(str(pool) for pool in rows.pool_region["pool"].values)
     blocks = x.assign.axes["block"]
-    stands = (working(d, x) * d.offer_pool.isin(pools).astype(float)).group(
-        d.offer_pool.where(d.offer_pool.isin(pools), pools[0]), "pool", pools
-    )
+    inside = d.offer_pool.isin(pools)
+    pool_of = d.offer_pool.where(inside, pools[0])
+    stands = (working(d, x) * inside.astype(float)).group(pool_of, "pool", pools)
     used = x.moved.group(d.lane_pool, "pool", pools)
-    m.add_rows("survival_capacity", used - stands.along("lost", lost, 1).along("block", blocks, 2), "<=", 0.0)
+    if rows.offer_place is None:
+        m.add_rows("survival_capacity", used - stands.along("lost", lost, 1).along("block", blocks, 2), "<=", 0.0)
+    for place in lost if rows.offer_place is not None else ():
+        left = (working(d, x) * (inside & (rows.offer_place != place)).astype(float)).group(pool_of, "pool", pools)
+        row = used.at("lost", place) - left.along("block", blocks, 1)
+        m.add_rows(f"survival_capacity_{place}", row, "<=", 0.0)
     goes_on = (x.moved * d.rate).dot(rows.member, "lane")
     served = (x.assign * d.rate).dot(rows.member, "lane") * rows.frac
     m.add_rows("survival", goes_on - served.along("lost", lost, 1), ">=", 0.0)

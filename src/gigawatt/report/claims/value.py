@@ -10,7 +10,7 @@ from gigawatt.perf.serving import serving_point
 from gigawatt.report.claims.model import Band, Claim, band, judge, merge
 from gigawatt.report.claims.view import View
 from gigawatt.site.build import energy_usd_per_w_quarter, lease_usd_per_w_quarter
-from gigawatt.study.economics import discount_rate, facility_cost
+from gigawatt.study.economics import facility_cost, level_rate
 from gigawatt.study.resolve import QUARTER_S
 
 EVEN = 1.02
@@ -25,7 +25,7 @@ def owner_usd_per_j(view: View, system: System, end: int = 1) -> float:
     ``end`` takes the low (0), central (1) or high (2) price of the system.
     """
     assert system.price and system.it_power
-    costs, rate = view.case.costs, discount_rate(view.case)
+    costs, rate = view.case.costs, level_rate(view.case)
     capex = system.price.range[end] / system.it_power.value * (1 + costs.network_over_system.value)
     yearly = annuity_frac(rate, costs.system_life.value / QUARTER_S) + costs.maintenance.value * QUARTER_S
     building = costs.facility_over_it.value * lease_usd_per_w_quarter(facility_cost(view.case), rate)
