@@ -165,5 +165,8 @@ class PlanInputs:
     discounted to the start; None where nothing is left of it"""
     initial_salvage_musd_per_mw: xr.DataArray | None = None
     """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
+    supply_from: xr.DataArray | None = None
+    """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
+    delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

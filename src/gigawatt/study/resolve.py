@@ -22,6 +22,7 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
+from gigawatt.plan.prices import PricePaths
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
@@ -118,6 +119,15 @@ class Case:
     milestone_deal: Deal | None
     equity: Equity | None
     events_on: tuple[str, ...]
+    prices: PricePaths | None = None
+    """prices against those of the scenario, quarter by quarter; None where they are as it says"""
+
+    def price_path(self, kind: str, after: int = 0) -> Floats:
+        """Factor on prices of a kind, a field of ``PricePaths``, in each quarter and ``after`` quarters more."""
+        if self.prices is None:
+            return np.ones(len(self.quarters) + after)
+        path = getattr(self.prices, kind)
+        return np.array([*path, *([path[-1]] * after)])
 
     @property
     def labels(self) -> tuple[str, ...]:
