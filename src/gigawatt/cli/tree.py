@@ -224,7 +224,7 @@ def _tables(body: dict[str, Any]) -> list[Any]:
     if body["regret"]:
         table = table_of(
             [("orders of", "left", 0), ("cost more by", "right", 0), ("without the charge", "right", 0),
-             ("and miss, expected", "left", 0)], title="Regret of other first orders",
+             ("and miss, expected", "left", 0)], title="Regret of other orders",
         )  # fmt: skip
         for row in body["regret"]:
             add_row(table, (row["name"], *_regret(row)))

@@ -96,7 +96,9 @@ def rents_usd_per_w(case: Case, offer: OfferCase, after: int = 0) -> Floats:
     """
     falls, n = offer.offer.terms.rent_falls, len(case.quarters) + after
     level = compound(-falls.value * YEAR_S, range(n)) if falls else np.ones(n)
-    level = level * case.price_path("rents", after)
+    if case.prices is not None:
+        path = case.prices.rents
+        level = level * np.array([*path, *([path[-1]] * after)])
     if offer.offer.terms.saving is not None:
         return _rents_with_saving(case, offer, n) * level
     return rent_usd_per_w(case, offer) * level
@@ -153,7 +155,7 @@ def upkeep_usd_per_w(case: Case, offer: OfferCase) -> float:
 
 def hold_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """All that held capacity costs in a quarter beside its building and its work (quarter) [USD per IT W]."""
-    own = idle_energy_usd_per_w(case, offer) * case.price_path("energy") + upkeep_usd_per_w(case, offer)
+    own = idle_energy_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)
     return rents_usd_per_w(case, offer) + own * escalation(case)
 
 

@@ -44,7 +44,7 @@ from gigawatt.study.resolve import (
     users,
 )
 from gigawatt.study.scenario import Demanded, Trained
-from gigawatt.study.service import marginals, price_usd_per_token, service_inputs, token_prices
+from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
 from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
 
 Floats = npt.NDArray[np.float64]
@@ -95,22 +95,20 @@ def plan_inputs(case: Case) -> PlanInputs:
         term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
-        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * case.price_path("chips") for o in offers]),
+        capex_musd_per_mw=by_offer_quarter([np.full(len(quarters), capex_usd_per_w(case, o)) for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
             capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * discount[-1]
-            * case.price_path("chips") for o in offers
+            for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * case.price_path("buildings") + deposit_usd_per_w(case, s) for s in sites
-        ]),
+        energise_musd_per_mw=by_site_quarter([site_capex(case, s) + deposit_usd_per_w(case, s) for s in sites]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
             site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * discount[-1]
-            * case.price_path("buildings") + returned_deposit_usd_per_w(case, s) for s in sites
+            + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
         initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * discount[-1] if aged_fleet(case) else None,
         building_left_frac=by_site_quarter([_building_left(case, s) * discount[-1] for s in sites]),
@@ -127,12 +125,12 @@ def plan_inputs(case: Case) -> PlanInputs:
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
-        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * token_prices(case, row) for row in classes]),
+        unmet_musd=_by_class_quarter(case, [np.full(len(quarters), _unmet(case, row)) for row in classes]),
         income_musd=_by_class_quarter(
-            case, [price_usd_per_token(row) * QUARTER_S * token_prices(case, row) for row in classes]
+            case, [np.full(len(quarters), price_usd_per_token(row) * QUARTER_S) for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [DELAY_OVER_VALUE * _unmet(case, row) * token_prices(case, row) for row in classes]
+            case, [np.full(len(quarters), DELAY_OVER_VALUE * _unmet(case, row)) for row in classes]
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -224,7 +222,7 @@ def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
 def _run(case: Case, lanes: list[Lane]) -> xr.DataArray:
     """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
     today = _lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes)
-    steps = escalation(case) * case.price_path("energy")
+    steps = escalation(case)
     if (steps == 1.0).all():
         return today
     return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
@@ -356,8 +354,7 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
         until = np.asarray(case.quarters) < gate.until.value
         closed[index, until] = share
-        row = case.classes[index]
-        loss[index] = gate.lost_value.value * _unmet(case, row) * token_prices(case, row)
+        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index])
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
 
 

@@ -19,6 +19,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.prices import Prices
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.prices import pricer
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, delay_quarters
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.uncertainty import State, Uncertainty
@@ -78,9 +79,7 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     }
     try:
         rows = tuple(Branch(quarter=quarter, outcomes=outcomes) for quarter in quarters)
-        return Tree(
-            inputs=inputs, branches=rows, lead=lead, priced=lambda paths: plan_inputs(replace(case, prices=paths))
-        )
+        return Tree(inputs=inputs, branches=rows, lead=lead, priced=pricer(case, inputs))
     except ValueError as error:
         raise ScenarioError(f"{case.scenario.name}: uncertainty: {error}") from error
 

@@ -120,14 +120,7 @@ class Case:
     equity: Equity | None
     events_on: tuple[str, ...]
     prices: PricePaths | None = None
-    """prices against those of the scenario, quarter by quarter; None where they are as it says"""
-
-    def price_path(self, kind: str, after: int = 0) -> Floats:
-        """Factor on prices of a kind, a field of ``PricePaths``, in each quarter and ``after`` quarters more."""
-        if self.prices is None:
-            return np.ones(len(self.quarters) + after)
-        path = getattr(self.prices, kind)
-        return np.array([*path, *([path[-1]] * after)])
+    """rents, where a branch of a tree moves them; ``study.prices.at_prices`` moves the others. None: as it says"""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.service import Curve, Service, Shares, Survival, Worth
@@ -42,7 +41,7 @@ def _worth(case: Case, lanes: list[Lane]) -> Worth | None:
     if not any(lane.tier for lane in lanes):
         return None
     labels = [lane.label for lane in lanes]
-    worth = np.array([premium_musd(lane) * token_prices(case, lane.row) for lane in lanes])
+    worth = np.array([[premium_musd(lane)] * len(case.quarters) for lane in lanes])
     sold = [isinstance(lane.row.row, Demanded) and lane.row.row.price is not None for lane in lanes]
     return Worth(
         musd=xr.DataArray(worth, dims=("lane", "quarter"), coords={"lane": labels, "quarter": list(case.labels)}),
@@ -136,11 +135,6 @@ def price_usd_per_token(row: ClassCase) -> float:
     return row.row.price.value if row.row.price else 0.0
 
 
-def token_prices(case: Case, row: ClassCase) -> npt.NDArray[np.float64]:
-    """Factor on what a class brings, and on what is lost where it goes unserved (quarter); 1 where it is not sold."""
-    return case.price_path("tokens") if price_usd_per_token(row) > 0.0 else np.ones(len(case.quarters))
-
-
 def _slope(one: tuple[float, float], two: tuple[float, float]) -> float:
     return (two[1] - one[1]) / (two[0] - one[0])
 
@@ -158,7 +152,7 @@ def _curve(case: Case, demand: xr.DataArray) -> Curve | None:
             names.append(f"{row.id}/{index + 1}")
             classes.append(row.id)
             most.append(demand.sel(workload=row.id, drop=True) * (widths[index] / sum(widths)))
-            less.append(((worth[0] - worth[index]) * QUARTER_S * token_prices(case, row)).tolist())
+            less.append([(worth[0] - worth[index]) * QUARTER_S] * len(case.quarters))
     if not names:
         return None
     return Curve(
