@@ -35,11 +35,11 @@ def test_a_search_that_is_stopped_says_what_it_has(monkeypatch: pytest.MonkeyPat
     asked = Decomposition._minimum
     rounds = []
 
-    def stopped(self: Decomposition) -> object:
+    def stopped(self: Decomposition, *bounds: float) -> object:
         rounds.append(1)
         if len(rounds) > 2:
             raise KeyboardInterrupt
-        return asked(self)
+        return asked(self, *bounds)
 
     monkeypatch.setattr(Decomposition, "_minimum", stopped)
     code, out, error = called(*SMALL, "--gap", "0%")

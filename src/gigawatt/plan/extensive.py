@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from gigawatt.plan.algebra import Model, Rows, Variable
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import build
-from gigawatt.plan.tree import AT_THE_END, AT_THE_START, ORDERS, Leaf, Tree
+from gigawatt.plan.tree import AT_THE_END, AT_THE_START, ORDERED_AS, ORDERS, Leaf, Tree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,6 +80,13 @@ class Extensive:
         """(leaf)"""
         return np.array([leaf.probability for leaf in self.leaves])
 
+    @property
+    def lumps(self) -> Ints:
+        """Columns decided before the first branch that are whole numbers; lumps of later ones are taken as amounts."""
+        model, at = self.models[0], self.columns[0]
+        whole = at[np.concatenate(model.integer) & (at >= 0)]
+        return np.unique(whole[self.stage[whole] == 0])
+
     def costs(self, x: Floats) -> Floats:
         """(leaf) discounted cost of each leaf [MUSD]."""
         return np.asarray(self.leaf_cost @ x) + self.leaf_constant
@@ -117,7 +124,7 @@ class Extensive:
 
 
 def extensive(tree: Tree) -> Extensive:
-    """The tree as one problem. Whole numbers are taken as amounts."""
+    """The tree as one problem."""
     leaves = tree.leaves()
     models = [build(leaf.inputs)[0] for leaf in leaves]
     last, n_nodes = len(tree.branches), len(leaves) + 1
@@ -179,15 +186,19 @@ def decided(tree: Tree, path: Sequence[int], variable: Variable) -> tuple[Ints, 
     Cells are numbered as in the flat array.
     """
     at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
-    if variable.name not in ORDERS:
+    order = ORDERED_AS.get(variable.name, variable.name)
+    if order not in ORDERS:
         return at, _known(tree, variable)
-    meant, when = tree.order_of(variable.name, path)
+    meant, when = tree.order_of(order, path)
+    if order != variable.name:
+        rows = [tree.inputs.sites.index(site) for site in variable.axes["site"]]
+        meant, when = meant[rows], when[rows]
     return np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1), when
 
 
 def rule_of(variable: Variable) -> Rule:
     """How the decisions of a family are tied between cases."""
-    if variable.name in ORDERS:
+    if ORDERED_AS.get(variable.name, variable.name) in ORDERS:
         return "order"
     if variable.name in AT_THE_START:
         return "start"

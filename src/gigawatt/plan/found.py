@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.errors import SolverError
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -39,7 +41,8 @@ class Round:
 class TreePlan:
     """Best plan found: decisions of the whole tree, cost of each leaf [MUSD], bounds, and how it ended.
 
-    ``ended`` is "gap", "time", "rounds", "precision" (the bounds no longer move) or "interrupted".
+    ``ended`` is "gap", "time", "rounds", "precision" (the bounds no longer move) or "interrupted". ``is_whole`` tells
+    that lumps decided before the first branch are whole numbers; the bounds are those of that question.
     """
 
     x: Floats
@@ -48,11 +51,25 @@ class TreePlan:
     upper: float
     rounds: tuple[Round, ...]
     ended: str
+    is_whole: bool = False
 
     @property
     def gap(self) -> float:
         """Relative distance of the bounds."""
         return _gap(self.lower, self.upper)
+
+
+CROSSED = 1e-6
+"""Relative amount by which a lower bound may pass an upper one: what the solver's tolerances leave open."""
+
+
+def in_order(lower: float, upper: float) -> float:
+    """The lower bound, no more than the upper one. Raises SolverError where it is more by more than rounding."""
+    if lower - upper > CROSSED * max(1.0, abs(upper)):
+        raise SolverError(
+            f"the bounds of the search contradict each other: no plan below {lower:,.3f} MUSD, one at {upper:,.3f} MUSD"
+        )
+    return min(lower, upper)
 
 
 def _gap(lower: float, upper: float) -> float:

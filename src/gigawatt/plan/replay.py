@@ -5,8 +5,9 @@ Rules, in the order of a quarter:
 1. *Buildings* come into use as many quarters late as their site; nothing else holds them back. Leased ones are given
    back as planned, but no sooner than their term after they came into use, and never under what still stands in them.
 2. *Retiring* goes by the plan, but no sooner than the term after what really was accepted.
-3. *Systems* arrive as many quarters late as their offer, and are accepted once there is room: a site without enough
-   shares what it has among those that wait, in proportion to the power they need.
+3. *Systems* arrive as many quarters late as their offer, and are accepted once there is room in halls of their class,
+   from the first quarter of their tests on: halls without enough share what they have among those that wait, in
+   proportion to the power they need. Fit-outs and retrofits of halls come as late as their site.
 4. *Work* keeps its planned place as far as the pool's capacity goes, else all classes of a pool and block shrink
    alike. What then lacks is placed in spare capacity where an IT MW saves most of the loss from unmet work: first work
    that must be done in its block, then work that may wait within the day, then what waited from the quarter before.
@@ -209,27 +210,51 @@ def _pushed(planned: Floats, late: Ints) -> Floats:
 
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
     """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
+    from gigawatt.plan.forward import accept
+
     d = plan.inputs
     arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
-    gone, early = plan.value("retire").values.cumsum(axis=1), _left_early(plan)
-    term, start = d.term_quarters.values.astype(int), d.initial_mw.values
+    room, group = _rooms(plan, late, in_use)
+    tests = d.terms.testing_quarters
+    accepted, stock = np.zeros_like(arrived), np.zeros_like(arrived)
+    accept(
+        arrived, room, group, d.facility_over_it.values.astype(np.float64), d.initial_mw.values.astype(np.float64),
+        plan.value("retire").values.cumsum(axis=1), _left_early(plan), d.term_quarters.values.astype(np.int64),
+        np.zeros(len(group), dtype=np.int64) if tests is None else tests.values.astype(np.int64), accepted, stock,
+    )  # fmt: skip
+    return accepted, stock
+
+
+def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
+    """((draw, group, quarter) facility MW of halls, (offer) its group): a group is a site, or a class of its halls.
+
+    Fit-outs, retrofits and what is given back of a class come as late as their site.
+    """
+    d = plan.inputs
     site_of = np.array([d.sites.index(str(site)) for site in d.offer_site.values], dtype=np.int64)
-    load = _load(d)
-    steps = np.zeros((arrived.shape[2], *arrived.shape[:2]))
-    stock, now = np.zeros_like(steps), np.zeros(arrived.shape[:2])
-    for q in range(len(steps)):
-        held = np.flatnonzero(term <= q)
-        free = start + early[:, q]
-        left = np.broadcast_to(np.minimum(gone[:, q], free), now.shape).copy()
-        left[:, held] = np.minimum(gone[held, q], free[held] + steps[q - term[held], :, held].T)
-        waits = arrived[:, :, q] - now
-        need = waits @ load
-        room = np.maximum(in_use[:, :, q] - (start + now - left) @ load, 0.0)
-        share = np.minimum(1.0, np.divide(room, need, out=np.ones_like(need), where=need > 1e-12))
-        share[share > 1.0 - 1e-9] = 1.0
-        now = now + waits * share[:, site_of]
-        steps[q], stock[q] = now, np.maximum(start + now - left, 0.0)
-    return np.moveaxis(steps, 0, 2), np.moveaxis(stock, 0, 2)
+    if d.hosting is None:
+        return in_use, site_of
+    h, order = d.hosting, ("site", "hosting", "quarter")
+    at = np.array([d.sites.index(site) for site in h.sites], dtype=np.int64)
+    change = plan.value("fit").transpose(*order).values.copy()
+    if "vacate_fit" in plan.model.variables:
+        change -= plan.value("vacate_fit").transpose(*order).values
+    if h.retrofits:
+        moves = plan.value("retrofit").transpose("retrofit", "site", "quarter").values
+        for row, retrofit in zip(moves, h.retrofits, strict=True):
+            change[:, h.classes.index(retrofit.start)] -= row
+            down = retrofit.downtime
+            change[:, h.classes.index(retrofit.end), down:] += row[:, : row.shape[1] - down]
+    n, n_quarters = len(late.site), len(d.quarters)
+    rows = change.reshape(-1, n_quarters)
+    by_class = _pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
+    by_class += h.initial_mw.transpose("site", "hosting").values.reshape(1, -1, 1)
+    place = {site: k for k, site in enumerate(h.sites)}
+    group = site_of.copy()
+    for o, (site, name) in enumerate(zip(d.offer_site.values, h.offer_class.values, strict=True)):
+        if str(site) in place:
+            group[o] = len(d.sites) + place[str(site)] * len(h.classes) + h.classes.index(str(name))
+    return np.concatenate([in_use, by_class.reshape(n, -1, n_quarters)], axis=1), group
 
 
 def _load(d: PlanInputs) -> Floats:
@@ -285,7 +310,7 @@ class _Worked:
 
 def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     """What the planned work becomes in the capacity that stands."""
-    from gigawatt.plan.place import place
+    from gigawatt.plan.forward import operate
 
     d, n, n_quarters = plan.inputs, len(stock), stock.shape[2]
     pools = sorted({str(pool) for pool in d.lane_pool.values})
@@ -293,66 +318,39 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
     of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
-    hours, run = d.hours_frac.values, np.asarray((d.run_musd_per_mw + 0.0 * d.rate).transpose("lane", "quarter").values)
+    hours, run = d.hours_frac.values, (d.run_musd_per_mw + 0.0 * d.rate).transpose("quarter", "lane").values
     stands, works, together = np.moveaxis(stock, 2, 0), _works(plan), _together(plan, stock)
-    planned = plan.value("assign").transpose("lane", "block", "quarter").values
-    rate = d.rate.transpose("lane", "quarter").values
-    demand = d.demand.transpose("workload", "block", "quarter").values
-    gated = _gated(plan)
-    loss, price = (x.transpose("workload", "quarter").values for x in (d.unmet_musd, d.income_musd))
+    planned = plan.value("assign").transpose("quarter", "lane", "block").values
+    rate = d.rate.transpose("quarter", "lane").values
+    demand = d.demand.transpose("quarter", "workload", "block").values
+    gated = np.moveaxis(_gated(plan), 2, 0)
+    loss, price = (x.transpose("quarter", "workload").values for x in (d.unmet_musd, d.income_musd))
     now, may_wait = d.patience.values == 0, d.patience.values == 2
     scale = np.ones((n, len(names))) if factor is None else factor
     worth, paid, is_bound = _worths(d)
-    spared = _spared(plan)
-    out = _Worked(running=np.zeros((n, n_quarters)), income=np.zeros((n, n_quarters)) + spared[1],
-                  worth=np.zeros((n, n_quarters)) + spared[0],
-                  unmet=np.zeros((n, len(names), n_quarters)), waits=np.zeros((n, len(names), n_quarters)))  # fmt: skip
+    money, spared = np.zeros((n_quarters, n, 3)), _spared(plan)
+    unmet, waits = np.zeros((n_quarters, n, len(names))), np.zeros((n_quarters, n, len(names)))
     carried = np.zeros((n, len(names)))
     for q in range(n_quarters):
-        room = np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac)  # (draw, pool)
-        runs = together[:, :, q]  # (draw, class)
-        every = bool(runs.all())
-        spare = np.empty((n, len(pools), len(hours)))
-        lacks = np.empty((n, len(names), len(hours)))
-        for b, share_of_day in enumerate(hours):
-            power = np.zeros((len(pools), len(names)))
-            work, cost = power.copy(), power.copy()
-            speed = planned[:, b, q] * rate[:, q] * worth[:, q]
-            np.add.at(power, (lane_pool, lane_class), planned[:, b, q])
-            np.add.at(work, (lane_pool, lane_class), planned[:, b, q] * rate[:, q])
-            np.add.at(cost, (lane_pool, lane_class), planned[:, b, q] * run[:, q])
-            used = power.sum(axis=1) if every else runs @ power.T  # (draw, pool), or (pool)
-            share = np.minimum(1.0, np.divide(room, used, out=np.ones_like(room), where=used > 1e-12))
-            share[share > 1.0 - 1e-7] = 1.0
-            done = share @ work if every else (share @ work) * runs
-            spent = share @ cost.sum(axis=1) if every else ((share @ cost) * runs).sum(axis=1)
-            out.running[:, q] += share_of_day * spent
-            out.income[:, q] += share_of_day * (done @ price[:, q])
-            if speed.any():
-                on = share[:, lane_pool] * runs[:, lane_class]
-                out.worth[:, q] += share_of_day * (on @ speed)
-                out.income[:, q] += share_of_day * (on @ (speed * paid))
-            spare[:, :, b] = room - used * share
-            lacks[:, :, b] = scale * (demand[:, b, q] - gated[:, b, q]) - done
-        stuck: Floats | float = 0.0
-        if not every:
-            stuck = np.maximum((lacks @ hours + carried) * (1.0 - runs), 0.0)  # its gang does not stand: no spare helps
-            lacks, carried = lacks * runs[:, :, None], carried * runs
-        asked = lacks @ hours
-        daily = np.maximum(np.where(now, 0.0, asked) + carried, 0.0)
-        at_work, more = np.zeros((n, len(rate))), np.zeros((n, len(names)))
-        order = np.argsort(-loss[lane_class, q] * rate[:, q], kind="stable").astype(np.int64)
-        open_rate = np.where(is_bound, 0.0, rate[:, q])
-        place(spare, lacks, daily, hours, order, lane_pool, lane_class, open_rate, now, at_work, more)
-        out.running[:, q] += at_work @ run[:, q]
-        out.income[:, q] += more @ price[:, q]
-        left = np.where(now, np.maximum(lacks, 0.0) @ hours, np.maximum(daily, 0.0)) + stuck
-        left[left < 1e-9] = 0.0
-        most = demand[:, :, q] @ hours
-        carried = np.where(may_wait & (q + 1 < n_quarters), np.minimum(left, most), 0.0)
-        out.waits[:, :, q] = carried
-        out.unmet[:, :, q] = left - carried
-    return out
+        operate(
+            np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac),
+            np.ascontiguousarray(together[:, :, q]), demand[q] - gated[q], scale, demand[q] @ hours,
+            may_wait & (q + 1 < n_quarters), now, hours, np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q],
+            run[q], worth[:, q].copy(), paid, price[q],
+            _best_first(loss[q, lane_class], rate[q], is_bound), lane_pool, lane_class, carried, unmet[q],
+            money[q],
+        )  # fmt: skip
+        waits[q] = carried
+    return _Worked(
+        running=money[:, :, 0].T, income=money[:, :, 1].T + spared[1], worth=money[:, :, 2].T + spared[0],
+        unmet=np.moveaxis(unmet, 0, 2), waits=np.moveaxis(waits, 0, 2),
+    )  # fmt: skip
+
+
+def _best_first(loss: Floats, rate: Floats, is_bound: npt.NDArray[np.bool_]) -> Ints:
+    """Lanes that may do more than planned, the one whose MW saves most first."""
+    order = np.argsort(-loss * rate, kind="stable")
+    return np.asarray(order[(rate[order] > 0.0) & ~is_bound[order]], dtype=np.int64)
 
 
 def _together(plan: LivePlan, stock: Floats) -> Floats:

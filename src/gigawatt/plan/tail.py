@@ -36,6 +36,18 @@ class Tail:
         mean = float(probability @ cost)
         return (1.0 - self.weight) * mean + self.weight * cvar(cost, probability, self.level)
 
+    def gravity(self, cost: Floats, probability: Floats) -> Floats:
+        """(leaf) share of each outcome that lies in the worst ``1 - level``: 1 above the value at risk, 0 below.
+
+        >>> Tail(level=0.5).gravity(np.array([1.0, 2.0, 3.0]), np.array([0.25, 0.5, 0.25])).tolist()
+        [0.0, 0.5, 1.0]
+        """
+        order = np.argsort(-cost, kind="stable")
+        left = 1.0 - self.level - np.cumsum(probability[order]) + probability[order]
+        share = np.zeros(cost.size)
+        share[order] = np.clip(left / np.maximum(probability[order], 1e-300), 0.0, 1.0)
+        return share
+
 
 def cvar(cost: Floats, probability: Floats, level: float) -> float:
     """Mean of the worst ``1 - level`` of the outcomes:  min_t t + E[(cost - t)+] / (1 - level).

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.extensive import Extensive
-from gigawatt.plan.found import Round, TreePlan
+from gigawatt.plan.found import Round, TreePlan, in_order
+from gigawatt.plan.live import set_integer
 from gigawatt.plan.problem import Problem, offset, weighed
 from gigawatt.plan.tail import Tail
 
@@ -37,13 +38,16 @@ def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: flo
     problem = weighed(bare, whole.leaf_cost, whole.leaf_constant, whole.probability, tail)
     highs = problem.open()
     highs.setOptionValue("time_limit", time_limit_s)
+    set_integer(highs, whole.lumps, whole=True)
     highs.run()
     status, seconds = highs.getModelStatus(), time.perf_counter() - start
     if status == highspy.HighsModelStatus.kInfeasible:
         raise InfeasibleError("no plan meets the limits of all nodes of the tree at once")
     solution, constant = highs.getSolution(), offset(whole.leaf_constant, whole.probability, tail)
     solved = status == highspy.HighsModelStatus.kOptimal
-    if solved:
+    if whole.lumps.size:
+        lower = float(highs.getInfo().mip_dual_bound) + constant
+    elif solved:
         lower = float(highs.getInfo().objective_function_value) + constant
     else:
         lower = dual_bound(problem, np.asarray(solution.row_dual)) + constant if solution.dual_valid else -np.inf
@@ -56,13 +60,11 @@ def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: flo
         )
     cost = whole.costs(x)
     upper = tail.of(cost, whole.probability)
-    if lower > upper + ROW_TOLERANCE * max(1.0, abs(upper)):
-        raise SolverError(
-            f"the tree as one problem: the solver's bound of {lower:,.3f} MUSD lies above its plan's {upper:,.3f} MUSD"
-        )
-    lower = min(lower, upper)  # by rounding alone, see above
+    lower = in_order(lower, upper)
     rounds = (Round(number=1, lower=lower, upper=upper, seconds=seconds),)
-    return TreePlan(x=x, leaf_cost=cost, lower=lower, upper=upper, rounds=rounds, ended="gap" if solved else "time")
+    return TreePlan(
+        x=x, leaf_cost=cost, lower=lower, upper=upper, rounds=rounds, ended="gap" if solved else "time", is_whole=True
+    )
 
 
 def dual_bound(problem: Problem, row_dual: Floats) -> float:

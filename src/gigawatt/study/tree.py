@@ -14,7 +14,6 @@ from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
 from gigawatt.plan.foresight import (
-    AGREE,
     Followed,
     first_stage,
     follow_orders,
@@ -102,7 +101,12 @@ class TreeResults:
         )  # fmt: skip
 
     def more_musd(self, row: Followed) -> tuple[float, float]:
-        """Least and most that other first orders cost more than the plan. Raises SolverError likewise."""
+        """Least and most that other first orders cost more than the plan. Raises SolverError likewise.
+
+        Where the plan's lumps are whole these may be negative: other orders take theirs as amounts.
+        """
+        if self.found.is_whole and self.whole.lumps.size:
+            return row.lower - self.found.upper, row.upper - self.found.lower
         return never_less(
             row.lower - self.found.upper, row.upper - self.found.lower,
             what=f"what the orders of '{row.name}' cost more", scale=self.found.upper,
@@ -149,6 +153,8 @@ def plan_tree(
     whole = extensive(tree)
     say(f"{whole.lower.size:,} decisions under {whole.row_lower.size:,} constraints")
     start, found, notes = time.perf_counter(), None, notes_of(case, tree)
+    if whole.lumps.size:
+        notes = (*notes, "orders of other plans are followed with their lumps as amounts")
     if as_one:
         alone_s = central.solve_s * len(whole.leaves)  # foresight after it, at worst
         limit_s = max(time_limit_s / 2.0, time_limit_s - alone_s) if worth else time_limit_s
@@ -161,7 +167,7 @@ def plan_tree(
             say("planning each case alone, with foresight")
             left_s = max(0.0, time_limit_s - (time.perf_counter() - start))
             found = search.run(gap=gap, time_limit_s=left_s, say=say)
-        results = TreeResults(case=case, whole=whole, tail=tail, central=central, found=_sound(found), notes=notes)
+        results = TreeResults(case=case, whole=whole, tail=tail, central=central, found=found, notes=notes)
         if as_one and (not worth or time.perf_counter() - start > time_limit_s):
             note = f"the time limit of {time_limit_s:g} s left no room for foresight and what the plan is worth"
             return replace(results, notes=(*notes, note)) if worth else results
@@ -199,16 +205,6 @@ def _worth(
         order_musd=results.central.objective_musd, say=say,
     )  # fmt: skip
     yield replace(results, of_central=followed)
-
-
-def _sound(found: TreePlan) -> TreePlan:
-    """The same. Raises SolverError where its bounds contradict each other."""
-    if found.lower > found.upper + AGREE * max(1.0, abs(found.upper)):
-        raise SolverError(
-            f"no plan is to cost less than {found.lower:,.3f} MUSD, and one costs {found.upper:,.3f}: the bounds of "
-            "the search contradict each other"
-        )
-    return found
 
 
 def serial_or_processes(count: int) -> Executor:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigawatt.plan.place import place
+from gigawatt.plan.forward import accept, operate
 from gigawatt.plan.replay import Delays, delays_of, replay
 from gigawatt.plan.terms import Rents, Takes, Terms, Warrants
 from tests.unit.plan.test_constraints import milestones, near
 from tests.unit.plan.test_contracts import building
+from tests.unit.plan.test_hosting import hosted
 from tests.unit.plan.tiny import by, grid, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
@@ -140,45 +140,142 @@ def test_delays_are_checked() -> None:
     assert drawn.site.ravel().tolist() == [0, 0, 0]
 
 
-def plain(spare: Any, lacks: Any, daily: Any, hours: Any, order: Any, pool: Any, kind: Any, rate: Any, now: Any) -> Any:
-    """The placing in words, one draw: (MW by lane, Mwork/s by class, what lacks, what of the day lacks)."""
-    at_work, more = [0.0] * len(rate), [0.0] * len(now)
+def plain_work(q: dict[str, Any], k: int) -> tuple[list[float], list[float], list[float]]:
+    """A quarter's work in words, draw k: (unmet by class, waiting by class, running cost, income and worth)."""
+    hours, lanes, classes = q["hours"], range(len(q["rate"])), range(len(q["price"]))
+    blocks, money = range(len(hours)), [0.0, 0.0, 0.0]
+    runs, pool, kind, rate = q["runs"][k], q["lane_pool"], q["lane_class"], q["rate"]
+    spare = [[0.0] * len(hours) for _ in q["room"][k]]
+    lacks = [[q["scale"][k][c] * q["demand"][c][b] for b in blocks] for c in classes]
+    for b in blocks:
+        for p, room in enumerate(q["room"][k]):
+            mine = [i for i in lanes if pool[i] == p and runs[kind[i]]]
+            used = sum(q["planned"][i][b] for i in mine)
+            share = min(1.0, room / used) if used > 1e-12 else 1.0
+            spare[p][b] = room - used * share
+            for i in mine:
+                power = q["planned"][i][b] * share
+                money[0] += hours[b] * power * q["run"][i]
+                money[1] += hours[b] * power * rate[i] * (q["price"][kind[i]] + q["paid"][i] * q["speed"][i])
+                money[2] += hours[b] * power * rate[i] * q["speed"][i]
+                lacks[kind[i]][b] -= power * rate[i]
+    day = [sum(hours[b] * lacks[c][b] for b in blocks) for c in classes]
+    stuck = [0.0 if runs[c] else max(day[c] + q["carried"][k][c], 0.0) for c in classes]
+    daily = [max(q["carried"][k][c] + (0.0 if q["now"][c] else day[c]), 0.0) if runs[c] else 0.0 for c in classes]
+    lacks = [row if runs[c] else [0.0] * len(hours) for c, row in enumerate(lacks)]
     for of_block in (True, False):
-        for lane in order:
-            if rate[lane] <= 0 or now[kind[lane]] != of_block:
+        for lane in q["order"]:
+            c, more = kind[lane], rate[lane]
+            if q["now"][c] != of_block:
                 continue
             for b, share in enumerate(hours):
-                want = lacks[kind[lane]][b] if of_block else daily[kind[lane]] / share
-                power = min(max(want, 0.0) / rate[lane], max(spare[pool[lane]][b], 0.0))
-                if want <= 1e-9:
-                    continue
+                want = lacks[c][b] if of_block else daily[c] / share
+                power = min(max(want, 0.0) / more, max(spare[pool[lane]][b], 0.0))
                 spare[pool[lane]][b] -= power
-                at_work[lane] += share * power
-                more[kind[lane]] += share * power * rate[lane]
-                if of_block:
-                    lacks[kind[lane]][b] -= power * rate[lane]
-                else:
-                    daily[kind[lane]] -= share * power * rate[lane]
-    return at_work, more, lacks, daily
+                money[0] += share * power * q["run"][lane]
+                money[1] += share * power * more * q["price"][c]
+                lacks[c][b] -= power * more if of_block else 0.0
+                daily[c] -= 0.0 if of_block else share * power * more
+    left = [
+        stuck[c] + (sum(hours[b] * max(lacks[c][b], 0.0) for b in blocks) if q["now"][c] else daily[c]) for c in classes
+    ]
+    waits = [min(left[c], q["most"][c]) if q["may_wait"][c] else 0.0 for c in classes]
+    return [a - b for a, b in zip(left, waits, strict=True)], waits, money
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_lanes=st.integers(0, 6))
-def test_the_kernel_places_as_the_words_say(seed: int, n_lanes: int) -> None:
+def test_the_kernel_works_as_the_words_say(seed: int, n_lanes: int) -> None:
     rng = np.random.default_rng(seed)
     n, n_pools, n_classes, hours = 3, 2, 3, np.array([0.25, 0.75])
-    spare, lacks = rng.uniform(-1, 5, (n, n_pools, 2)), rng.uniform(-2, 5, (n, n_classes, 2))
-    daily, rate = rng.uniform(0, 5, (n, n_classes)), rng.choice([0.0, 0.5, 2.0], n_lanes)
-    pool, kind = rng.integers(0, n_pools, n_lanes), rng.integers(0, n_classes, n_lanes)
-    order, now = rng.permutation(n_lanes), np.array([True, False, True])
-    expected = [plain(spare[k].tolist(), lacks[k].tolist(), daily[k].tolist(), hours, order, pool, kind, rate, now)
-                for k in range(n)]  # fmt: skip
-    at_work, more = np.zeros((n, n_lanes)), np.zeros((n, n_classes))
-    place(spare, lacks, daily, hours, order, pool, kind, rate, now, at_work, more)
-    found: list[npt.NDArray[np.float64]] = [at_work, more, lacks, daily]
+    rate, planned = rng.choice([0.5, 2.0], n_lanes), rng.choice([0.0, 1.0, 3.0], (n_lanes, 2))
+    q: dict[str, Any] = {
+        "room": rng.uniform(0, 5, (n, n_pools)), "runs": rng.choice([0.0, 1.0], (n, n_classes), p=[0.2, 0.8]),
+        "demand": rng.uniform(-1, 5, (n_classes, 2)), "scale": rng.uniform(0.5, 2, (n, n_classes)),
+        "most": rng.uniform(0, 3, n_classes), "may_wait": np.array([False, False, True]),
+        "now": np.array([True, False, False]), "hours": hours, "used": np.flatnonzero(planned.any(axis=1)),
+        "planned": planned, "rate": rate,
+        "run": rng.uniform(0, 2, n_lanes), "speed": rng.uniform(0, 2, n_lanes), "paid": rng.choice([0.0, 1.0], n_lanes),
+        "price": rng.uniform(0, 3, n_classes), "order": rng.permutation(n_lanes)[: n_lanes - n_lanes // 3],
+        "lane_pool": rng.integers(0, n_pools, n_lanes), "lane_class": rng.integers(0, n_classes, n_lanes),
+        "carried": rng.choice([0.0, 1.0, 4.0], (n, n_classes)),
+    }  # fmt: skip
+    expected = [plain_work(q, k) for k in range(n)]
+    unmet, money = np.zeros((n, n_classes)), np.zeros((n, 3))
+    operate(**q, unmet=unmet, money=money)
     for k in range(n):
-        for ours, theirs in zip(found, expected[k], strict=True):
-            assert np.allclose(ours[k], theirs, atol=1e-12)
+        for ours, theirs in zip((unmet[k], q["carried"][k], money[k]), expected[k], strict=True):
+            assert np.allclose(ours, theirs, atol=1e-6)
+
+
+def plain_acceptance(q: dict[str, Any], k: int) -> tuple[Any, Any]:
+    """What is accepted and what stands in words, draw k: ([offer][quarter], [offer][quarter])."""
+    offers, quarters = range(len(q["load"])), range(q["arrived"].shape[2])
+    begun, accepted, stock = ([[0.0] * len(quarters) for _ in offers] for _ in range(3))
+    for t in quarters:
+        waits, left = [], []
+        for o in offers:
+            meant = q["arrived"][k][o][min(t + q["tests"][o], len(quarters) - 1)]
+            waits.append(meant - (begun[o][t - 1] if t else 0.0))
+            old = accepted[o][t - q["term"][o]] if t >= q["term"][o] else 0.0
+            left.append(min(q["gone"][o][t], q["start"][o] + q["early"][o][t] + old))
+        for o in offers:
+            mine = [i for i in offers if q["group"][i] == q["group"][o]]
+            need = sum(waits[i] * q["load"][i] for i in mine)
+            stands = sum((q["start"][i] + (begun[i][t - 1] if t else 0.0) - left[i]) * q["load"][i] for i in mine)
+            room = max(q["room"][k][q["group"][o]][t] - stands, 0.0)
+            begun[o][t] = (begun[o][t - 1] if t else 0.0) + waits[o] * (min(1.0, room / need) if need > 1e-12 else 1.0)
+        for o in offers:
+            tested = begun[o][max(t - q["tests"][o], 0)]
+            accepted[o][t] = min(tested, q["arrived"][k][o][t]) if q["tests"][o] else tested
+            stock[o][t] = max(q["start"][o] + accepted[o][t] - left[o], 0.0)
+    return accepted, stock
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_kernel_accepts_as_the_words_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, offers, quarters = 3, 4, 6
+    q: dict[str, Any] = {
+        "arrived": rng.uniform(0, 2, (n, offers, quarters)).cumsum(axis=2),
+        "room": rng.uniform(0, 3, (n, 2, quarters)).cumsum(axis=2), "group": rng.integers(0, 2, offers),
+        "load": rng.uniform(1, 1.5, offers), "start": rng.choice([0.0, 1.0], offers),
+        "gone": rng.uniform(0, 0.5, (offers, quarters)).cumsum(axis=1),
+        "early": rng.uniform(0, 0.1, (offers, quarters)).cumsum(axis=1),
+        "term": rng.integers(1, 9, offers), "tests": rng.integers(0, 3, offers),
+    }  # fmt: skip
+    accepted, stock = np.zeros_like(q["arrived"]), np.zeros_like(q["arrived"])
+    accept(**q, accepted=accepted, stock=stock)
+    for k in range(n):
+        words = plain_acceptance(q, k)
+        assert np.allclose(accepted[k], words[0], atol=1e-7) and np.allclose(stock[k], words[1], atol=1e-7)
+
+
+def test_systems_in_tests_need_their_room_before() -> None:
+    # a quarter of tests: what is accepted in the second quarter stands in the building in the first
+    tests = Terms(testing_quarters=by("offer", ["a"], [1]).astype(int))
+    most = grid("offer", ["a"], [[0.0, 20.0, 20.0, 20.0]], FOUR)
+    plan = four(terms=tests, demand=[[[0.0, 10.0, 10.0, 10.0]]], add_max_mw=most)
+    assert replay(plan, late())["accepted_mw"].values[0, 0].tolist() == [0.0, near(10.0), near(10.0), near(10.0)]
+    # the building comes a quarter late: tests begin in the second quarter and end in the third
+    out = replay(plan, late(site=1))
+    assert out["accepted_mw"].values[0, 0].tolist() == [0.0, 0.0, near(10.0), near(10.0)]
+    # chips a quarter late in a building that stands: tested in the second, accepted in the third
+    assert replay(plan, late(offer=1))["accepted_mw"].values[0, 0].tolist() == [0.0, 0.0, near(10.0), near(10.0)]
+
+
+def test_systems_wait_for_halls_of_their_class() -> None:
+    # 10 MW of old systems go, 10 MW of halls are dark for the first quarter, then new ones stand in them (test_hosting)
+    plan = solved(hosted())
+    assert replay(plan, late(offer=[0, 0]))["stock_mw"].sel(offer="new").values[0].tolist() == [
+        near(0.0), near(10.0), near(10.0),
+    ]  # fmt: skip
+    # halls are converted a quarter late: the new ones wait outside, though the old ones have left
+    out = replay(plan, late(site=1, offer=[0, 0]))
+    assert out["stock_mw"].values[0].tolist() == [[near(0.0)] * 3, [near(0.0), near(0.0), near(10.0)]]
+    # 10 at 1 and 10 at 2 as planned, two quarters without 20 Mwork/s at 100
+    assert float(out["cost_musd"][0]) == near(30.0 + 4000.0)
 
 
 def test_units_are_said() -> None:

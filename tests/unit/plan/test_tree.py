@@ -12,11 +12,14 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigawatt.core.errors import InfeasibleError
+from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
 from gigawatt.plan.foresight import first_orders, first_stage, orders_of
+from gigawatt.plan.found import in_order
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.parts import cut, cuts_of, with_implied
 from gigawatt.plan.recourse import Answer, Executor, Floats, Processes
 from gigawatt.plan.session import FIRST_STAGE
 from gigawatt.plan.tail import Tail, cvar
@@ -44,13 +47,15 @@ def demands(quarter: str, *rows: tuple[float, float], **more: object) -> Branch:
 
 
 @contextmanager
-def opened(whole: Extensive, tail: Tail | None = None, executor: Executor | None = None) -> Iterator[Decomposition]:
-    with Decomposition(whole, tail=tail, executor=executor) as search:
+def opened(
+    whole: Extensive, tail: Tail | None = None, executor: Executor | None = None, cuts: Sequence[int] = ()
+) -> Iterator[Decomposition]:
+    with Decomposition(whole, tail=tail, executor=executor, cuts=cuts) as search:
         yield search
 
 
-def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9) -> float:
-    with opened(whole, tail) as search:
+def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9, cuts: Sequence[int] = ()) -> float:
+    with opened(whole, tail, cuts=cuts) as search:
         found = search.run(gap=gap)
     assert whole.violation(found.x) < 1e-5
     assert tail is not None or found.upper == near(float(whole.probability @ whole.costs(found.x)))
@@ -150,12 +155,103 @@ def three_stages(lead: int = 1, late: int = 0) -> Tree:
 
 
 @pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 0), (1, 1), (2, 1)])
-@pytest.mark.parametrize("tail", [Tail(), Tail(level=0.8, weight=0.5)])
+@pytest.mark.parametrize("tail", [Tail(), Tail(level=0.8, weight=0.5), Tail(level=0.5, weight=1.0)])
 def test_three_stages_equal_the_tree_as_one_problem(lead: int, late: int, tail: Tail) -> None:
     whole = extensive(three_stages(lead, late))
     exact = solve_whole(whole, tail=tail)
     assert whole.violation(exact.x) < 1e-6
-    assert cost_of(whole, tail, 1e-8) == near(exact.upper)
+    for cuts in ((2,), (1, 2)):
+        assert cost_of(whole, tail, 1e-8, cuts) == near(exact.upper)
+
+
+def four_stages() -> Tree:
+    """Demand learned in every quarter but the first, ordered a quarter ahead."""
+    plan = three_stages(lead=1)
+    rows = [demands(name, (0.3, 1.3), (0.7, 0.9)) for name in FOUR[1:]]
+    return tree(plan.inputs, *rows, lead=1)
+
+
+@pytest.mark.parametrize("cuts", [(3,), (1, 3), (2, 3), (1, 2, 3)])
+@pytest.mark.parametrize("tail", [Tail(), Tail(level=0.7, weight=0.6)])
+def test_wherever_the_tree_is_cut_the_plan_is_the_same(cuts: Sequence[int], tail: Tail) -> None:
+    whole = extensive(four_stages())
+    assert cost_of(whole, tail, 1e-8, cuts) == near(solve_whole(whole, tail=tail).upper)
+
+
+def test_parts_hold_every_row_and_every_decision_once() -> None:
+    whole = extensive(four_stages())
+    found = cut(whole, (1, 2, 3), Tail())
+    assert [part.level for part in found.parts] == [0] + [1] * 2 + [2] * 4 + [3] * 8
+    assert np.array_equal(np.sort(np.concatenate([part.own for part in found.parts])), np.arange(whole.lower.size))
+    implied = with_implied(whole, found.level, 3)[1].size
+    assert sum(part.problem.row_lower.size for part in found.parts) == implied >= whole.row_lower.size
+    # 0.3 of every branch is high: the part after two high outcomes is reached in 0.09 of all cases
+    assert found.parts[3].probability == near(0.09) and found.parts[3].name == "x1.3 > x1.3"
+    assert found.through[0].tolist() == [0, 1, 3, 7] and found.through[-1].tolist() == [0, 2, 6, 14]
+
+
+def test_where_a_tree_is_cut_depends_on_its_size() -> None:
+    whole = extensive(four_stages())
+    sizes = [int((whole.stage == stage).sum()) for stage in range(4)]
+    assert cuts_of(whole) == (3,)
+    assert cuts_of(whole, most=sum(sizes[:2])) == (2, 3)
+    assert cuts_of(whole, most=sizes[0]) == (1, 2, 3)
+
+
+def with_halls(penalty: float, *, whole: bool = True) -> Tree:
+    """Systems are free; one MW serves one unit in halls of 4 MW at 10 a piece, built before demand is known."""
+    inputs = tiny(
+        demand=[[[0.0, 1.0]]], unmet_musd=grid("workload", ["work"], penalty), opening_cash_musd=1e9,
+        capex_musd_per_mw=grid("offer", ["a"], 0.0), energise_musd_per_mw=grid("site", ["hall"], 2.5),
+        facility_over_it=by("offer", ["a"], [1.0]), energised_initial_mw=by("site", ["hall"], [0.0]),
+    )  # fmt: skip
+    shut = by("site", ["hall"], [np.nan])
+    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [4.0]), opening_musd=shut)
+    return tree(replace(inputs, lumps=lumps), demands("2027Q2", (0.5, 3.0), (0.5, 6.0)), lead=1)
+
+
+@pytest.mark.parametrize("penalty", [3.0, 4.0, 6.0])
+@pytest.mark.parametrize("cvar_weight", [0.0, 0.5])
+def test_halls_ordered_before_the_branch_come_whole(penalty: float, cvar_weight: float) -> None:
+    """min over n halls of 10 n + E or tail of penalty (D - 4 n)+, demand 3 or 6; relaxed, any n."""
+    tail = Tail(level=0.5, weight=cvar_weight)
+    whole = extensive(with_halls(penalty))
+
+    def cost(n: float) -> float:
+        short = np.array([max(0.0, 3.0 - 4.0 * n), max(0.0, 6.0 - 4.0 * n)])
+        return 10.0 * n + tail.of(penalty * short, np.array([0.5, 0.5]))
+
+    halls = whole.columns[0][whole.models[0].variables["halls"].columns[0]]
+    assert np.isin(halls, whole.lumps).all()  # those taken into use after the branch too: they were built before
+    with opened(whole, tail) as search:
+        found = search.run(gap=1e-8)
+        held = search.run(gap=1e-8, fixed=(halls, np.array([0.0, 0.5])))
+        again = search.run(gap=1e-8)
+    assert found.is_whole and found.upper == near(min(cost(n) for n in (0, 1, 2)))
+    assert found.x[halls] == near(np.round(found.x[halls])) and again.upper == near(found.upper)
+    assert not held.is_whole and held.upper == near(cost(0.5))  # what is held may be any amount
+    assert solve_whole(whole, tail=tail).upper == near(found.upper)
+    relaxed = min(cost(n) for n in (0.0, 0.75, 1.5))
+    assert solve_whole(extensive(with_halls(penalty, whole=False)), tail=tail).upper == near(relaxed)
+
+
+@pytest.mark.parametrize("tail", [Tail(), Tail(level=0.8, weight=0.5)])
+def test_contracts_under_a_tail_and_cut_at_every_branch(tail: Tail) -> None:
+    whole = extensive(with_terms(1, 1))
+    assert cost_of(whole, tail, 1e-8, (1, 2)) == near(solve_whole(whole, tail=tail).upper)
+
+
+def test_orders_that_pass_the_limits_of_the_tree_are_refused() -> None:
+    whole = extensive(newsvendor(2.0, 5.0, [(0.5, 4.0), (0.5, 10.0)]))
+    at = whole.columns[0][whole.models[0].variables["add"].columns[0]]
+    with opened(whole) as search, pytest.raises(InfeasibleError, match="the given orders pass the limits of the tree"):
+        search.run(fixed=(at, np.array([0.0, -1.0])))
+
+
+def test_bounds_that_contradict_each_other_are_not_hidden() -> None:
+    assert in_order(5.0, 5.0 - 1e-9) == 5.0 - 1e-9
+    with pytest.raises(SolverError, match=r"no plan below 6\.000 MUSD, one at 5\.000 MUSD"):
+        in_order(6.0, 5.0)
 
 
 def test_what_is_decided_before_a_branch_is_one_decision() -> None:
