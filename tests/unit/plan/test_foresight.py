@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,6 +263,16 @@ def test_every_family_is_decided_by_one_rule() -> None:
     assert sorted(named) == sorted(whole.models[0].variables)
     assert whole.rules()["order"] == ("add", "energise") and whole.rules()["end"] == ("kept",)
     assert rule_of(whole.models[0].variables["stock"]) == "quarter"
+
+
+def test_the_docs_name_every_family() -> None:
+    """Every variable of the planner stands in the table of who knows what when."""
+    root = Path(__file__).parents[3]
+    code = "".join(path.read_text(encoding="utf-8") for path in (root / "src/gigawatt/plan").glob("*.py"))
+    names = set(re.findall(r'add_variable\(\s*"(\w+)"', code)) | {"kept_fit", "kept_retrofit"}
+    page = (root / "docs/uncertainty.md").read_text(encoding="utf-8")
+    table = page[page.index("| decision | is taken |") : page.index("The output lists the families")]
+    assert len(names) > 30 and {name for name in names if f"`{name}`" not in table} == set()
 
 
 def test_a_bound_from_duals_needs_no_optimum() -> None:
