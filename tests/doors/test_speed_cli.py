@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,14 +106,17 @@ def test_json_alone_with_every_curve(tmp_path: Path) -> None:
 
 
 def test_table_for_people() -> None:
-    code, out, _ = called("speed", "value-of-speed", "--scales", "1")
+    code, out, _ = called("speed", "value-of-speed", "--scales", "1", "--without", "none")
     assert code == 0
-    assert "of power" in out and "as stated: " in out and "%" in out
+    assert "of power" in out and "without Groq" not in out
+    assert re.search(r"as stated: \d+\.\d % at 1 times the stated worth of speed; ", out)
 
 
 def test_scenarios_without_tiers_and_wrong_words() -> None:
     assert "neocloud: no class has speeds; give one tiers under demand.inference" in refused("speed", "neocloud")
-    assert "--scales is '0,1'; write factors above 0, for example 0.1,1,10" in refused("speed", "--scales", "0,1")
+    assert "--scales is '-1,1'; write factors of 0 and more, for example 0,0.1,1,10" in refused(
+        "speed", "--scales=-1,1"
+    )
     assert "value-of-speed: no offer of 'tpu-v7'; offered are cs-3" in refused("speed", "--without", "tpu-v7")
 
 

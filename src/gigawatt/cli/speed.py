@@ -15,10 +15,12 @@ def speed(
         str, typer.Argument(help="A shipped scenario's name or a YAML file, with classes that have speeds.")
     ] = "value-of-speed",
     scales: Annotated[
-        str, typer.Option("--scales", help="Factors on what speed is worth, A,B,...; 17 from 0.1 to 10 if left out.")
+        str,
+        typer.Option("--scales", help="Factors on what speed is worth, A,B,...; else 0 and 17 from 0.1 to 10."),
     ] = "",
     without: Annotated[
-        list[str] | None, typer.Option("--without", help="One more curve without this system (repeatable).")
+        list[str] | None,
+        typer.Option("--without", help="A curve without this system (repeatable), or none; else without the largest."),
     ] = None,
     event: Events = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the page with the figure.")] = None,
@@ -36,7 +38,7 @@ def speed(
     with progress() as say:
         say("looking up systems, sites and classes")
         case = resolve(load_scenario(scenario), catalog, event or [])
-        found = sweep(case, scales=factors, without=without or [], say=say)
+        found = sweep(case, scales=factors, without=[] if without == ["none"] else without, say=say)
         page = write_page(found, out / f"speed-{case.scenario.name}.html") if out else None
     if as_json:
         print_json(found.to_dict() | ({"page": str(page)} if page else {}))
@@ -50,13 +52,13 @@ def speed(
 
 
 def parsed(text: str) -> tuple[float, ...]:
-    """Factors of ``--scales``, smallest first. Raises ScenarioError where one is no positive number."""
+    """Factors of ``--scales``, smallest first. Raises ScenarioError where one is no number or below 0."""
     from gigawatt.core.errors import ScenarioError
 
     try:
         factors = sorted({float(part) for part in text.split(",") if part.strip()})
     except ValueError:
         factors = []
-    if not factors or factors[0] <= 0.0 or factors[-1] > 1e6:
-        raise ScenarioError(f"--scales is '{text}'; write factors above 0, for example 0.1,1,10")
+    if not factors or factors[0] < 0.0 or factors[-1] > 1e6:
+        raise ScenarioError(f"--scales is '{text}'; write factors of 0 and more, for example 0,0.1,1,10")
     return tuple(factors)

@@ -30,12 +30,16 @@ from gigawatt.report.style import (
     value_axis,
 )
 from gigawatt.report.terminal import add_row, table_of
-from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, SEED_SHARE, Sweep
+from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, SEED_SHARE, Point, Sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
 TENTH = f"{100 * SEED_SHARE:.0f} %"
+_NOTHING_AT = 0.06
+"""Place of a factor of 0 on the logarithmic axis, left of a tenth."""
 _COLOURS = (BLUE, ORANGE, TEAL, ROSE, SOFT)
 _WHAT = (
     ("tokens_per_s", "of tokens", "solid"),
@@ -58,15 +62,19 @@ def speed_figure(sweep: Sweep) -> go.Figure:
     _by_system(figure, sweep)
     _variants(figure, sweep)
     top = 5.0 * np.ceil(20.0 * max(sweep.shares(name, what).max() for name in sweep.curves for what, _, _ in _WHAT))
+    ticks = [scale for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10) if scale <= sweep.curves[AS_STATED][-1].scale * 1.01]
+    zero = [0.0] if sweep.curves[AS_STATED][0].scale == 0.0 else []
     for column in (1, 2):
         figure.add_hline(
             y=100 * SEED_SHARE, line={"color": INK, "width": 1}, row=1, col=column, annotation_text=f"{TENTH}, S4.16",
-            annotation_position="top left", annotation_font={"size": 12, "color": "white" if column == 1 else INK},
+            annotation_position="top left", annotation_font={"size": 12, "color": INK},
+            annotation_bgcolor="rgba(255,255,255,0.8)",
         )  # fmt: skip
-        figure.add_vline(x=1.0, line={"color": LINE, "width": 1, "dash": "dot"}, row=1, col=column)
+        figure.add_vline(x=1.0, line={"color": SOFT, "width": 1, "dash": "dot"}, row=1, col=column)
         figure.update_xaxes(
-            {"type": "log", "tickvals": [0.1, 0.2, 0.5, 1, 2, 5, 10], "showgrid": False, "linecolor": LINE,
-             "ticktext": ["0.1", "0.2", "0.5", "as stated", "2", "5", "10"], "tickfont": {"color": SOFT, "size": 12},
+            {"type": "log", "tickvals": [_NOTHING_AT] * len(zero) + ticks, "showgrid": False, "linecolor": LINE,
+             "ticktext": ["none"] * len(zero) + ["1<br>as stated" if tick == 1 else f"{tick:g}" for tick in ticks],
+             "tickfont": {"color": SOFT, "size": 12},
              "title": {"text": "worth of speed, times", "font": {"size": 12.5, "color": SOFT}}},
             row=1, col=column,
         )  # fmt: skip
@@ -80,7 +88,7 @@ def speed_figure(sweep: Sweep) -> go.Figure:
 
 def _by_system(figure: go.Figure, sweep: Sweep) -> None:
     points, colours = sweep.curves[AS_STATED], system_colours(sweep.case)
-    x = [point.scale for point in points]
+    x = _places(points)
     for name in (system for system in ordered_systems(sweep.case) if system in sweep.low_latency):
         y = [100 * point.share("tokens_per_s", {name}) for point in points]
         if max(y) > 1e-6:
@@ -88,20 +96,27 @@ def _by_system(figure: go.Figure, sweep: Sweep) -> None:
             figure.add_trace(
                 go.Scatter(x=x, y=y, name=label, mode="lines", stackgroup="systems", fillcolor=colours[name],
                            line={"color": "white", "width": 0.6},
-                           hovertemplate=f"{label}: %{{y:.1f}} % of tokens at %{{x:.2~g}} times<extra></extra>"),
+                           customdata=[point.scale for point in points],
+                           hovertemplate=f"{label}: %{{y:.1f}} % at %{{customdata:.2~g}} times<extra></extra>"),
                 row=1, col=1,
             )  # fmt: skip
+
+
+def _places(points: Sequence[Point]) -> list[float]:
+    """Where factors stand on a logarithmic axis; nothing stands before the smallest."""
+    return [point.scale or _NOTHING_AT for point in points]
 
 
 def _variants(figure: go.Figure, sweep: Sweep) -> None:
     for index, name in enumerate(sweep.curves):
         colour, label = _COLOURS[index % len(_COLOURS)], variant_label(sweep, name)
-        x = [point.scale for point in sweep.curves[name]]
+        x = _places(sweep.curves[name])
         for what, of, dash in _WHAT if name == AS_STATED else _WHAT[:1]:
             figure.add_trace(
                 go.Scatter(x=x, y=(100 * sweep.shares(name, what)).tolist(), name=f"{label}, {of}", mode="lines",
                            line={"color": colour, "width": 2.4, "dash": dash},
-                           hovertemplate=f"{label}: %{{y:.1f}} % {of} at %{{x:.2~g}} times<extra></extra>"),
+                           hovertemplate=f"{label}: %{{y:.1f}} % {of} at %{{customdata:.2~g}} times<extra></extra>",
+                           customdata=[point.scale for point in sweep.curves[name]]),
                 row=1, col=2,
             )  # fmt: skip
 
@@ -114,15 +129,22 @@ def variant_label(sweep: Sweep, name: str) -> str:
 
 
 def _title(sweep: Sweep) -> str:
-    points = sweep.curves[AS_STATED]
-    shares, level = sweep.shares(AS_STATED), TENTH
-    at = int(np.argmin([abs(np.log(point.scale)) for point in points]))
-    stated = f"{100 * shares[at]:.0f} % of inference tokens run on low-latency silicon"
+    points, shares = sweep.curves[AS_STATED], sweep.shares(AS_STATED)
+    at = int(np.argmin([abs(np.log(max(point.scale, 1e-9))) for point in points]))
+    scale = "" if points[at].scale == 1.0 else f" {_times(points[at].scale)}"
+    stated = f"{100 * shares[at]:.0f} % of inference tokens run on low-latency silicon{scale}"
+    if len(points) == 1:
+        return stated
     if (shares >= SEED_SHARE).all():
-        return f"{stated}; {level} is passed even at {points[0].scale:g} times the stated worth of speed"
+        even = "if speed is worth nothing" if points[0].scale == 0.0 else _times(points[0].scale)
+        return f"{stated}; {TENTH} is passed even {even}"
     if (found := sweep.crossing(AS_STATED)) is None:
-        return f"{stated}; not even {points[-1].scale:g} times the stated worth of speed makes it {level}"
-    return f"{stated}; {level} takes {found:.2g} times the stated worth of speed"
+        return f"{stated}; not even {points[-1].scale:g} times the stated worth of speed makes it {TENTH}"
+    return f"{stated}; {TENTH} takes {found:.2g} times the stated worth of speed"
+
+
+def _times(scale: float) -> str:
+    return f"at {scale:g} times the stated worth of speed" if scale else "with speed worth nothing"
 
 
 def sentences(sweep: Sweep) -> list[str]:
@@ -130,14 +152,14 @@ def sentences(sweep: Sweep) -> list[str]:
     found = []
     for name, points in sweep.curves.items():
         label, shares, at = variant_label(sweep, name), sweep.shares(name), sweep.crossing(name)
-        low, high = (f"{100 * shares[i]:.1f} % at {points[i].scale:g} times" for i in (0, -1))
-        ends = f"{low} to {high}"
+        ends = [f"{100 * shares[i]:.1f} % {_times(points[i].scale)}" for i in ((0, -1) if len(points) > 1 else (0,))]
         if at is None:
-            found.append(f"{label}: {ends}; {TENTH} is not reached")
+            level = f"{TENTH} is not reached"
         elif shares[0] >= SEED_SHARE:
-            found.append(f"{label}: {ends}; more than {TENTH} from the first on")
+            level = f"more than {TENTH} from the first on" if len(points) > 1 else f"more than {TENTH}"
         else:
-            found.append(f"{label}: {ends}; {TENTH} at {at:.2g} times the stated worth")
+            level = f"{TENTH} at {at:.2g} times the stated worth"
+        found.append(f"{label}: {', '.join(ends)}; {level}")
     return found
 
 

@@ -1,6 +1,6 @@
 """What speed must be worth: the share of inference on low-latency silicon as willingness to pay for speed is scaled.
 
-Every tier's value above its class is multiplied by a factor, from a tenth to ten times what the scenario states; the
+Every tier's value above its class is multiplied by a factor, from nothing to ten times what the scenario states; the
 share of demand that cares stays. Each point is an optimal plan, solved on from the one before.
 """
 
@@ -28,7 +28,7 @@ from gigawatt.study.resolve import Case
 Floats = npt.NDArray[np.float64]
 Say = Callable[[str], None]
 
-SCALES = tuple(float(v) for v in np.round(np.geomspace(0.1, 10.0, 17), 4))
+SCALES = (0.0, *(float(v) for v in np.round(np.geomspace(0.1, 10.0, 17), 4)))
 """Factors on what speed is worth above the value of its class."""
 LAST = 4
 """Quarters at the end of the horizon that shares are taken over."""
@@ -77,17 +77,19 @@ class Sweep:
     def crossing(self, variant: str, level: float = SEED_SHARE) -> float | None:
         """Factor at which the share of tokens first reaches a level, between points in the logarithm.
 
-        None where no point reaches it; the first factor where all do.
+        None where no point reaches it; the first factor where all do. Next to a factor of 0 straight, not in the
+        logarithm.
         """
-        scales, shares = np.log([point.scale for point in self.curves[variant]]), self.shares(variant)
+        scales, shares = [point.scale for point in self.curves[variant]], self.shares(variant)
         above = np.flatnonzero(shares >= level)
         if not above.size:
             return None
         at = int(above[0])
         if at == 0:
-            return float(np.exp(scales[0]))
-        rise = (level - shares[at - 1]) / (shares[at] - shares[at - 1])
-        return float(np.exp(scales[at - 1] + rise * (scales[at] - scales[at - 1])))
+            return scales[0]
+        rise = float((level - shares[at - 1]) / (shares[at] - shares[at - 1]))
+        before, here = scales[at - 1], scales[at]
+        return here * rise if before == 0.0 else float(before * (here / before) ** rise)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: every point of every curve."""
@@ -123,12 +125,14 @@ AS_STATED, NO_SOFTWARE = "as stated", "without software speed-ups"
 
 
 def sweep(
-    case: Case, *, scales: Sequence[float] = SCALES, without: Sequence[str] = (), say: Say = lambda _: None
-) -> Sweep:
+    case: Case, *, scales: Sequence[float] = SCALES, without: Sequence[str] | None = None,
+    say: Say = lambda _: None,
+) -> Sweep:  # fmt: skip
     """Curves over what speed is worth: as stated, without software speed-ups, and without each named system.
 
-    Software speed-ups are the scenario's dated steps and drafting (speculative decoding). Raises ScenarioError where
-    the scenario has no tiers or does not offer a system, and what a plan raises.
+    Software speed-ups are the scenario's dated steps and drafting (speculative decoding). Where ``without`` is None,
+    the low-latency system that serves most as stated is left out once, to see what rests on it. Raises ScenarioError
+    where the scenario has no tiers or does not offer a system, and what a plan raises.
     """
     if not any(speeds_of(row) for row in case.classes):
         raise ScenarioError(
@@ -136,18 +140,22 @@ def sweep(
             "speeds: [{speed: 200 tok/s, value: $30/Mtok, share: 30 %}]"
         )
     offered = sorted({offer.system.id for offer in case.offers})
-    variants = {AS_STATED: case, NO_SOFTWARE: plain_software(case)}
-    for name in without:
-        system = case.catalog.system(name).id
+    low = frozenset(offer.system.id for offer in case.offers if offer.system.kind == "sram")
+    gone = [case.catalog.system(name).id for name in without or ()]
+    for system in gone:
         if system not in offered:
             raise ScenarioError(f"{case.scenario.name}: no offer of '{system}'; offered are {', '.join(offered)}")
-        variants[f"without {system}"] = case
-    curves = {}
-    for name, variant in variants.items():
+
+    def points(name: str, variant: Case, left_out: str | None = None) -> tuple[Point, ...]:
         say(f"{name}: {len(scales)} plans")
-        left_out = name.removeprefix("without ") if variant is case and name != AS_STATED else None
-        curves[name] = tuple(curve(variant, scales, left_out))
-    low = frozenset(offer.system.id for offer in case.offers if offer.system.kind == "sram")
+        return tuple(curve(variant, scales, left_out))
+
+    curves = {AS_STATED: points(AS_STATED, case), NO_SOFTWARE: points(NO_SOFTWARE, plain_software(case))}
+    if without is None:
+        served = {name: sum(point.tokens_per_s.get(name, 0.0) for point in curves[AS_STATED]) for name in sorted(low)}
+        gone = sorted((name for name in served if served[name] > 0.0), key=lambda name: -served[name])[:1]
+    for system in gone:
+        curves[f"without {system}"] = points(f"without {system}", case, system)
     return Sweep(case=case, low_latency=low, curves=curves)
 
 

@@ -20,7 +20,7 @@ from gigawatt.study.run import run
 from gigawatt.study.scenario import load_scenario
 from gigawatt.study.served import DemandCurve, Spares
 from gigawatt.study.service import marginals
-from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, Sweep, curve, sweep
+from gigawatt.study.speed import AS_STATED, NO_SOFTWARE, Point, Sweep, curve, sweep
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def case() -> Case:
 
 @pytest.fixture(scope="module")
 def swept(case: Case) -> Sweep:
-    return sweep(case, scales=(0.1, 1.0, 10.0), without=["groq-3-lpx"])
+    return sweep(case, scales=(0.0, 0.1, 1.0, 10.0))
 
 
 def test_a_tier_has_lanes_where_systems_reach_it(case: Case) -> None:
@@ -87,7 +87,7 @@ def test_more_worth_never_costs_and_sells_more_speed(swept: Sweep) -> None:
 
 def test_a_run_says_what_the_sweep_says(case: Case, swept: Sweep) -> None:
     figures = run(case.scenario).summary
-    point = swept.curves[AS_STATED][1]
+    point = swept.curves[AS_STATED][2]
     assert point.share("power_w", swept.low_latency) == pytest.approx(figures["low_latency_share"], rel=1e-4)
     assert set(figures["speed_share"]) == {row.id for row in case.classes}
     coding = figures["speed_share"]["coding-interactive"]
@@ -97,14 +97,39 @@ def test_a_run_says_what_the_sweep_says(case: Case, swept: Sweep) -> None:
     assert 0.0 < coding["1000"] <= 0.095
 
 
-def test_crossing_lies_between_the_points_around_it(swept: Sweep) -> None:
-    for name in swept.curves:
-        shares = swept.shares(name)
-        level = float(shares[:2].mean())
-        if shares[0] < level:
-            assert 0.1 <= (swept.crossing(name, level) or 0.0) <= 1.0
-        assert swept.crossing(name, 1.1) is None
-        assert swept.crossing(name, 0.0) == pytest.approx(0.1)
+def made_up(case: Case, *rows: tuple[float, float]) -> Sweep:
+    """A sweep of one curve: at each factor, the share of tokens on low-latency silicon."""
+    points = tuple(
+        Point(scale=scale, tokens_per_s={"cs-3": share, "vr-nvl72": 1.0 - share}, power_w={}, spending_usd={}, fast={},
+              objective_usd=0.0, solve_s=0.0)
+        for scale, share in rows
+    )  # fmt: skip
+    return Sweep(case=case, low_latency=frozenset({"cs-3"}), curves={AS_STATED: points})
+
+
+def test_crossing_lies_between_the_points_around_it(case: Case) -> None:
+    # from 6 % at 1 to 14 % at 4 times: half of the way in the logarithm is 2
+    assert made_up(case, (1.0, 0.06), (4.0, 0.14)).crossing(AS_STATED) == pytest.approx(2.0)
+    # from 5 % at nothing to 15 % at a tenth: half of the way is 0.05
+    assert made_up(case, (0.0, 0.05), (0.1, 0.15)).crossing(AS_STATED) == pytest.approx(0.05)
+    assert made_up(case, (0.1, 0.2), (1.0, 0.3)).crossing(AS_STATED) == 0.1
+    assert made_up(case, (0.1, 0.05), (1.0, 0.09)).crossing(AS_STATED) is None
+
+
+def test_what_is_said_of_one_point_and_of_many(case: Case) -> None:
+    assert sentences(made_up(case, (1.0, 0.2))) == [
+        "as stated: 20.0 % at 1 times the stated worth of speed; more than 10 %"
+    ]
+    assert sentences(made_up(case, (0.0, 0.05), (4.0, 0.14))) == [
+        "as stated: 5.0 % with speed worth nothing, 14.0 % at 4 times the stated worth of speed; "
+        "10 % at 2.2 times the stated worth"
+    ]
+
+
+def test_the_largest_low_latency_system_is_left_out_once(swept: Sweep) -> None:
+    total = {name: sum(p.tokens_per_s[name] for p in swept.curves[AS_STATED]) for name in swept.low_latency}
+    largest = max(total, key=lambda name: total[name])
+    assert list(swept.curves) == [AS_STATED, NO_SOFTWARE, f"without {largest}"]
 
 
 def test_page_holds_the_figure_and_every_variant(swept: Sweep, tmp_path: Path) -> None:
