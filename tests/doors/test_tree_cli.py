@@ -21,6 +21,14 @@ def test_json_alone() -> None:
     assert body["gap_frac"] <= 0.005 and body["violation"] < 1e-5
     assert body["foresight_usd"] <= body["upper_usd"] and body["evpi_usd"][0] <= body["evpi_usd"][1]
     assert "round 1: between" in error
+    # half of the risk-weighted cost is the expected cost, half the mean of the worst half
+    assert body["upper_usd"] == pytest.approx(0.5 * body["expected_usd"] + 0.5 * body["cvar_usd"])
+    assert body["cost_error"] < 1e-9 and body["upper_without_charge_usd"] <= body["upper_usd"]
+    assert {"rents", "chips", "energy", "tokens", "buildings"} == set(body["outcomes"][0]["prices"])
+    for row in (body["mean_orders"], body["central_orders"], *body["regret"]):
+        assert row["works"] and 0.0 <= row["least_more_usd"] <= row["more_usd"]
+    assert body["mean_orders"]["orders_planned_at_usd"] != body["central_orders"]["orders_planned_at_usd"]
+    assert {name: row["when"] for row in body["decided"] for name in row["families"]}["add"].startswith("a lead before")
 
 
 def test_tables_and_a_picture_for_people(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from gigawatt.plan.foresight import Followed
-    from gigawatt.plan.found import TreePlan
     from gigawatt.plan.tail import Tail
     from gigawatt.study.tree import TreeResults
 
@@ -30,7 +31,9 @@ def tree(
         str, typer.Option("--cvar", help="LEVEL:WEIGHT, 0.9:0.5 gives the mean of the worst tenth half the weight.")
     ] = "",
     gap: Annotated[str, typer.Option("--gap", help="Relative gap of the bounds at which the search ends.")] = "0.5%",
-    time_limit: Annotated[float, typer.Option("--time-limit", min=1.0, help="Seconds of the search.")] = 180.0,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1.0, help="Seconds of the search with its foresight.")
+    ] = 180.0,
     extensive: Annotated[bool, typer.Option("--extensive", help="Solve the tree as one problem.")] = False,
     regret: Annotated[
         float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
@@ -60,9 +63,12 @@ def tree(
     body = tree_body(results)
     if results.found.ended != "gap":
         why = {"interrupted": "Stopped", "time": f"Stopped after {time_limit:g} s", "rounds": "Stopped"}
+        bound = f"no plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%})"
+        if not isfinite(body["lower_usd"]):
+            bound = "how much less another may cost is not known"
         print(
-            f"{why.get(results.found.ended, 'Ended')}: the best plan so far costs {_money(body['upper_usd'])}, and no "
-            f"plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%}).",
+            f"{why.get(results.found.ended, 'Ended')}: the best plan so far costs {_money(body['upper_usd'])}, and "
+            f"{bound}.",
             file=sys.stderr,
         )
     if figure is not None:
@@ -79,52 +85,64 @@ def tree(
 
 def tree_body(results: TreeResults) -> dict[str, Any]:
     """Everything of a tree's plan as plain data, money in USD, power in W."""
-    found, whole = results.found, results.whole
-    tree = whole.tree
+    from gigawatt.plan.extensive import RULES
+    from gigawatt.plan.foresight import missed_by, plain_cost
+
+    found, whole, checked = results.found, results.whole, results.check()
+    tree, evpi = whole.tree, results.evpi_musd()
+    plain = plain_cost(whole, found.x, results.tail)
     return {
         "scenario": results.case.scenario.name, "branches": [branch.quarter for branch in tree.branches],
-        "outcomes": [{"name": o.name, "probability": o.probability} for o in tree.branches[0].outcomes],
+        "outcomes": [
+            {"name": one.name, "probability": one.probability, "prices": asdict(one.prices)}
+            for one in tree.branches[0].outcomes
+        ],
         "decisions": int(whole.lower.size), "constraints": int(whole.row_lower.size),
         "cvar_level": results.tail.level, "cvar_weight": results.tail.weight,
+        "expected_usd": results.expected_musd * 1e6, "cvar_usd": results.cvar_musd(results.tail.level) * 1e6,
         "lower_usd": found.lower * 1e6, "upper_usd": found.upper * 1e6, "gap_frac": found.gap, "ended": found.ended,
+        "missed_charge_usd": results.charged_musd * 1e6, "upper_without_charge_usd": plain * 1e6,
+        "missed": [asdict(row) for row in missed_by(whole, found.x)],
         "rounds": [
             {"round": r.number, "lower_usd": r.lower * 1e6 if r.lower > -1e300 else None,
              "upper_usd": r.upper * 1e6 if r.upper < 1e300 else None,
              "gap_frac": r.gap if r.gap < 1e300 else None, "seconds": round(r.seconds, 2)} for r in found.rounds
         ],
-        "violation": results.violation(), "missed_mw": whole.missed(found.x),
+        "violation": checked.violation, "violation_at": checked.where, "cost_error": checked.cost_error,
         "central_usd": results.central.objective_musd * 1e6,
-        "foresight_usd": _musd(results.foresight_musd),
-        "evpi_usd": _between(results.foresight_musd, found.lower, found.upper),
-        "mean_orders": _followed(results.mean, found), "regret": [_followed(r, found) for r in results.regrets],
+        "foresight_usd": None if results.foresight_musd is None else results.foresight_musd * 1e6,
+        "evpi_usd": None if evpi is None else [bound * 1e6 for bound in evpi],
+        "mean_orders": _followed(results.mean, results, plain),
+        "central_orders": _followed(results.of_central, results, plain),
+        "regret": [_followed(row, results, plain) for row in results.regrets],
         "leaves": [
-            {"name": leaf.name, "probability": leaf.probability, "cost_usd": cost * 1e6}
-            for leaf, cost in zip(whole.leaves, found.leaf_cost.tolist(), strict=True)
+            {"name": leaf.name, "probability": leaf.probability, "cost_usd": cost * 1e6, "missed_charge_usd": due * 1e6}
+            for leaf, cost, due in zip(
+                whole.leaves, found.leaf_cost.tolist(), whole.charged(found.x).tolist(), strict=True
+            )
         ],
         "orders": {family: _orders(*results.orders(family)) for family in ("add", "energise", "retire")},
+        "decided": [{"when": RULES[rule], "families": list(names)} for rule, names in whole.rules().items()],
+        "notes": list(results.notes),
     }  # fmt: skip
 
 
-def _musd(value: float | None) -> float | None:
-    return None if value is None else value * 1e6
+def _followed(row: Followed | None, results: TreeResults, plain_musd: float) -> dict[str, Any] | None:
+    """What other first orders cost more than the plan, between two bounds, and without the price of what is missed.
 
-
-def _between(foresight_musd: float | None, lower: float, upper: float) -> list[float] | None:
-    """Least and most that foresight saves [USD]."""
-    if foresight_musd is None:
-        return None
-    return [max(0.0, bound - foresight_musd) * 1e6 for bound in (lower, upper)]
-
-
-def _followed(row: Followed | None, best: TreePlan) -> dict[str, Any] | None:
-    """What following other orders costs more than the plan, between two bounds; None where it cannot be done."""
+    None for what is not known; ``works`` is False where no plan with them is.
+    """
     if row is None:
         return None
     works = row.upper < float("inf")
+    more = results.more_musd(row) if works else None
     return {
-        "name": row.name, "works": works, "cost_usd": row.upper * 1e6 if works else None,
-        "least_more_usd": max(0.0, row.lower - best.upper) * 1e6 if works else None,
-        "more_usd": max(0.0, row.upper - best.lower) * 1e6 if works else None,
+        "name": row.name, "works": works, "possible": row.lower < float("inf"),
+        "orders_planned_at_usd": None if isnan(row.order_musd) else row.order_musd * 1e6,
+        "cost_usd": row.upper * 1e6 if works else None,
+        "least_more_usd": None if more is None else more[0] * 1e6, "more_usd": None if more is None else more[1] * 1e6,
+        "more_without_charge_usd": (row.plain - plain_musd) * 1e6 if works else None,
+        "missed": [asdict(one) for one in row.missed],
     }  # fmt: skip
 
 
@@ -204,36 +222,77 @@ def _tables(body: dict[str, Any]) -> list[Any]:
         add_row(leaves, (row["name"], f"{row['probability']:.1%}", _money(row["cost_usd"])))
     parts += [leaves, ""]
     if body["regret"]:
-        table = table_of([("orders of", "left", 0), ("cost more by", "right", 0)], title="Regret of other orders")
+        table = table_of(
+            [("orders of", "left", 0), ("cost more by", "right", 0), ("without the charge", "right", 0),
+             ("and miss, expected", "left", 0)], title="Regret of other orders",
+        )  # fmt: skip
         for row in body["regret"]:
-            text = f"{_money(row['least_more_usd'])} to {_money(row['more_usd'])}" if row["works"] else "not possible"
-            add_row(table, (row["name"], text))
+            add_row(table, (row["name"], *_regret(row)))
         parts += [table, ""]
-    weight = body["cvar_weight"]
-    what = "Expected discounted cost of the tree" if weight == 0.0 else (
-        f"Discounted cost of the tree, {weight:.0%} of it the mean of the worst {1 - body['cvar_level']:.0%}"
+    what = "Expected discounted cost of the tree" if body["cvar_weight"] == 0.0 else (
+        f"Discounted cost of the tree, {body['cvar_weight']:.0%} of it the mean of the worst "
+        f"{1 - body['cvar_level']:.0%}"
     )  # fmt: skip
-    parts.append(
-        f"{what}: between {_money(body['lower_usd'])} and {_money(body['upper_usd'])}, gap "
+    lower = _money(body["lower_usd"]) if isfinite(body["lower_usd"]) else "an unknown amount"
+    parts += [
+        f"{what}: between {lower} and {_money(body['upper_usd'])}, gap "
         f"{body['gap_frac']:.2%} after {len(body['rounds'])} rounds and {body['rounds'][-1]['seconds']:.0f} s; "
-        f"{body['decisions']:,} decisions, {body['constraints']:,} constraints, none missed by more than "
-        f"{body['violation']:.1e} of its bound."
-    )
-    if body["missed_mw"] > 1e-3:
+        f"{body['decisions']:,} decisions, {body['constraints']:,} constraints, in every case none missed by more than "
+        f"{body['violation']:.1e} of its bound.",
+        f"Expected cost of the plan {_money(body['expected_usd'])}, mean of its worst {1 - body['cvar_level']:.0%} "
+        f"{_money(body['cvar_usd'])}.",
+    ]
+    if body["missed"]:
         parts.append(
-            f"Missed where lateness leaves no other way: {body['missed_mw']:,.1f} MW and quarters, all cases together, "
-            "of firm commitments, minimum takes, gangs, shares of rights, carried-over work and what is given up. "
-            "Each is charged $1B in the costs above, and in regret."
+            f"Missed where lateness leaves no other way: {_misses(body['missed'])}, expected over the cases and summed "
+            f"over quarters. Costs hold $1B for each, {_money(body['missed_charge_usd'])} expected; without it the "
+            f"plan costs {_money(body['upper_without_charge_usd'])}."
         )
-    mean = body["mean_orders"]
-    if mean is not None and mean["works"]:
-        parts.append(
-            "Value of the stochastic solution: with the central plan's orders the tree would cost "
-            f"{_money(mean['least_more_usd'])} to {_money(mean['more_usd'])} more."
-        )
-    elif mean is not None:
-        parts.append("Value of the stochastic solution: the central plan's orders cannot be followed in every case.")
+    parts += [_value_of(body["mean_orders"]), _of_central(body["central_orders"])]
     if body["evpi_usd"] is not None:
         least, most = body["evpi_usd"]
         parts.append(f"Value of perfect information: {_money(least)} to {_money(most)}.")
-    return parts
+    told = "; ".join(f"{', '.join(row['families'])} {row['when']}" for row in body["decided"] if row["families"])
+    parts.append(f"Decided: {told}.")
+    return [*(part for part in parts if part is not None), *(f"Note: {note}." for note in body["notes"])]
+
+
+def _regret(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Cells of a plan that follows other orders."""
+    if not row["works"]:
+        return ("no plan found in time" if row["possible"] else "not possible", "", "")
+    return (
+        f"{_money(row['least_more_usd'])} to {_money(row['more_usd'])}",
+        _money(row["more_without_charge_usd"]), _misses(row["missed"]),
+    )  # fmt: skip
+
+
+def _misses(rows: list[dict[str, Any]]) -> str:
+    """Amounts missed by kind, expected."""
+    return ", ".join(f"{row['expected']:,.3g} {row['unit']} x quarter of {row['kind']}" for row in rows)
+
+
+def _value_of(row: dict[str, Any] | None) -> str | None:
+    if row is None:
+        return None
+    name = "Value of the stochastic solution"
+    if not row["works"]:
+        why = "no plan was found in time" if row["possible"] else "they cannot be followed in every case"
+        return f"{name}: not known with the orders of the plan for the mean case: {why}."
+    more, plain, missed = _regret(row)
+    tail = f", {plain} without the charge for what they miss: {missed}" if missed else ""
+    return (
+        f"{name}: {more}{tail}. That is what the orders of the plan for the mean case, in which it costs "
+        f"{_money(row['orders_planned_at_usd'])}, cost the tree more."
+    )
+
+
+def _of_central(row: dict[str, Any] | None) -> str | None:
+    if row is None:
+        return None
+    if not row["works"]:
+        why = "are not followed to a plan in time" if row["possible"] else "cannot be followed in every case"
+        return f"The orders of the plan for the scenario as it stands {why}."
+    more, plain, missed = _regret(row)
+    tail = f", {plain} without the charge for what they miss: {missed}" if missed else ""
+    return f"The orders of the plan for the scenario as it stands cost the tree {more} more{tail}."

@@ -163,6 +163,17 @@ class Expression:
         summed = self.dot(lower, dim)
         return replace(summed, axes=dict(self.axes))
 
+    def moved(self, dim: str, to: xr.DataArray) -> Expression:
+        """Cells moved along an axis: ``to``, over the same axes, is the new place of each cell, -1 to drop it.
+
+        Cells that come to one place are added up.
+        """
+        axis, shape = list(self.axes).index(dim), _shape(self.axes)
+        places = np.asarray(to.transpose(*self.axes).values, dtype=np.int64)
+        step = int(np.prod(shape[axis + 1 :], dtype=np.int64))
+        own = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        return self._gather(self.axes, np.where(places >= 0, _cells(self.axes) + (places - own) * step, -1))
+
     def pick(self, dim: str, labels: Sequence[str | int]) -> Expression:
         """Some labels of an axis, in their order."""
         axis = list(self.axes).index(dim)

@@ -8,22 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gigawatt.plan.algebra import Model, Variable
+from gigawatt.plan.algebra import Model, Rows, Variable
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import build
 from gigawatt.plan.tree import AT_THE_END, AT_THE_START, ORDERED_AS, ORDERS, Leaf, Tree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-SOFT = ("commitment", "minimum_take", "gang", "right_", "demand_day")
-"""Families whose rows may be missed at a price where lateness leaves no other way; what is missed is reported."""
+SOFT = {
+    "commitment": "firm commitments", "minimum_take": "minimum takes", "gang": "training gangs",
+    "right_": "shares of rights", "demand_day": "carried-over work",
+}  # fmt: skip
+"""Families whose rows may be missed at a price where lateness leaves no other way, and what people call that."""
+GIVEN_UP = "given up for want of room"
+"""What stock rows miss: an order fixed before a branch that brings no place for it."""
 MISSED_MUSD = 1e3
-"""Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must."""
+"""Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must.
+It is a penalty that keeps a case possible, no loss of anybody's; figures are given without it too."""
+WORK_UNITS = {1e6: "Mtok/s", 1e18: "EFLOP/s"}
+"""Unit of a Mwork/s by the base units in a Mwork."""
+
+Rule = Literal["order", "start", "quarter", "end"]
+RULES: dict[Rule, str] = {
+    "order": "a lead before the quarter it stands in, with the branches known then",
+    "start": "once, before anything is learned",
+    "quarter": "in its quarter, with the branches known then",
+    "end": "at the end of the horizon, with everything known",
+}
+"""Who knows what when: how decisions of a family are tied between cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +51,10 @@ class Extensive:
 
     ``leaf_cost`` (leaf, column) and ``leaf_constant`` (leaf) give the discounted cost of each leaf [MUSD], not
     weighted. ``stage`` (column) counts the branches that are known when it is decided; ``node`` numbers the node
-    within its stage; columns from ``n_named`` on are what soft rows miss. ``columns`` holds for each leaf the column
-    of each of its model's decisions, -1 where an order of a late delivery cannot arrive.
+    within its stage; columns from ``n_named`` on are what soft rows miss, of the kind ``kinds[missed_kind]``: what
+    people call it and its unit. ``columns`` holds for each leaf the column of each of its model's decisions, -1 where
+    an order of a late delivery cannot arrive, ``misses`` for each of its model's rows the column of what it misses,
+    -1 where the row is hard.
     """
 
     tree: Tree
@@ -50,6 +71,9 @@ class Extensive:
     stage: Ints
     node: Ints
     n_named: int
+    kinds: tuple[tuple[str, str], ...]
+    missed_kind: Ints
+    misses: tuple[Ints, ...]
 
     @property
     def probability(self) -> Floats:
@@ -78,9 +102,20 @@ class Extensive:
 
         return max(worst(value, self.row_lower, self.row_upper), worst(x, self.lower, self.upper))
 
-    def missed(self, x: Floats) -> float:
-        """What soft rows miss, summed over nodes and quarters [MW]."""
-        return float(x[self.n_named :].sum())
+    def missed(self, x: Floats) -> Floats:
+        """(leaf, kind) what soft rows miss on each leaf's path, summed over quarters [unit of the kind x quarter]."""
+        on_path = self.leaf_cost[:, self.n_named :] > 0.0
+        of_kind = self.missed_kind[:, None] == np.arange(len(self.kinds))
+        return np.asarray(on_path @ (x[self.n_named :, None] * of_kind))
+
+    def charged(self, x: Floats) -> Floats:
+        """(leaf) part of the cost that is the price of what is missed [MUSD]."""
+        return np.asarray(self.leaf_cost[:, self.n_named :] @ x[self.n_named :])
+
+    def rules(self) -> dict[Rule, tuple[str, ...]]:
+        """Families of decisions by how they are tied between cases."""
+        every = {name: variable for model in self.models for name, variable in model.variables.items()}
+        return {rule: tuple(n for n, v in every.items() if rule_of(v) == rule) for rule in RULES}
 
     def plan(self, x: Floats, leaf: int) -> Floats:
         """Values of one leaf's decisions, in the columns of its own model."""
@@ -111,11 +146,14 @@ def extensive(tree: Tree) -> Extensive:
         np.minimum.at(upper, at[live], np.concatenate(model.upper)[live])
         here = np.flatnonzero(live)
         place.append(sp.csr_array((np.ones(here.size), (here, at[here])), shape=(at.size, n)))
-    matrix, low, high, soft = _rows(tree, leaves, models, place, stage)
+    matrix, low, high, merged, kind_of_row, kinds = _rows(tree, leaves, models, place, stage)
+    soft = np.flatnonzero(kind_of_row >= 0)
     cost = sp.csr_array(np.vstack([model.cost @ p for model, p in zip(models, place, strict=True)]))
     slack = sp.csr_array((np.ones(soft.size), (soft, np.arange(soft.size))), shape=(matrix.shape[0], soft.size))
     of_row = _deepest(matrix[soft], stage, node)
     through = np.array([[tree.group(leaf.path, s) for s in range(last + 1)] for leaf in leaves])
+    missed = np.full(kind_of_row.size, -1, dtype=np.int64)
+    missed[soft] = n + np.arange(soft.size)
     paid = np.vstack([MISSED_MUSD * (through[i][of_row[0]] == of_row[1]) for i in range(len(leaves))])
     return Extensive(
         tree=tree, leaves=leaves, models=tuple(models), columns=tuple(columns), n_named=n,
@@ -124,6 +162,7 @@ def extensive(tree: Tree) -> Extensive:
         leaf_cost=sp.csr_array(sp.hstack([cost, sp.csr_array(paid)])),
         leaf_constant=np.array([model.constant for model in models]),
         stage=np.concatenate([stage, of_row[0]]), node=np.concatenate([node, of_row[1]]),
+        kinds=kinds, missed_kind=kind_of_row[soft], misses=tuple(missed[rows] for rows in merged),
     )  # fmt: skip
 
 
@@ -157,12 +196,21 @@ def decided(tree: Tree, path: Sequence[int], variable: Variable) -> tuple[Ints, 
     return np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1), when
 
 
+def rule_of(variable: Variable) -> Rule:
+    """How the decisions of a family are tied between cases."""
+    if ORDERED_AS.get(variable.name, variable.name) in ORDERS:
+        return "order"
+    if variable.name in AT_THE_START:
+        return "start"
+    return "end" if "quarter" not in variable.axes or variable.name in AT_THE_END else "quarter"
+
+
 def _known(tree: Tree, variable: Variable) -> Ints:
     """Branches known when a decision that has no lead is taken, in the shape of its axes."""
-    last = len(tree.branches)
-    if variable.name in AT_THE_START:
+    last, rule = len(tree.branches), rule_of(variable)
+    if rule == "start":
         return np.zeros(variable.columns.shape, dtype=np.int64)
-    if "quarter" not in variable.axes or variable.name in AT_THE_END:
+    if rule == "end":
         return np.full(variable.columns.shape, last, dtype=np.int64)
     axis = list(variable.axes).index("quarter")
     steps = tree.known()
@@ -173,45 +221,77 @@ def _known(tree: Tree, variable: Variable) -> Ints:
 
 def _rows(
     tree: Tree, leaves: tuple[Leaf, ...], models: list[Model], place: list[sp.csr_array], stage: Ints
-) -> tuple[sp.csr_array, Floats, Floats, Ints]:
-    """(matrix, lower, upper, positions of soft rows); rows of one node that stand in several leaves stand once."""
+) -> tuple[sp.csr_array, Floats, Floats, list[Ints], Ints, tuple[tuple[str, str], ...]]:
+    """Rows of the tree; those of one node that say the same in several leaves stand once.
+
+    (matrix, lower, upper, for each leaf the row of each of its model's rows, kind of each row that may be missed or -1,
+    kinds)
+    """
     last, n_nodes = len(tree.branches), len(leaves) + 1
     step = tree.known()
     families: dict[str, int] = {}
+    kinds: dict[tuple[str, str], int] = {}
     for model in models:
         for rows in model.constraints.values():
             families.setdefault(rows.name, len(families))
-    blocks, keys, lows, highs, softs = [], [], [], [], []
+    mark = np.random.default_rng(0).random(place[0].shape[1])
+    blocks, keys, marks, lows, highs, softs = [], [], [], [], [], []
     for leaf, model, at in zip(leaves, models, place, strict=True):
         groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
         for rows in model.constraints.values():
             live = np.flatnonzero(rows.index.ravel() >= 0)
             block = sp.csr_array(rows.matrix @ at)
+            block.eliminate_zeros()
+            block.sort_indices()
             deepest, _ = _deepest(block, stage, None)
             if "quarter" in rows.axes:
                 position = list(rows.axes).index("quarter")
                 quarter = np.unravel_index(live, rows.index.shape)[position]
                 deepest = np.maximum(deepest, step[quarter])
             keys.append(((families[rows.name] * 10_000_000 + live) * (last + 1) + deepest) * n_nodes + groups[deepest])
+            marks.append(block @ mark)
             blocks.append(block)
             lows.append(rows.lower)
             highs.append(rows.upper)
-            soft = np.full(live.size, rows.name.startswith(SOFT))
+            softs.append(_kind(rows, leaf.inputs, live, kinds))
             if rows.name == "stock":
                 row = np.repeat(np.arange(live.size), np.diff(block.indptr))
                 early = np.full(live.size, last)
                 np.minimum.at(early, row, stage[block.indices])
-                soft = early < deepest
-            softs.append(soft)
-    key = np.concatenate(keys)
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+                softs[-1] = np.where(early < deepest, kinds.setdefault((GIVEN_UP, "MW"), len(kinds)), -1)
+    first, inverse = _once(np.concatenate(keys), np.concatenate(marks))
     low, high = np.full(first.size, -np.inf), np.full(first.size, np.inf)
     np.maximum.at(low, inverse, np.concatenate(lows))
     np.minimum.at(high, inverse, np.concatenate(highs))
     matrix = sp.csr_array(sp.csr_array(sp.vstack(blocks))[first])
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    return matrix, low, high, np.flatnonzero(np.concatenate(softs)[first])
+    merged = np.split(inverse, np.cumsum([model.n_rows for model in models])[:-1])
+    return matrix, low, high, merged, np.concatenate(softs)[first], tuple(kinds)
+
+
+def _once(key: Ints, mark: Floats) -> tuple[Ints, Ints]:
+    """(first row of each kind, kind of each row): rows are of one kind where key and mark agree.
+
+    A mark is the row times one random vector, so rows of one key that hold other decisions stay apart.
+    """
+    order = np.lexsort((mark, key))
+    new = np.append(True, (np.diff(key[order]) != 0) | (np.diff(mark[order]) != 0.0))
+    inverse = np.empty(key.size, dtype=np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    first = np.full(int(new.sum()), key.size, dtype=np.int64)
+    np.minimum.at(first, inverse, np.arange(key.size))
+    return first, inverse
+
+
+def _kind(rows: Rows, d: PlanInputs, live: Ints, kinds: dict[tuple[str, str], int]) -> Ints:
+    """Kind of what each row may miss, -1 where it is hard; ``kinds`` grows by those it meets."""
+    name = next((words for family, words in SOFT.items() if rows.name.startswith(family)), None)
+    if name is None:
+        return np.full(live.size, -1, dtype=np.int64)
+    units = ["MW"] * live.size
+    if "workload" in rows.axes:
+        row = np.unravel_index(live, rows.index.shape)[list(rows.axes).index("workload")]
+        units = [WORK_UNITS.get(float(d.work_scale.values[i]), "Mwork/s") for i in row]
+    return np.array([kinds.setdefault((name, unit), len(kinds)) for unit in units], dtype=np.int64)
 
 
 def _deepest(matrix: sp.csr_array, stage: Ints, node: Ints | None) -> tuple[Ints, Ints]:

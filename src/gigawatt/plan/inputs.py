@@ -172,5 +172,8 @@ class PlanInputs:
     """training blocks that may be spread unevenly; None where every block runs at an even rate"""
     price_level: xr.DataArray | None = None
     """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
+    supply_from: xr.DataArray | None = None
+    """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
+    delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

@@ -4,7 +4,7 @@ A leaf is one path of outcomes through all branches. Its inputs are the central 
 its outcomes from there on. Two leaves are told apart only from the branch on at which their outcomes differ, so what
 is decided before is one decision for both. An order is decided ``lead`` quarters before it is accepted.
 
-    outcome of a branch at quarter b, from b on:   demand x factor;  purchase prices x factor;
+    outcome of a branch at quarter b, from b on:   demand x factor;  prices x their factors;
                                                    what was to come in quarter q >= b comes in q + late
 """
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.prices import AS_PLANNED, PricePaths, Prices, mean_prices, price_paths
 from gigawatt.plan.service import Service
 
 Ints = npt.NDArray[np.int64]
@@ -41,14 +42,14 @@ class Outcome:
         name: as people say it, ``high demand, late``.
         probability: given that the branch is reached; those of a branch add up to 1.
         demand: (workload, quarter) factor, or one number.
-        prices: factor on the price of systems and buildings that are bought.
+        prices: factors on prices.
         late: (offer), (site) and (commitment) quarters by which deliveries, connections and due dates move.
     """
 
     name: str
     probability: float
     demand: xr.DataArray | float = 1.0
-    prices: float = 1.0
+    prices: Prices = AS_PLANNED
     late_offer: Ints | None = None
     late_site: Ints | None = None
     late_commitment: Ints | None = None
@@ -76,13 +77,17 @@ class Leaf:
 class Tree:
     """Branches in order of time over central inputs; ``lead`` gives quarters from order to acceptance by family.
 
-    Raises ValueError with a sentence where branches do not run forward within the horizon or probabilities do not
-    add up to 1.
+    ``priced`` gives the central inputs at other prices; it is asked where an outcome moves one.
+
+    Raises ValueError with a sentence where branches do not run forward within the horizon, probabilities are negative
+    or do not add up to 1, or prices move and ``priced`` is missing. An outcome of probability 0 is carried: its case
+    has to be possible and weighs nothing.
     """
 
     inputs: PlanInputs
     branches: tuple[Branch, ...]
     lead: dict[str, Ints]
+    priced: Callable[[PricePaths], PlanInputs] | None = None
 
     def __post_init__(self) -> None:
         """Checks order and probabilities."""
@@ -97,6 +102,14 @@ class Tree:
                     f"a branch at {branch.quarter} tells nothing apart: the horizon runs from {quarters[0]} to "
                     f"{quarters[-1]}, and a branch lies after its first quarter"
                 )
+            for outcome in branch.outcomes:
+                if not outcome.probability >= 0.0:
+                    raise ValueError(
+                        f"'{outcome.name}' at {branch.quarter} has probability {outcome.probability:g}; "
+                        "0 or more is right"
+                    )
+                if outcome.prices != AS_PLANNED and self.priced is None:
+                    raise ValueError(f"'{outcome.name}' moves prices, and nothing says what the plan costs at others")
             total = sum(outcome.probability for outcome in branch.outcomes)
             if abs(total - 1.0) > 1e-9:
                 raise ValueError(f"the probabilities of the branch at {branch.quarter} add up to {total:.6g}, not 1")
@@ -112,9 +125,13 @@ class Tree:
     def leaves(self) -> tuple[Leaf, ...]:
         """All paths, the last branch changing fastest."""
         found = []
+        n, at_prices = len(self.inputs.quarters), {}
         for path in itertools.product(*(range(len(branch.outcomes)) for branch in self.branches)):
             taken = [branch.outcomes[i] for branch, i in zip(self.branches, path, strict=True)]
-            inputs = self.inputs
+            paths = price_paths(n, [(b, outcome.prices) for b, outcome in zip(self.places, taken, strict=True)])
+            if paths not in at_prices:
+                at_prices[paths] = self.priced(paths) if self.priced is not None and paths.moves else self.inputs
+            inputs = self._drawing(at_prices[paths], path)
             for place, outcome in zip(self.places, taken, strict=True):
                 inputs = follow(inputs, place, outcome)
             found.append(Leaf(
@@ -122,6 +139,16 @@ class Tree:
                 probability=float(np.prod([outcome.probability for outcome in taken])), inputs=inputs,
             ))  # fmt: skip
         return tuple(found)
+
+    def _drawing(self, d: PlanInputs, path: Sequence[int]) -> PlanInputs:
+        """Inputs in which what a path's delays push draws on the supply of the quarter it was ordered for."""
+        taken = [branch.outcomes[i] for branch, i in zip(self.branches, path, strict=True)]
+        if not any(outcome.late_offer is not None and outcome.late_offer.any() for outcome in taken):
+            return d
+        meant, _ = self.order_of("add", path)
+        tests = d.terms.testing_quarters
+        delivered = meant if tests is None else meant - tests.values[:, None].astype(np.int64)
+        return replace(d, supply_from=d.add_max_mw.copy(data=np.where(meant >= 0, np.maximum(delivered, -1), -1)))
 
     def known(self) -> Ints:
         """(quarter) branches known in each quarter."""
@@ -162,6 +189,32 @@ class Tree:
         return quarter
 
 
+def mean_of(tree: Tree) -> Tree:
+    """The tree in which every branch brings the probability-weighted mean of its outcomes, and nothing else.
+
+    Demand and prices take their means; lateness takes its mean in quarters, rounded to a whole one, a half upwards.
+    Branches are independent, so the mean of a product over branches is the product of their means.
+    """
+    return replace(
+        tree, branches=tuple(Branch(quarter=b.quarter, outcomes=(_mean(b.outcomes),)) for b in tree.branches)
+    )
+
+
+def _mean(outcomes: tuple[Outcome, ...]) -> Outcome:
+    demand: xr.DataArray | float = 0.0
+    for outcome in outcomes:
+        demand = demand + outcome.probability * outcome.demand
+
+    def late(name: str) -> Ints | None:
+        rows = [(o.probability, getattr(o, name)) for o in outcomes if getattr(o, name) is not None]
+        return np.floor(np.sum([p * row for p, row in rows], axis=0) + 0.5).astype(np.int64) if rows else None
+
+    return Outcome(
+        name="mean", probability=1.0, demand=demand, prices=mean_prices([(o.probability, o.prices) for o in outcomes]),
+        late_offer=late("late_offer"), late_site=late("late_site"), late_commitment=late("late_commitment"),
+    )  # fmt: skip
+
+
 def _asked(d: PlanInputs, scaled: Callable[[xr.DataArray, xr.DataArray], xr.DataArray]) -> Service | None:
     """What tiers of speed, regions of users and steps of a curve take at most moves with the demand of their class."""
     service = d.service
@@ -190,6 +243,7 @@ def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
 
     What is late moves by its quarters: the connection of a site, the first quarter of an offer and its minimum take,
     a take over several sites by the latest of them, the dates of a commitment. A vendor's supply does not shrink.
+    Prices are not moved here: see ``Tree.priced``.
     """
     n = len(d.quarters)
     after = xr.DataArray((np.arange(n) >= place).astype(float), dims="quarter", coords={"quarter": list(d.quarters)})
@@ -223,8 +277,6 @@ def follow(d: PlanInputs, place: int, outcome: Outcome) -> PlanInputs:
         terms=terms,
         demand=scaled(d.demand, outcome.demand),
         service=_asked(d, lambda values, labels: scaled(values, _of_class(outcome.demand, labels))),
-        capex_musd_per_mw=scaled(d.capex_musd_per_mw, outcome.prices),
-        energise_musd_per_mw=scaled(d.energise_musd_per_mw, outcome.prices),
         add_max_mw=moved(d.add_max_mw, outcome.late_offer, 0.0),
         stock_min_mw=take.where(take < d.stock_min_mw, d.stock_min_mw),
         connection_mw=moved(d.connection_mw, outcome.late_site, None),

@@ -5,19 +5,28 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.extensive import Extensive
-from gigawatt.plan.found import Round, TreePlan
+from gigawatt.plan.found import Round, TreePlan, in_order
 from gigawatt.plan.live import set_integer
 from gigawatt.plan.problem import Problem, offset, weighed
 from gigawatt.plan.tail import Tail
 
+Floats = npt.NDArray[np.float64]
+
+DUAL_TOLERANCE = 1e-7
+"""Of a reduced cost: below it a column without a bound on that side counts as free of charge, as in the solver."""
+ROW_TOLERANCE = 1e-6
+"""Of a row or bound: a point that misses none by more, relatively, is a plan."""
+
 
 def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: float = 300.0) -> TreePlan:
-    """Optimal plan of the tree by the simplex method.
+    """Optimal plan of the tree by the simplex method; where time ends, the plan at hand and the bound of its duals.
 
-    Raises InfeasibleError where no plan meets the limits, SolverError where the time does not suffice.
+    Raises InfeasibleError where no plan meets the limits, SolverError where the time brings no plan; its sentence
+    holds the bound that was reached.
     """
     import highspy
 
@@ -26,21 +35,55 @@ def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: flo
         cost=np.zeros(whole.lower.size), lower=whole.lower, upper=whole.upper, matrix=whole.matrix,
         row_lower=whole.row_lower, row_upper=whole.row_upper,
     )  # fmt: skip
-    highs = weighed(bare, whole.leaf_cost, whole.leaf_constant, whole.probability, tail).open()
+    problem = weighed(bare, whole.leaf_cost, whole.leaf_constant, whole.probability, tail)
+    highs = problem.open()
     highs.setOptionValue("time_limit", time_limit_s)
     set_integer(highs, whole.lumps, whole=True)
     highs.run()
     status, seconds = highs.getModelStatus(), time.perf_counter() - start
     if status == highspy.HighsModelStatus.kInfeasible:
         raise InfeasibleError("no plan meets the limits of all nodes of the tree at once")
-    if status != highspy.HighsModelStatus.kOptimal:
+    solution, constant = highs.getSolution(), offset(whole.leaf_constant, whole.probability, tail)
+    solved = status == highspy.HighsModelStatus.kOptimal
+    if whole.lumps.size:
+        lower = float(highs.getInfo().mip_dual_bound) + constant
+    elif solved:
+        lower = float(highs.getInfo().objective_function_value) + constant
+    else:
+        lower = dual_bound(problem, np.asarray(solution.row_dual)) + constant if solution.dual_valid else -np.inf
+    x = np.asarray(solution.col_value)[: whole.lower.size]
+    if not solved and (not solution.value_valid or whole.violation(x) > ROW_TOLERANCE):
+        bound = f"; no plan costs less than ${lower / 1e3:,.3f}B" if np.isfinite(lower) else ", nor a bound"
         raise SolverError(
-            f"the tree as one problem ({whole.lower.size:,} decisions, {whole.row_lower.size:,} constraints) is not "
-            f"solved after {seconds:.0f} s; leave out --extensive"
+            f"the tree as one problem ({whole.lower.size:,} decisions, {whole.row_lower.size:,} constraints) has no "
+            f"plan after {seconds:.0f} s{bound}; raise --time-limit or leave out --extensive"
         )
-    x = np.asarray(highs.getSolution().col_value)[: whole.lower.size]
     cost = whole.costs(x)
-    lower = float(highs.getInfo().objective_function_value) + offset(whole.leaf_constant, whole.probability, tail)
     upper = tail.of(cost, whole.probability)
-    rounds = (Round(number=1, lower=min(lower, upper), upper=upper, seconds=seconds),)
-    return TreePlan(x=x, leaf_cost=cost, lower=min(lower, upper), upper=upper, rounds=rounds, ended="gap")
+    lower = in_order(lower, upper)
+    rounds = (Round(number=1, lower=lower, upper=upper, seconds=seconds),)
+    return TreePlan(
+        x=x, leaf_cost=cost, lower=lower, upper=upper, rounds=rounds, ended="gap" if solved else "time", is_whole=True
+    )
+
+
+def dual_bound(problem: Problem, row_dual: Floats) -> float:
+    """Lower bound of a problem from duals of its rows, whatever they are; -inf where they say nothing.
+
+        min c x >= y+ row_lower - y- row_upper + z+ lower - z- upper,   z = c - A' y,   v+ = max(v, 0), v- = max(-v, 0)
+
+    Needs no solver: weak duality.
+    """
+    reduced = problem.cost - problem.matrix.T @ row_dual
+    total = 0.0
+    for dual, low, high in (
+        (row_dual, problem.row_lower, problem.row_upper), (reduced, problem.lower, problem.upper),
+    ):  # fmt: skip
+        at = np.where(dual > 0.0, low, high)
+        used = dual != 0.0
+        open_end = used & ~np.isfinite(at)
+        if (np.abs(dual[open_end]) > DUAL_TOLERANCE).any():
+            return -np.inf
+        counts = used & ~open_end
+        total += float(dual[counts] @ at[counts])
+    return total

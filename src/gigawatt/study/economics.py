@@ -102,6 +102,9 @@ def rents_usd_per_w(case: Case, offer: OfferCase, after: int = 0) -> Floats:
     """
     falls, n = offer.offer.terms.rent_falls, len(case.quarters) + after
     level = compound(-falls.value * YEAR_S, range(n)) if falls else np.ones(n)
+    if case.prices is not None:
+        path = case.prices.rents
+        level = level * np.array([*path, *([path[-1]] * after)])
     if offer.offer.terms.saving is not None:
         return _rents_with_saving(case, offer, n) * level
     return rent_usd_per_w(case, offer) * level * price_level(case, after)

@@ -22,6 +22,7 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
+from gigawatt.plan.prices import PricePaths
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import check_served
@@ -119,6 +120,8 @@ class Case:
     milestone_deal: Deal | None
     equity: Equity | None
     events_on: tuple[str, ...]
+    prices: PricePaths | None = None
+    """rents, where a branch of a tree moves them; ``study.prices.at_prices`` moves the others. None: as it says"""
 
     @property
     def labels(self) -> tuple[str, ...]:

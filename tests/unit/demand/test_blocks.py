@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import TraceError
 from gigawatt.demand.blocks import blocks_of
 from gigawatt.demand.mix import block_load
-from gigawatt.study.scenario import HourBlock
+from gigawatt.study.scenario import HourBlock, Scenario
 from tests.doors.inside import called, refused
 
 
@@ -25,6 +26,29 @@ def test_three_levels_by_hand() -> None:
     assert [one.hours for one in found] == pytest.approx([2.0, 10.0, 12.0])
     assert [one.load for one in found] == pytest.approx([2.4, 1.2, 0.6])
     assert [one.shape for one in found] == pytest.approx([1.0, 0.2 / 1.4, -0.4 / 1.4])
+    # from 0:00 to 2:00, to 12:00, to 24:00
+    assert [one.clock_h for one in found] == pytest.approx([1.0, 7.0, 18.0])
+
+
+def test_blocks_follow_the_clock() -> None:
+    # quiet from 22:00 to 6:00, the peak from 18:00 to 20:00, ordinary between: 2:00, 13:30 and so on
+    day = np.array([1.0] * 6 + [3.0] * 12 + [9.0] * 2 + [3.0] * 2 + [1.0] * 2)
+    found, _ = blocks_of(np.tile(day, 3), 3, peak_frac=2 / 24)
+    assert [one.name for one in found] == ["block-1", "block-2", "peak"]
+    assert [one.hours for one in found] == pytest.approx([8.0, 14.0, 2.0])
+    assert found[0].clock_h == pytest.approx(2.0) and found[2].clock_h == pytest.approx(19.0)
+
+
+def test_quiet_hours_are_joined_until_a_scenario_takes_them() -> None:
+    """23 hours at 10 but for 2 at 1, one peak of 11: the mean is (11 + 21 x 10 + 2) / 24 = 9.29, 1 lies 8.29 below it
+    and the peak 1.71 above; with the 21 hours at 10 the quiet ones are 212 / 23 = 9.22 on average, 0.07 below.
+    """
+    day = np.array([1.0] * 2 + [10.0] * 21 + [11.0])
+    found, ratio = blocks_of(np.tile(day, 2), 3, peak_frac=1 / 24)
+    assert [one.hours for one in found if one.name == "peak"] == pytest.approx([1.0])
+    (rest,) = (one for one in found if one.name != "peak")
+    assert rest.load * (223 / 24) == pytest.approx(212 / 23) and ratio == pytest.approx(11 / (223 / 24))
+    assert rest.shape == pytest.approx(-1.0 / 23.0)
 
 
 def test_price_parts_hours_that_demand_does_not() -> None:
@@ -34,18 +58,31 @@ def test_price_parts_hours_that_demand_does_not() -> None:
     assert sorted(one.price for one in found[1:]) == pytest.approx([10.0, 90.0])
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 6), days=st.integers(2, 30))
-def test_blocks_keep_the_mean_and_are_what_a_scenario_takes(seed: int, n: int, days: int) -> None:
-    demand = np.random.default_rng(seed).gamma(4.0, 1.0, 24 * days)
-    found, ratio = blocks_of(demand, n)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(2, 6), days=st.integers(1, 30), more=st.integers(0, 23), peak=st.floats(0.001, 0.5),
+    kind=st.sampled_from(["gamma", "plateau", "spikes"]),
+)  # fmt: skip
+def test_whatever_blocks_gives_a_scenario_takes(
+    seed: int, n: int, days: int, more: int, peak: float, kind: str
+) -> None:
+    draw, hours_of_data = np.random.default_rng(seed), 24 * days + more
+    demand = {
+        "gamma": lambda: draw.gamma(4.0, 1.0, hours_of_data), "plateau": lambda: 10.0 - draw.exponential(1.0, hours_of_data) ** 2,
+        "spikes": lambda: draw.exponential(1.0, hours_of_data) ** 3,
+    }[kind]().clip(0.0)  # fmt: skip
+    found, ratio = blocks_of(demand, n, peak_frac=peak)
     hours, shapes = np.array([one.hours for one in found]), [one.shape for one in found]
-    assert hours.sum() == pytest.approx(24.0)
+    assert 2 <= len(found) <= n
     assert float(hours @ np.array(shapes)) == pytest.approx(0.0, abs=1e-9)
-    assert found[0].shape == 1.0
+    assert max(shapes) == 1.0 and min(shapes) >= -1.0
     assert block_load(ratio, shapes) == pytest.approx([one.load for one in found])
-    if min(shapes) >= -1.0:
-        assert len([HourBlock(name=one.name, hours=one.hours, shape=one.shape) for one in found]) == len(found)
+    assert [one.clock_h for one in found] == sorted(one.clock_h for one in found)
+    assert len({one.name for one in found}) == len(found)
+    # as `gigawatt blocks` prints them, a scenario reads them
+    text = "".join(f"- {{name: {one.name}, hours: {one.hours!r}, shape: {one.shape!r}}}\n" for one in found)
+    blocks = [HourBlock.model_validate(row) for row in yaml.safe_load(text)]
+    assert Scenario._day(tuple(blocks)) == tuple(blocks)
 
 
 def test_refusals() -> None:
@@ -55,6 +92,12 @@ def test_refusals() -> None:
         blocks_of(np.array([1.0, 2.0, -1.0] * 10), 2)
     with pytest.raises(TraceError, match="3 hours into 2 blocks"):
         blocks_of(np.array([1.0, 2.0, 3.0]), 2)
+    year = np.arange(48.0)
+    for wrong in (0.0, 3.0, -0.1, float("nan")):
+        with pytest.raises(TraceError, match=rf"the peak is {wrong:g} of the hours; a share above 0 and up to 0.5"):
+            blocks_of(year, 2, peak_frac=wrong)
+    with pytest.raises(TraceError, match=r"row 1: price is nan; a number is right"):
+        blocks_of(year, 2, price=np.full(48, np.nan))
 
 
 def test_the_door(tmp_path: Path) -> None:
@@ -65,5 +108,6 @@ def test_the_door(tmp_path: Path) -> None:
     assert code == 0 and len(told["blocks"]) == 3 and told["peak_to_mean"] > 1.0
     code, out, _ = called("blocks", str(path))
     assert code == 0 and out.splitlines()[1] == "blocks:"
+    assert "the peak is 3 of the hours; a share above 0" in refused("blocks", str(path), "--peak", "3")
     path.write_text("load\n1\n2\n")
     assert "has no column demand; it has load" in refused("blocks", str(path))
