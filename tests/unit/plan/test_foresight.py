@@ -296,3 +296,34 @@ def test_a_tree_as_one_problem_that_stops_without_a_plan_says_so() -> None:
     whole = extensive(three_stages(1, 1))
     with pytest.raises(SolverError, match=r"\(321 decisions, 300 constraints\) has no plan after 0 s"):
         solve_whole(whole, time_limit_s=0.0)
+
+
+def test_rows_of_one_node_that_hold_other_orders_stay_apart() -> None:
+    """Two systems share 4 packages in Q2. Late by two quarters both come in Q4; late once more, a does not come at all.
+
+    Then a's order is in no row of that case, and still it draws on the 4 packages where it comes.
+    """
+    quarters, two = ("2027Q1", "2027Q2", "2027Q3", "2027Q4"), ["a", "b"]
+    inputs = tiny(
+        offers=two, quarters=quarters, demand=[[[0.0, 0.0, 0.0, 10.0]]], packages_per_mw=by("offer", two, [1.0, 1.0]),
+        capex_musd_per_mw=grid("offer", two, 1.0, quarters), unmet_musd=grid("workload", ["work"], 5.0, quarters),
+        supply_packages=grid("supply", ["v"], [0.0, 4.0, 0.0, 0.0], quarters),
+        supply_member=grid("supply", ["v"], 1.0, ("a", "b")).rename(quarter="offer"),
+        gap_musd=by("quarter", list(quarters), np.full(4, 0.1)), opening_cash_musd=1e6,
+    )  # fmt: skip
+    both, a, none = np.array([2, 2]), np.array([1, 0]), np.array([0, 0])
+    whole = extensive(Tree(
+        inputs=inputs, lead={"add": np.array([1, 1]), "energise": np.array([0])},
+        branches=(
+            Branch(quarter="2027Q2", outcomes=(Outcome(name="late", probability=1.0, late_offer=both),)),
+            Branch(quarter="2027Q4", outcomes=(
+                Outcome(name="later", probability=0.5, late_offer=a), Outcome(name="came", probability=0.5, late_offer=none),
+            )),
+        ),
+    ))  # fmt: skip
+    found = solve_whole(whole)
+    came = whole.plan(found.x, 1)[whole.models[1].variables["add"].columns]
+    assert came[:, 3].sum() == near(4.0)
+    assert check(whole, found.x).violation < 1e-6
+    # b comes in both cases: 4 + 5 x 6 unmet
+    assert found.upper == near(34.0)
