@@ -40,6 +40,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.late_contracts import Moved, Played, moved
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.objective import salvaged
+from gigawatt.plan.pace import as_planned
 from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.variables import expressions
 
@@ -107,7 +108,7 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     (systems, buildings, energy less income), ``cash_musd``, ``debt_musd``,
     ``gap_musd`` (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
-    n = len(delays.site)
+    n, plan = len(delays.site), as_planned(plan)
     fixed = _fixed(plan)
     parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
@@ -327,13 +328,14 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     loss, price = (x.transpose("quarter", "workload").values for x in (d.unmet_musd, d.income_musd))
     now, may_wait = d.patience.values == 0, d.patience.values == 2
     scale = np.ones((n, len(names))) if factor is None else factor
+    standby = _standby(plan, pools)
     worth, paid, is_bound = _worths(d)
     money, spared = np.zeros((n_quarters, n, 3)), _spared(plan)
     unmet, waits = np.zeros((n_quarters, n, len(names))), np.zeros((n_quarters, n, len(names)))
     carried = np.zeros((n, len(names)))
     for q in range(n_quarters):
         operate(
-            np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0) * (1.0 - d.reserve_frac),
+            _free(d, np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0), standby[q]),
             np.ascontiguousarray(together[:, :, q]), demand[q] - gated[q], scale, demand[q] @ hours,
             may_wait & (q + 1 < n_quarters), now, hours, np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q],
             run[q], worth[:, q].copy(), paid, price[q],
@@ -345,6 +347,20 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
         running=money[:, :, 0].T, income=money[:, :, 1].T + spared[1], worth=money[:, :, 2].T + spared[0],
         unmet=np.moveaxis(unmet, 0, 2), waits=np.moveaxis(waits, 0, 2),
     )  # fmt: skip
+
+
+def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
+    """(quarter, pool) IT MW of whole units that stand by, as planned."""
+    d = plan.inputs
+    if d.spares_mw is None or "open" not in plan.model.variables:
+        return np.zeros((len(d.quarters), len(pools)))
+    held = (plan.value("open") * d.spares_mw).reindex(pool=list(pools), fill_value=0.0)
+    return np.asarray(held.transpose("quarter", "pool").values)
+
+
+def _free(d: PlanInputs, works: Floats, standby: Floats) -> Floats:
+    """(draw, pool) IT MW for work: what works, less the reserve or the units that stand by, whichever is more."""
+    return np.maximum(np.minimum((1.0 - d.reserve_frac) * works, works - standby), 0.0)
 
 
 def _best_first(loss: Floats, rate: Floats, is_bound: npt.NDArray[np.bool_]) -> Ints:

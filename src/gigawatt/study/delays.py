@@ -11,7 +11,6 @@ import xarray as xr
 
 from gigawatt.plan.found import Say, quiet
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.pace import as_planned
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.inputs import plan_inputs
@@ -90,7 +89,7 @@ def delayed(
     Raises InfeasibleError, SolverError where the case has no plan.
     """
     say("building and solving the plan")
-    plan = as_planned(solve(open_plan(plan_inputs(case)), say=say))
+    plan = solve(open_plan(plan_inputs(case)), say=say)
     d, rng = plan.inputs, np.random.default_rng(seed)
     say(f"playing it through {n_draws:,} draws")
     late = delays_of(

@@ -92,9 +92,8 @@ def _left(case: Case) -> Floats:
     """Worth at the end, discounted to the start, of a dollar of own buildings by the quarter it was paid in."""
     n = len(case.quarters)
     age = n - np.arange(0.0, n)
-    return np.asarray(
-        remaining_frac(age, case.costs.facility_life.value) * discount_factors(case)[-1] * price_level(case)[-1]
-    )
+    at_end = discount_factors(case)[-1] * price_level(case)[-1]
+    return np.asarray(remaining_frac(age, case.costs.facility_life.value) * at_end)
 
 
 def _service(d: PlanInputs, service: Service, tokens: xr.DataArray) -> Service:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.service import Service, Survival
 from tests.unit.plan.test_service import near
 from tests.unit.plan.tiny import by, grid, solved, text, tiny
@@ -61,3 +62,13 @@ def test_any_site_of_one_pool_may_be_lost(sites: int, cost: float) -> None:
     plan = solved(inputs)
     assert plan.objective_musd == near(cost)
     assert plan.value("stock").values.max() == pytest.approx(10.0 / (sites - 1), abs=1e-4)
+
+
+def test_units_stand_by_when_things_are_late_too() -> None:
+    # 13 MW, of which 3 stand by; without delays the replay is the plan
+    plan = solved(standby(3.0, whole=True))
+    on_time = replay(plan, Delays(site=np.array([[0]]), offer=np.array([[0]])))
+    assert float(on_time["cost_musd"][0]) == near(plan.objective_musd) == near(26.0)
+    # half as much again is asked for: 10 of 13 MW serve, 5 of 15 are unmet in two quarters at 100
+    more = replay(plan, Delays(site=np.array([[0]]), offer=np.array([[0]]), demand=np.array([[1.5]])))
+    assert float(more["cost_musd"][0]) == near(26.0 + 1000.0)
