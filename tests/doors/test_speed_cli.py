@@ -81,7 +81,8 @@ WRONG = {
     ),
     "spares-and-reserve": (
         POLICY, "  spares: {spare: 1, running: 9}\n" + POLICY,
-        "my.yaml: policy: reserve and spares say the same twice; give one of them",
+        "my.yaml: policy: 1 spare for 9 running keeps 10 % free, the reserve 5 %; write one of them, or spares as units "
+        "beside the reserve",
     ),
 }  # fmt: skip
 

@@ -64,6 +64,7 @@ WORDS: dict[str, Words] = {
     "survival": _words("what must survive the loss of a region", *_WORK, _LESS),
     "gang_one": _words("one place for a gang", "places", "place", _LESS),
     "gang": _many("gangs for training", *_IT, _LESS),
+    "pace": _words("the pace of training blocks", *_WORK),
     "commitment": _many("commitments", "MW", "MW", _LESS),
     "delivery": _many("deliveries that an event delays", "MW", "MW"),
     "right": _many("rights", *_IT, _LESS),
@@ -91,6 +92,7 @@ BOOKKEEPING: dict[str, str] = {
     "salvage": "only what stands is worth something at the end",
     "early_exit": "what is given up was accepted, and goes once",
     "site_power": "chips sit in a building: where that is scarce its connection binds, else it costs rent",
+    "pace_gang": "a block whose gang trains together runs while it stands; its size is the gang's",
     "ageing": "what works follows from what stands and its age",
     "capacity": "a pool serves what stands in it: its price is that of scarce chips, sites or money",
     "capacity_block": "what is at work in the busiest block",
@@ -117,6 +119,8 @@ FIXED: dict[str, str] = {
     "delay": "at most one quarter's work waits for the next",
     "opened": "a site is opened once",
     "gang_at": "a gang is at a place or not",
+    "runs": "a block runs or not",
+    "open": "a pool is at work or not",
 }
 """Upper bounds of variables that no user can relax, with the reason."""
 

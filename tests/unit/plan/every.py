@@ -13,7 +13,9 @@ from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.resale import Resale
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
 from tests.unit.plan.test_contracts import cube
+from tests.unit.plan.test_pace import block
 from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
+from tests.unit.plan.test_spares import standby
 from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
 
 
@@ -114,7 +116,8 @@ def every_model() -> dict[str, PlanInputs]:
     return {
         "contracts": linear, "linear release": replace(linear, milestones=replace(linear.milestones, whole=False)),
         "speeds": two_speeds(1.5, paid=1.0), "survival": in_regions("ab", 0.8), "curve": on_a_curve(1.0, paid=1.0),
-        "lumps": lumped(), "combined": combined(),
+        "pace": block([4.0] * 4, [8.0] * 4), "pace of a gang": block([4.0] * 4, [8.0] * 4, gang=8.0),
+        "spares": standby(3.0, whole=False), "lumps": lumped(), "combined": combined(),
         "initial": tiny(initial_mw=by("offer", ["a"], [2.0]), energised_initial_mw=by("site", ["hall"], [2.5]),
                         initial_salvage_musd_per_mw=by("offer", ["a"], [0.1])),
     }  # fmt: skip

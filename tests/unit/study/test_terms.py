@@ -73,18 +73,19 @@ def test_a_warrant_is_worth_its_price_less_its_strike() -> None:
 
 
 def test_an_escalator_goes_on_after_the_horizon() -> None:
-    # rent 2.4 USD a W and year, 0.6 a quarter, 4 % more each year, leased for three years. Of what is taken into use in
-    # 2027Q1 four quarters of the third year (1.04^2) are left after the horizon's eighth, of what is taken into use in
-    # 2027Q4 those and three of the fourth year (1.04^3)
+    # rent 2.4 USD a W and year, 0.6 a quarter, 4 % more in each year of the lease, which lasts three. Of what is taken
+    # into use in 2027Q1 its third year (1.04^2) is left after the horizon's eighth quarter, of what is taken into use in
+    # 2027Q4 three quarters of its second year and all of its third
     case = case_of(hall={"lease": {"term": "3 yr", "escalator": "4 %/yr", "take_or_pay": "80 %"}})
     leases, r = contract_terms(case).leases, discount_rate(case)
     assert leases is not None
     third = sum(0.6 * 1.04**2 / (1 + r) ** k for k in (9, 10, 11, 12))
-    fourth = sum(0.6 * 1.04**3 / (1 + r) ** k for k in (13, 14, 15))
+    later = sum(0.6 * 1.04 / (1 + r) ** k for k in (9, 10, 11))
+    later += sum(0.6 * 1.04**2 / (1 + r) ** k for k in (12, 13, 14, 15))
     owed = leases.owed_musd_per_mw.sel(site="hall").values
-    assert [owed[0], owed[3]] == pytest.approx([third, third + fourth])
+    assert [owed[0], owed[3]] == pytest.approx([third, later])
     # the connection's steps are 2 MW in 2027Q1 and 3 MW in 2027Q4: what is paid for unused owes their mean
-    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == pytest.approx(third + 3 / 5 * fourth)
+    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == pytest.approx(2 / 5 * third + 3 / 5 * later)
 
 
 def test_take_or_pay_of_a_building_ends_with_its_term() -> None:
