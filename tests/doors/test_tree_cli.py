@@ -31,6 +31,25 @@ def test_json_alone() -> None:
     assert {name: row["when"] for row in body["decided"] for name in row["families"]}["add"].startswith("a lead before")
 
 
+def test_lumps_before_the_first_branch_come_whole(tmp_path: Path) -> None:
+    called("new", str(tmp_path / "my.yaml"))
+    small = ("tree", str(tmp_path / "my.yaml"), "--workers", "1", "--regret", "0")
+    hall = (
+        (tmp_path / "my.yaml")
+        .read_text(encoding="utf-8")
+        .replace("tenure: lease", "hall: 0.5 MW\n    tenure: lease", 1)
+    )
+    (tmp_path / "my.yaml").write_text(hall, encoding="utf-8")
+    _, out, _ = called(*small, "--json")
+    code, whole, said = called(*small, "--lumps", "--json")
+    relaxed, body = json.loads(out), json.loads(whole)
+    assert code == 0 and relaxed["lumps"] == 0 and body["lumps"] > 0 and body["lumps_whole"]
+    assert "now comes whole" in said
+    assert body["lower_usd"] >= relaxed["lower_usd"] * (1.0 - 0.005) and body["gap_frac"] <= 0.005
+    code, out, _ = called(*small, "--lumps")
+    assert "decisions before the first branch come whole; later ones are amounts." in out
+
+
 def test_tables_and_a_picture_for_people(tmp_path: Path) -> None:
     code, out, _ = called(*SMALL, "--figure", str(tmp_path / "fan.html"))
     assert code == 0

@@ -34,6 +34,9 @@ def tree(
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1.0, help="Seconds of the search with its foresight.")
     ] = 180.0,
+    lumps: Annotated[
+        bool, typer.Option("--lumps", help="Lumps decided before the first branch whole, whatever the scenario says.")
+    ] = False,
     extensive: Annotated[bool, typer.Option("--extensive", help="Solve the tree as one problem.")] = False,
     regret: Annotated[
         float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
@@ -54,7 +57,10 @@ def tree(
     tail, wanted = _tail(cvar), _share(gap)
     catalog = catalog_with(overlay)
     with progress() as say:
-        case = resolve(load_scenario(scenario), catalog, event or [])
+        chosen = load_scenario(scenario)
+        if lumps:
+            chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": "whole"})})
+        case = resolve(chosen, catalog, event or [])
         results = plan_tree(
             case, branches=[name.strip() for name in branches.split(",") if name.strip()], tail=tail, gap=wanted,
             time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=serial_or_processes(workers),
@@ -108,6 +114,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
              "upper_usd": r.upper * 1e6 if r.upper < 1e300 else None,
              "gap_frac": r.gap if r.gap < 1e300 else None, "seconds": round(r.seconds, 2)} for r in found.rounds
         ],
+        "lumps": int(whole.lumps.size), "lumps_whole": bool(found.is_whole),
         "violation": checked.violation, "violation_at": checked.where, "cost_error": checked.cost_error,
         "central_usd": results.central.objective_musd * 1e6,
         "foresight_usd": None if results.foresight_musd is None else results.foresight_musd * 1e6,
@@ -254,6 +261,9 @@ def _tables(body: dict[str, Any]) -> list[Any]:
         parts.append(f"Value of perfect information: {_money(least)} to {_money(most)}.")
     told = "; ".join(f"{', '.join(row['families'])} {row['when']}" for row in body["decided"] if row["families"])
     parts.append(f"Decided: {told}.")
+    if body["lumps"]:
+        whole = "come whole" if body["lumps_whole"] else "are amounts still: the search ended before they came whole"
+        parts.append(f"Lumps: {body['lumps']:,} decisions before the first branch {whole}; later ones are amounts.")
     return [*(part for part in parts if part is not None), *(f"Note: {note}." for note in body["notes"])]
 
 
