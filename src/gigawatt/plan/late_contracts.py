@@ -23,7 +23,8 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What a replay found: quarters late (draw, site) and (draw, offer); IT MW newly accepted and standing (draw,
-    offer, quarter), counted for vesting likewise; facility MW newly taken into use and in use (draw, site, quarter).
+    offer, quarter), counted for vesting likewise; facility MW newly taken into use and in use (draw, site, quarter);
+    IT MW planned to be accepted by then (offer, quarter).
     """
 
     late_site: Ints
@@ -33,6 +34,7 @@ class Played:
     counted: Floats
     built: Floats
     in_use: Floats
+    planned: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +53,11 @@ class Moved:
 
 
 def moved(d: PlanInputs, played: Played) -> Moved:
-    """Takes paid and not held, guaranteed rents, rents by quarter of signing, what is owed later, what vests."""
+    """Takes paid and not held, guaranteed and market rents, what is owed later, what vests, damages."""
     paid, later = np.zeros((len(played.stock), len(d.quarters))), np.zeros(len(played.stock))
-    for part in (_takes(d, played), _leases(d, played), _rents(d, played), _vested(d, played)):
+    for part in (
+        _takes(d, played), _leases(d, played), _rents(d, played), _vested(d, played), _damages(d, played),
+    ):  # fmt: skip
         if part is not None:
             paid, later = paid + part.paid, later + part.later
     return Moved(paid=paid, later=later)
@@ -128,3 +132,23 @@ def _vested(d: PlanInputs, played: Played) -> Moved | None:
     new = np.diff(np.maximum.accumulate(np.maximum(vests, 0.0), axis=2), prepend=0.0, axis=2)
     worth = (warrants.musd_per_mw * d.discount).transpose("warrant", "quarter").values
     return Moved(paid=np.zeros((len(new), len(d.quarters))), later=-np.einsum("nwq,wq->n", new, worth))
+
+
+def _damages(d: PlanInputs, played: Played) -> Moved | None:
+    """Received for what its vendor or provider brings later than the plan had it, up to what is due.
+
+    A building that is late is the buyer's own matter, but for capacity that is rented with its building.
+    """
+    rate = d.terms.damages_musd_per_mw
+    if rate is None:
+        return None
+    site_of = [d.sites.index(str(site)) for site in d.offer_site.values]
+    with_building = d.offer_contract.values == "cloud"
+    late = np.maximum(played.late_offer, np.where(with_building, played.late_site[:, site_of], 0))
+    source = np.arange(len(d.quarters))[None, None, :] - late[:, :, None]
+    table = np.broadcast_to(played.planned, (len(late), *played.planned.shape))
+    came = np.where(source >= 0, np.take_along_axis(table, np.maximum(source, 0), axis=2), 0.0)
+    weight = d.commitment_weight.transpose("commitment", "offer").values
+    due = d.commitment_mw.transpose("commitment", "quarter").values
+    short, anyway = (np.maximum(due - np.einsum("co,noq->ncq", weight, mw), 0.0) for mw in (came, played.planned[None]))
+    return Moved(paid=-np.einsum("ncq,c->nq", short - anyway, rate.values), later=np.zeros(len(late)))

@@ -17,8 +17,8 @@ Rules, in the order of a quarter:
    lag.
    A training job that needs its gang together is done only while the gang stands, at its place where it has one.
 6. *Contracts*: what follows from what stands is reckoned anew (``late_contracts``: takes that are paid and not held,
-   guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants). The rest
-   (exits, options, deposits, openings, retrofits, what is sold, damages) moves the money that the plan says.
+   guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants, damages). The
+   rest (exits, options, deposits, openings, retrofits, what is sold) moves the money that the plan says.
 7. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
    back.
 
@@ -161,7 +161,7 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
     follows = moved(d, Played(
         late_site=late.site, late_offer=late.offer, new=new, stock=stock, built=built, in_use=in_use,
-        counted=_counted(d, accepted, stock),
+        counted=_counted(d, accepted, stock), planned=plan.value("add").values.cumsum(axis=1),
     ))  # fmt: skip
     worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
     follows = replace(follows, later=follows.later - worth)

@@ -152,6 +152,8 @@ class Terms:
     """(quarter) share of what tokens are sold for that goes to another party."""
     cancel_musd_per_mw: xr.DataArray | None = None
     """(commitment, quarter) fee for being released from a committed MW."""
+    damages_musd_per_mw: xr.DataArray | None = None
+    """(commitment) received a quarter for a MW, on its own basis, that its vendor or provider brings late."""
     testing_quarters: xr.DataArray | None = None
     """(offer) quarters of acceptance tests: delivered and powered, not yet accepted."""
     survival_frac: xr.DataArray | None = None

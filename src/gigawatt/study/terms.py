@@ -27,7 +27,7 @@ from gigawatt.study.economics import (
     site_rents,
     term_quarters,
 )
-from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated, fails_from
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -50,6 +50,7 @@ def contract_terms(case: Case) -> Terms:
         warrants=_warrants(case),
         sales_share_frac=_array(shared, quarter=case.labels) if (shared := sales_share_frac(case)).any() else None,
         cancel_musd_per_mw=_cancels(case),
+        damages_musd_per_mw=_damages(case),
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),
         failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
@@ -400,6 +401,14 @@ def _late(case: Case) -> Late | None:
         most_mw=_array(most, commitment=names, quarter=case.labels),
         damages_musd=_array(received, commitment=names, quarter=case.labels),
     )
+
+
+def _damages(case: Case) -> xr.DataArray | None:
+    rows = case.scenario.commitments
+    if all(row.damages is None for row in rows):
+        return None
+    rates = [row.damages.value * QUARTER_S if row.damages else 0.0 for row in rows]  # USD a W is MUSD a MW
+    return _array(rates, commitment=[row.id for row in rows])
 
 
 def _warrants(case: Case) -> Warrants | None:

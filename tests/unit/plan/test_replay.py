@@ -351,6 +351,20 @@ def test_shares_vest_as_deliveries_come() -> None:
     assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 20.0 - 4.5)
 
 
+def test_damages_are_received_for_what_a_vendor_brings_late() -> None:
+    # 8 MW are due in the first quarter and 10 come: two quarters late earn 8 x 0.5 twice
+    one = {"coords": {"commitment": ["c"], "offer": ["a"]}, "dims": ("commitment", "offer")}
+    plan = four(
+        commitment_weight=xr.DataArray([[1.0]], **one), commitment_mw=grid("commitment", ["c"], 8.0, FOUR),
+        commitment_penalty_musd=by("commitment", ["c"], [0.0]),
+        terms=Terms(damages_musd_per_mw=by("commitment", ["c"], [0.5])),
+    )  # fmt: skip
+    assert float(replay(plan, late())["cost_musd"][0]) == near(20.0)
+    assert float(replay(plan, late(offer=2))["cost_musd"][0]) == near(2000.0 + 20.0 - 8.0)
+    # a building that is late is the buyer's own
+    assert float(replay(plan, late(site=2))["cost_musd"][0]) == near(2000.0 + 20.0)
+
+
 def test_a_gang_trains_only_once_it_stands() -> None:
     # the job needs 10 MW together; a is there in time with its part, b a quarter late: nothing is done until then
     offers = ["a", "b"]
