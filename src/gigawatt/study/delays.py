@@ -51,8 +51,10 @@ class Delayed:
 
         found = self.draws["gap_musd"].sum("quarter").values * 1e6
         d = self.plan.inputs
-        lacks = (self.draws["unmet"] * d.unmet_musd).sum(("workload", "quarter")).values
-        asked = float((d.demand * d.hours_frac * d.unmet_musd).sum())
+        spared = _priced_out(self.plan)
+        lacks = (self.draws["unmet"] * d.unmet_musd).sum(("workload", "quarter")).values - spared
+        lacks = np.maximum(lacks, 0.0)
+        asked = float((d.demand * d.hours_frac * d.unmet_musd).sum()) - spared
         return {
             "scenario": self.case.scenario.name, "draws": len(self.extra_usd), "seed": self.seed,
             "site_mean_quarters": self.site_mean, "system_mean_quarters": self.system_mean,
@@ -65,6 +67,16 @@ class Delayed:
             ],
             "one_quarter_late_usd": self.one_late_usd,
         }  # fmt: skip
+
+
+def _priced_out(plan: LivePlan) -> float:
+    """Work that the plan leaves to customers who would pay less than it asks, at the value of unmet work [MUSD]."""
+    d = plan.inputs
+    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+        return 0.0
+    each = d.unmet_musd.sel(workload=xr.DataArray([str(name) for name in curve.workload.values], dims="step"))
+    left = (plan.value("spared") * d.hours_frac).sum("block").transpose("step", "quarter").values
+    return float((left * each.transpose("step", "quarter").values).sum())
 
 
 def delayed(
