@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 export OPENBLAS_NUM_THREADS ?= 1  # small fits on many threads wait for each other
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check ci golden validate bench format clean
+.PHONY: help demo test laws check ci golden validate bench format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ demo: .venv/run  ## plan the announced 10 GW and say where the report is
 
 test: .venv/dev  ## run the tests
 	@$(BIN)/python -m pytest
+
+laws: .venv/dev  ## run the heavy laws: hundreds of random scenarios, kills and surroundings; minutes
+	@$(BIN)/python -m pytest -m heavy
 
 check: .venv/dev  ## floor plan, lint, types, spelling
 	@$(BIN)/lint-imports --no-cache
