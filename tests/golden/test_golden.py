@@ -59,7 +59,6 @@ def test_headline_figures(name: str, golden: Golden, runs: Path) -> None:
         "tranches_usd": sum(figures["tranches_usd"].values()),
         "unmet_share": figures["unmet_share"],
         "low_latency_share": figures["low_latency_share"],
-        "gw_without_commitments": figures.get("gw_without_commitments"),
     }
     text = {key: None if value is None else float(np.format_float_positional(value, 4, unique=False, fractional=False))
             for key, value in rounded.items()}  # fmt: skip
