@@ -66,9 +66,12 @@ def _needed(results: Results) -> Headline | None:
     idle = results.summary["committed_idle_gw_by_quarter"]
     most = max(idle, key=lambda quarter: float(idle[quarter]))
     note = f"most idle power, in {most}" if idle[most] > 1e-6 else "demand needs all that stands"
-    if "gw_without_commitments" in results.summary:
-        free = pretty(results.summary["gw_without_commitments"] * 1e9, "W")
-        note += f"; {free} would be accepted without commitments"
+    if "gw_without_commitments_by_quarter" in results.summary:
+        by = most if idle[most] > 1e-6 else list(idle)[-1]
+        free, whole = (results.summary[key][by] for key in ("gw_without_commitments_by_quarter", "gw_by_quarter"))
+        note += (
+            f"; without commitments {pretty(free * 1e9, 'W')} would be accepted by {by}, not {pretty(whole * 1e9, 'W')}"
+        )
     return Headline(id="idle", label="Held beyond demand", text=pretty(float(idle[most]) * 1e9, "W"), note=note)
 
 

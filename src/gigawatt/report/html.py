@@ -332,7 +332,7 @@ def _yields(steady: list[dict[str, Any]]) -> str:
     return text + _table(heads, rows, name="yields", sortable=True)
 
 
-_TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "open": "not computable"}
+_TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "given": "input", "open": "not computable"}
 
 
 def _claims(claims: Claims) -> Section | None:
@@ -358,7 +358,7 @@ def _claims(claims: Claims) -> Section | None:
 
 def _claim(claim: Mapping[str, Any], *, repeated: bool) -> str:
     value, span = claim_text(claim)
-    verdict, why = verdict_parts(str(claim["verdict"]))
+    verdict, why = verdict_parts(claim)
     tone, again = verdict_tone(str(claim["verdict"])), " rep" if repeated else ""
     number = "" if claim["central"] is None else f"{float(claim['central'])!r}"
     keys = [str(key) for key in claim["sources"] or ()]

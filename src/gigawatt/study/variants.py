@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.extract import extract
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 
 Floats = npt.NDArray[np.float64]
+
+
+def without_commitments(inputs: PlanInputs) -> PlanInputs:
+    """The same with no commitment of the buyer; what it holds, owes as minimum take and grants as right stays."""
+    return replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
