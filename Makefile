@@ -71,6 +71,9 @@ golden: .venv/dev  ## rewrite the goldens and show what changed
 validate: .venv/dev  ## predicted against measured -> docs/validation.md; DATA=folder of measurements
 	@$(BIN)/python benchmarks/validate.py $(DATA)
 
+readme: .venv/dev  ## write what README.md says of runs, and draw its figure
+	@$(BIN)/python benchmarks/readme.py
+
 bench: .venv/dev  ## time import, build, hand-off and solve; prints medians
 	@$(BIN)/python benchmarks/plan.py
 	@$(BIN)/python benchmarks/perf.py
