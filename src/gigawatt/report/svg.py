@@ -72,7 +72,7 @@ def ticks(top: float) -> list[float]:
     """Round values from 0 to ``top``, four to eight of them.
 
     >>> ticks(11.4), ticks(0.9)
-    ([0, 2, 4, 6, 8, 10], [0.0, 0.2, 0.4, 0.6, 0.8])
+    ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [0.0, 0.2, 0.4, 0.6, 0.8])
     """
     power = 10 ** math.floor(math.log10(top))
     step = next(power * part for part in (0.1, 0.2, 0.5, 1, 2) if top / (power * part) < 8)

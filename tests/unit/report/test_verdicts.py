@@ -354,3 +354,16 @@ def test_growth_says_which_share_it_is(letter: list[Claim]) -> None:
 
 def test_at_most_is_what_it_says() -> None:
     assert at_most(2.0).holds(2.0) and not at_most(2.0).holds(2.0001)
+
+
+@pytest.mark.slow
+def test_gigawatts_that_only_a_commitment_brings_say_so(announcement: Results) -> None:
+    # 5 GW without the commitment in place of 11: the 10 GW are what was put in
+    alone = replace(announcement, summary=announcement.summary | {"gw_without_commitments": 5.0})
+    claim = of(claims(alone), "S0.8", "floor: at least, facility")
+    assert claim.verdict == "holds if the scenario's commitment is made"
+    accepted, named = (of(claims(announcement), seed, reading).central for seed, reading in (
+        ("S0.8", "floor: at least, facility"), ("S3.32", "accepted at sites named")))  # fmt: skip
+    assert accepted is not None and named is not None
+    unnamed = f"holds if {accepted - named:.1f} GW get sites that have no name yet"
+    assert of(claims(announcement), "S0.8", "floor: at least, facility").verdict == unnamed

@@ -72,9 +72,10 @@ def ten_gigawatts(view: View) -> list[Claim]:
     )
     least, counted = at_least(asked * (1 - SLACK)), float(min(accepted, view.committed_gw[-1] or asked))
     named = If(text=f"{unnamed:.1f} GW get sites that have no name yet", without=accepted - unnamed)
+    kept = If(text="the scenario's commitment is made", without=view.results.summary.get("gw_without_commitments"))
     beyond = f"the {accepted - counted:.1f} GW that the plan adds on its own, beyond the deal, are left out"
     return [
-        topic.row("floor: at least, facility GW accepted in the plan", accepted, least, named),
+        topic.row("floor: at least, facility GW accepted in the plan", accepted, least, kept, named),
         topic.row("ceiling: up to, facility GW accepted in the plan", accepted, at_most(asked * (1 + SLACK)),
                   If(text=beyond, then=counted)),
         topic.row("floor: at least, IT GW of the same systems", it, least,

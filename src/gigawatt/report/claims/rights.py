@@ -166,8 +166,11 @@ def first_refusal(view: View) -> list[Claim]:
 def _binds(topic: Topic, got: float | None, asked: Band) -> Claim:
     """Row of what the holder gets of new capacity that a right covers: it binds where that is no more than asked."""
     reading, share = "the right binds: Microsoft's part of new capacity it covers", asked.central
-    if got is None:
-        return topic.aside(reading, None, "nothing that the right covers is added in this plan", sources=asked.sources)
+    if got is None or share == 0.0:
+        why = (
+            "nothing that the right covers is added in this plan" if got is None else "its holder declines in this run"
+        )
+        return topic.aside(reading, got, why, sources=asked.sources)
     return topic.row(reading, got, between(share * (1 - SLACK), share * (1 + SLACK)), sources=asked.sources)
 
 
