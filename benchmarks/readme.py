@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parents[1]
 FIGURE = "docs/figures/announcement-gw.svg"
 MARKED = re.compile(r"(<!-- readme:([a-z-]+) -->)(.*?)(<!-- readme -->)", flags=re.DOTALL)
-YEAR_END = "2030Q4"
-"""The quarter for which the announced 10 GW are planned."""
 
 
 def main() -> int:
@@ -59,6 +57,7 @@ def caption(results: Results) -> str:
     """What stands below the figure: where the run ends, on what, at which sites, and what was assumed."""
     import textwrap
 
+    from gigawatt.core.calendar import str_quarter
     from gigawatt.core.units import pretty
     from gigawatt.report.money_figures import capex_by_part_usd_per_w
 
@@ -67,18 +66,19 @@ def caption(results: Results) -> str:
     free, last = figures["gw_without_commitments_by_quarter"], case.labels[-1]
     parts = ", ".join(f"{gw:.1f} {name}" for name, gw in by_system(results).items())
     unnamed = sum(gw for site, gw in by_site(results).items() if site is None)
-    penalty = case.scenario.commitments[0].penalty
-    assert penalty
+    promise = case.scenario.commitments[0]
+    due = str_quarter(int(promise.by[-1].quarter.value))
+    assert promise.penalty
     per_gw = pretty(1e9 * sum(capex_by_part_usd_per_w(results).values()), "USD")
     text = (
         f"*The letter of intent of September 2025 planned quarter by quarter, as `gigawatt run announcement` has it: "
-        f"{accepted[YEAR_END]:.1f} GW are accepted by {YEAR_END} and {accepted[last]:.1f} by {last} ({parts}), "
+        f"{accepted[due]:.1f} GW are accepted by {due} and {accepted[last]:.1f} by {last} ({parts}), "
         f"{unnamed:.1f} GW of them at sites that have no name yet. It says what else follows: {per_gw} a gigawatt with "
         f"the prices that are public, {figures['n_packages'] / 1e6:.1f} million packages but "
-        f"{figures['n_dies'] / 1e6:.1f} million dies, and {idle[YEAR_END]:.1f} of the {accepted[YEAR_END]:.0f} GW "
-        f"without demand in {YEAR_END}; without the commitment {free[YEAR_END]:.1f} GW would be accepted by then. The "
+        f"{figures['n_dies'] / 1e6:.1f} million dies, and {idle[due]:.1f} of the {accepted[due]:.0f} GW "
+        f"without demand in {due}; without the commitment {free[due]:.1f} GW would be accepted by then. The "
         f"letter never became definitive: its dates after the first gigawatt and the penalty of "
-        f"{penalty.text} that makes the plan keep them are assumptions of the scenario.*"
+        f"{promise.penalty.text} that makes the plan keep them are assumptions of the scenario.*"
     )
     return "\n".join(textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False))
 
