@@ -23,7 +23,8 @@ def blocks(
     """
     from gigawatt.core.errors import TraceError
     from gigawatt.demand.blocks import blocks_of
-    from gigawatt.demand.table import kind_of, numbers, read_table
+    from gigawatt.demand.table import kind_of, read_table
+    from gigawatt.demand.values import numbers
 
     columns = read_table(year, kind_of(year), None).columns
     names = {name.strip().lower(): name for name in columns.column_names}
