@@ -31,6 +31,7 @@ MOST_DIGITS = 40
 
 _GZIP = b"\x1f\x8b"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"?')
+_KEY = re.compile(r'"([^"\\]*)"\s*:')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _OTHERS = (
     (stat.S_ISDIR, errno.EISDIR, "Is a directory"),
@@ -105,7 +106,12 @@ def json_of(text: str) -> Any:
     """
     if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
         raise ValueError(f"lists and objects stand more than {DEEPEST} deep within each other")
-    found = json.loads(text, object_pairs_hook=_object, parse_int=_whole)
+    try:
+        found = json.loads(text, object_pairs_hook=_object, parse_int=_whole)
+    except _TooLongError as error:
+        keys = _KEY.findall(text[: text.find(error.digits)])
+        where = f"'{keys[-1][:60]}' holds " if keys else ""
+        raise ValueError(where + str(error)) from error
     if _SURROGATE.search(text):
         try:
             json.dumps(found, ensure_ascii=False).encode("utf-8")
@@ -134,5 +140,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
-        raise ValueError(f"a whole number of {len(digits):,} digits; up to {MOST_DIGITS} are read")
+        raise _TooLongError(digits)
     return int(digits)
+
+
+class _TooLongError(ValueError):
+    def __init__(self, digits: str) -> None:
+        super().__init__(f"a whole number of {len(digits):,} digits; up to {MOST_DIGITS} are read")
+        self.digits = digits
