@@ -111,6 +111,8 @@ def model_command(
         return
     console = console_of()
     console.print(answer_table(rows, task, aim, tail))
+    if model_config is not None and task.model.note:
+        console.print(task.model.note, soft_wrap=True, highlight=False, markup=False)
     for name, path in (("Page", plot), ("Step table", table)):
         if path is not None:
             console.print(f"{name}: {path.resolve()}", soft_wrap=True, highlight=False)
