@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import json
 import os
@@ -59,7 +60,9 @@ class Table:
     bad: tuple[BadRow, ...]
 
 
-def read_table(path: Path, kind: Kind, limit: int | None, *, scalars: Collection[str] = ()) -> Table:
+def read_table(
+    path: Path, kind: Kind, limit: int | None, *, scalars: Collection[str] = (), texts: Collection[str] = ()
+) -> Table:
     """The first ``limit`` rows of a file (all for none); gz is unpacked, and no further than needed.
 
     Nothing that Python owns is lent to Arrow: a thread of its pool that drops the last hold on such an object waits
@@ -70,6 +73,7 @@ def read_table(path: Path, kind: Kind, limit: int | None, *, scalars: Collection
         kind: of it.
         limit: rows to read.
         scalars: columns, by ``plain_name``, in which a list or an object does not stand.
+        texts: columns that stay as they are written, such as times with an offset from UTC.
 
     Raises:
         TraceError: a file that cannot be read, is empty or too large, or is not of its kind.
@@ -79,7 +83,7 @@ def read_table(path: Path, kind: Kind, limit: int | None, *, scalars: Collection
             table = _rows_of(_parquet(path, limit))
         else:
             text = _text(path, None if limit is None else limit + (kind == "csv"))
-            table = _csv(text) if kind == "csv" else _jsonl(text, scalars)
+            table = _csv(text, texts) if kind == "csv" else _jsonl(text, scalars, texts)
     except OSError as error:
         reason = error.strerror or _first_line(error)
         if not error.errno:  # Arrow's own
@@ -306,17 +310,19 @@ def _unpacked(path: Path, columns: pa.Table) -> pa.Table:
 # ------------------------------------------------------------------ text
 
 
-def _csv(text: pa.Buffer) -> Table:
+def _csv(text: pa.Buffer, texts: Collection[str]) -> Table:
     """Arrow's own reader; on a row of the wrong width again on one thread, which knows its number."""
     start = text.slice(0, min(len(text), BLOCK_BYTES)).to_pybytes()
     header = start[: start.find(b"\n") + 1] or start
     between = next((one for one in (",", ";", "\t") if one.encode() in header), ",")
     if header.count(between.encode()) >= MOST_COLUMNS:
         raise pa.ArrowInvalid(f"its header has more than {MOST_COLUMNS:,} columns")
-    columns, bad = _csv_read(text, between, {})
+    names = next(csv.reader([header.decode("utf-8-sig", errors="replace")], delimiter=between), [])
+    kept = {name: pa.string() for name in names if plain_name(name) in texts}
+    columns, bad = _csv_read(text, between, kept)
     whole = [one.name for one in columns.schema if pa.types.is_integer(one.type)]
     if whole and re.search(rb"0[xX]", text):  # Arrow reads 0x10 as 16; as text it is no number
-        columns, bad = _csv_read(text, between, dict.fromkeys(whole, pa.string()))
+        columns, bad = _csv_read(text, between, kept | dict.fromkeys(whole, pa.string()))
     lines = np.delete(np.arange(1, len(columns) + len(bad) + 1), [one.line - 1 for one in bad])
     return Table(columns=columns, line=lines, bad=tuple(bad))
 
@@ -346,9 +352,9 @@ def _csv_read(text: pa.Buffer, between: str, types: dict[str, pa.DataType]) -> t
         return columns, bad
 
 
-def _jsonl(text: pa.Buffer, scalars: Collection[str]) -> Table:
+def _jsonl(text: pa.Buffer, scalars: Collection[str], texts: Collection[str]) -> Table:
     """Arrow's own reader where it can be trusted; else line by line, so that lines that do not stand have a number."""
-    if _is_simple(text):
+    if not texts and _is_simple(text):
         try:
             columns = pyarrow.json.read_json(pa.BufferReader(text))
             columns.validate(full=True)  # lists that hold null come out broken
