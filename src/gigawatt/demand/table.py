@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ import pyarrow.parquet
 
 from gigawatt.core.errors import TraceError
 from gigawatt.core.files import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
+from gigawatt.demand.values import PER_S
 
 Ints = npt.NDArray[np.int64]
 Kind = Literal["csv", "jsonl", "parquet"]
@@ -288,7 +290,7 @@ def _check_bytes(path: Path, n_bytes: int) -> None:
 
 
 def _unpacked(path: Path, columns: pa.Table) -> pa.Table:
-    """Columns of plain types: no dictionaries, no lists of one length, no decimals."""
+    """Columns of plain types: no dictionaries, lists of one length or decimals; times of day and spans are seconds."""
     n_bytes = 0
     for at, name in enumerate(columns.column_names):
         column, kind = columns[at], columns[at].type
@@ -303,8 +305,23 @@ def _unpacked(path: Path, columns: pa.Table) -> pa.Table:
             column = column.cast(pa.large_list(kind.value_type))
         elif pa.types.is_decimal(kind):
             column = column.cast(pa.float64())
+        elif pa.types.is_time(kind) or pa.types.is_duration(kind):
+            whole = column.cast(pa.int32()) if pa.types.is_time32(kind) else column
+            column = pc.divide(whole.cast(pa.int64()).cast(pa.float64()), float(PER_S[kind.unit]))
+        elif pa.types.is_timestamp(kind) and not _is_zone(kind.tz):
+            raise TraceError(f"{path}: {name} is in the time zone '{kind.tz}', which is not known here; UTC is right")
         columns = columns.set_column(at, name, column)
     return columns
+
+
+def _is_zone(name: str | None) -> bool:
+    if name is None or re.fullmatch(r"[+-][0-9]{2}:[0-9]{2}", name):
+        return True
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 # ------------------------------------------------------------------ text

@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 LATEST_S = 9e9
 """Seconds since 1970 end here, in the year 2255; what is larger is likely counted in smaller units."""
 
-_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
@@ -38,13 +38,13 @@ def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
         kind = column.type
     if pa.types.is_timestamp(kind):
         missing = np.asarray(column.is_null())
-        ticks, per_s = np.asarray(column.cast(pa.int64()).fill_null(0)), _PER_S[kind.unit]
+        ticks, per_s = np.asarray(column.cast(pa.int64()).fill_null(0)), PER_S[kind.unit]
     else:
         found = numbers(column)
         if not pa.types.is_string(kind) or np.isfinite(found).sum() * 2 > len(found):
             return found
         times = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True, errors="coerce")
-        missing, per_s = np.asarray(times.isna()), _PER_S[times.dt.unit]
+        missing, per_s = np.asarray(times.isna()), PER_S[times.dt.unit]
         ticks = np.asarray(times.dt.as_unit(times.dt.unit).astype("int64"), dtype=np.int64)
     missing = missing | (ticks < 0) | (ticks >= int(LATEST_S) * per_s)
     if missing.all():
