@@ -316,16 +316,17 @@ def _blocks(columns: pa.Table, checks: Checks) -> tuple[Ints, Ints] | None:
     return starts_of(counts), np.array([part for one in lists for part in one or ()], dtype=np.int64)
 
 
-_ID = re.compile(r"-?[0-9]{1,19}")
+_ID = re.compile(r"-?([0-9]{1,19}|[0-9]{1,15}\.0)")
 
 
 def _ids(value: Any) -> list[int] | None:
     """Whole numbers of a list, or of text such as '[1, 2]' or '1 2'; None where something else stands in it."""
     parts = value if isinstance(value, list) else str("" if value is None else value).strip("[] ").split()
     words = [word.strip() for part in parts for word in str(part).split(",") if word.strip()]
-    if not all(_ID.fullmatch(word) and -(2**63) <= int(word) < 2**63 for word in words):
+    if not all(_ID.fullmatch(word) for word in words):
         return None
-    return [int(word) for word in words]
+    found = [int(word.removesuffix(".0")) for word in words]
+    return found if all(-(2**63) <= one < 2**63 for one in found) else None
 
 
 def _block_tokens(columns: pa.Table, checks: Checks) -> int:

@@ -41,11 +41,14 @@ def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
         ticks, per_s = np.asarray(column.cast(pa.int64()).fill_null(0)), PER_S[kind.unit]
     else:
         found = numbers(column)
-        if not pa.types.is_string(kind) or np.isfinite(found).sum() * 2 > len(found):
+        n_numbers = int(np.isfinite(found).sum())
+        if not pa.types.is_string(kind) or 2 * n_numbers > len(found):
             return found
         times = pd.to_datetime(column.to_pandas(), format="ISO8601", utc=True, errors="coerce")
         missing, per_s = np.asarray(times.isna()), PER_S[times.dt.unit]
-        ticks = np.asarray(times.dt.as_unit(times.dt.unit).astype("int64"), dtype=np.int64)
+        if n_numbers >= len(missing) - int(missing.sum()):
+            return found
+        ticks = np.asarray(times.astype("int64"), dtype=np.int64)
     missing = missing | (ticks < 0) | (ticks >= int(LATEST_S) * per_s)
     if missing.all():
         return np.full(len(missing), np.nan)
