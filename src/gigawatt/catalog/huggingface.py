@@ -7,13 +7,18 @@ models, attention of two widths, latent experts) are refused by name rather than
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
+from pydantic import ValidationError
+
+from gigawatt.catalog.load import explain
 from gigawatt.catalog.schema import Architecture, Model, Precision, Storage
 from gigawatt.core.errors import CatalogError
+from gigawatt.core.files import json_of, read_text
 from gigawatt.core.source import Fact
 
 FAMILIES = {
@@ -31,8 +36,15 @@ FAMILIES = {
 }
 FAMILY = {kind: family for family, kinds in FAMILIES.items() for kind in kinds.split()}
 
-# Values Transformers leaves out of the file where a model has those of its class.
+# Values Transformers leaves out of the file where a model has those of its class (its configuration_*.py of 2026).
 DEFAULTS: dict[str, dict[str, Any]] = {
+    "deepseek_v3": {"first_k_dense_replace": 3, "n_shared_experts": 1, "moe_intermediate_size": 2048},
+    "glm4_moe": {"num_key_value_heads": 8, "moe_intermediate_size": 1408},
+    "minimax_m2": {"num_key_value_heads": 8, "head_dim": 128},
+    "mistral": {"num_key_value_heads": 8},
+    "mixtral": {"num_key_value_heads": 8},
+    "qwen3": {"num_key_value_heads": 32, "head_dim": 128},
+    "qwen3_moe": {"num_key_value_heads": 4, "moe_intermediate_size": 768},
     "gemma3": {
         "vocab_size": 262_208,
         "num_attention_heads": 8,
@@ -42,12 +54,27 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "sliding_window": 4096,
         "tie_word_embeddings": True,
     },
-    "gemma2": {"sliding_window": 4096, "tie_word_embeddings": True},
+    "gemma2": {"num_key_value_heads": 4, "head_dim": 256, "sliding_window": 4096, "tie_word_embeddings": True},
     "llama4": {"num_key_value_heads": 8, "head_dim": 128, "interleave_moe_layer_step": 1, "attention_chunk_size": 8192},
-    "gpt_oss": {"sliding_window": 128},
-    "qwen3_next": {"attn_output_gate": True, "full_attention_interval": 4, "num_nextn_predict_layers": 1},
+    "gpt_oss": {"num_key_value_heads": 8, "head_dim": 64, "sliding_window": 128},
+    "qwen3_next": {
+        "num_key_value_heads": 2,
+        "head_dim": 256,
+        "attn_output_gate": True,
+        "full_attention_interval": 4,
+        "num_nextn_predict_layers": 1,
+        "moe_intermediate_size": 512,
+        "shared_expert_intermediate_size": 512,
+    },
     "qwen3_5": {"attn_output_gate": True, "full_attention_interval": 4},
-    "qwen3_5_moe": {"attn_output_gate": True, "full_attention_interval": 4},
+    "qwen3_5_moe": {
+        "num_key_value_heads": 2,
+        "head_dim": 256,
+        "attn_output_gate": True,
+        "full_attention_interval": 4,
+        "moe_intermediate_size": 512,
+        "shared_expert_intermediate_size": 512,
+    },
 }
 
 # Keys that change the shape into something Architecture has no word for.
@@ -69,6 +96,7 @@ FOREIGN = {
 }
 EXPERT_COUNTS = ("n_routed_experts", "num_experts", "num_local_experts")
 EXPERTS_PER_TOKEN = ("num_experts_per_tok", "top_k_experts", "num_experts_per_token")
+ONE_WIDTH = {"gpt_oss", "llama4", "minimax_m2", "mixtral"}  # intermediate_size is that of the experts
 PLAIN = {"gpt_neox", "nemotron", "phi", "starcoder2"}  # feed-forward networks without a gate
 LAYER_KINDS = (
     "full_attention",
@@ -79,6 +107,8 @@ LAYER_KINDS = (
 )
 SHARED_INDEXERS = "Indexers that layers share are counted in every layer."
 EXAMPLES = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 128_256}
+MOST_LAYERS, MOST = 10_000, 10**9
+"""Layers, and any other whole number, of a model. Judgement."""
 DTYPES: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16"}
 
 
@@ -89,13 +119,31 @@ class Config(NamedTuple):
     inner: Mapping[str, Any]
     outer: Mapping[str, Any]
     kind: str
+    assumed: dict[str, str]
+    """By key that the file leaves out, what was taken and why; filled while it is read."""
 
     def get(self, key: str) -> Any:
         """Value of a key, of the class where the file leaves it out, or None."""
-        for level in (self.inner, self.outer, DEFAULTS.get(self.kind, {})):
-            if level.get(key) is not None:
-                return level[key]
-        return None
+        value = self.said(key)
+        if value is None and key in DEFAULTS.get(self.kind, {}):
+            return self.assume(key, DEFAULTS[self.kind][key], f"default of {self.kind}")
+        return value
+
+    def said(self, key: str) -> Any:
+        """Value of a key in the file, or None."""
+        return next((level[key] for level in (self.inner, self.outer) if level.get(key) is not None), None)
+
+    def assume(self, key: str, value: Any, why: str) -> Any:
+        """The value, noted as one that the file does not say."""
+        self.assumed[key] = f"{key} {json.dumps(value)} ({why})"
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Truth value under ``key``, no where it is missing. Raises CatalogError."""
+        value = self.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.error(f"'{key}' is {_short(value)}; it must be true or false")
+        return bool(value)
 
     def number(self, key: str, otherwise: int | None = None, *, least: int = 0) -> int:
         """Whole number under ``key``; ``otherwise`` where it is missing. Raises CatalogError."""
@@ -104,9 +152,13 @@ class Config(NamedTuple):
             if otherwise is None:
                 raise self.error(f"'{key}' is missing; a transformer needs it")
             return otherwise
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        most = MOST_LAYERS if key == "num_hidden_layers" else MOST
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             example = EXAMPLES.get(key, 8)
-            raise self.error(f"'{key}' is {value!r}; it must be a whole number of at least {least}, such as {example}")
+            above = f" and at most {most:,}" if isinstance(value, int) and value > most else ""
+            raise self.error(
+                f"'{key}' is {_short(value)}; it must be a whole number of at least {least}{above}, such as {example}"
+            )
         return value
 
     def rows(self, key: str) -> list[Any]:
@@ -115,12 +167,20 @@ class Config(NamedTuple):
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self.error(f"'{key}' is {value!r}; it must be a list")
+            raise self.error(f"'{key}' is {_short(value)}; it must be a list")
+        wrong = next((one for one in value if isinstance(one, list | dict)), None)
+        if wrong is not None:
+            raise self.error(f"'{key}' holds {_short(wrong)}; numbers or names are right")
         return value
 
     def error(self, text: str) -> CatalogError:
         """Error that names the file."""
         return CatalogError(f"{self.name}: {text}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class Quantisation(NamedTuple):
@@ -139,7 +199,7 @@ def read_config(path: Path, *, precision: Storage | None = None) -> Model:
 
     Raises CatalogError naming file and key.
     """
-    path = path / "config.json" if path.is_dir() else path
+    path = path / "config.json" if os.path.isdir(path) else path
     config = _load(path)
     for key, meaning in FOREIGN.items():
         if config.get(key):
@@ -148,18 +208,29 @@ def read_config(path: Path, *, precision: Storage | None = None) -> Model:
     stored = _quantisation(config, path, precision)
     total, active = count_parameters(shape)
     title = (re.sub(r"[_-]?config$", "", path.stem) or path.resolve().parent.name).replace("--", "/")
-    return Model(
-        id=_slug(title),
-        name=title or "model",
-        note=SHARED_INDEXERS if "shared" in config.rows("indexer_types") else "",
-        family=FAMILY.get(config.kind, config.kind.replace("_", "-")),
-        params_total=_derived(total, path.name),
-        params_active=_derived(active, path.name),
-        weights_precision=stored.weights,
-        kv_precision=stored.kv,
-        quantised=stored.which,
-        architecture=shape,
-    )
+    try:
+        return Model(
+            id=_slug(title),
+            name=title or "model",
+            note=_note(config),
+            family=FAMILY.get(config.kind, config.kind.replace("_", "-")),
+            params_total=_derived(total, path.name),
+            params_active=_derived(active, path.name),
+            weights_precision=stored.weights,
+            kv_precision=stored.kv,
+            quantised=stored.which,
+            architecture=shape,
+        )
+    except ValidationError as error:
+        raise CatalogError(explain(error, path.name)) from error
+
+
+def _note(config: Config) -> str:
+    """What is counted otherwise than it is, and what was assumed because the file does not say."""
+    notes = [SHARED_INDEXERS] if "shared" in config.rows("indexer_types") else []
+    if config.assumed:
+        notes.append(f"Assumed, as {config.name} does not say: {'; '.join(config.assumed.values())}.")
+    return " ".join(notes)
 
 
 def _slug(title: str) -> str:
@@ -179,24 +250,28 @@ def _load(path: Path) -> Config:
     raw = _json(path)
     inner = next((raw[key] for key in ("text_config", "llm_config", "language_config") if raw.get(key)), raw)
     if not isinstance(inner, dict):
-        raise CatalogError(f"{name}: 'text_config' is {inner!r}; it must be an object with the keys of the model")
-    kind = str(raw.get("model_type") or inner.get("model_type") or "")
+        raise CatalogError(f"{name}: 'text_config' is {_short(inner)}; it must be an object with the keys of the model")
+    kind = raw.get("model_type") or inner.get("model_type") or ""
+    if kind and (not isinstance(kind, str) or kind not in FAMILY):  # a frame around a known language model
+        kind = inner.get("model_type") or kind
     if not kind:
         raise CatalogError(f"{name}: 'model_type' is missing; write for example \"llama\"")
-    if kind not in FAMILY:  # a frame of another name around a known language model
-        kind = str(inner.get("model_type") or kind)
-    return Config(name=name, inner=inner, outer=raw, kind=kind.removesuffix("_text"))
+    if not isinstance(kind, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", kind):
+        raise CatalogError(f"{name}: 'model_type' is {_short(kind)}; write for example \"llama\"")
+    return Config(name=name, inner=inner, outer=raw, kind=kind.removesuffix("_text"), assumed={})
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json_of(read_text(path))
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CatalogError(f"{path.name}: not a text file; it must be the JSON of a Hugging Face model") from error
     except json.JSONDecodeError as error:
         raise CatalogError(f"{path.name}: line {error.lineno}: not JSON ({error.msg})") from error
+    except ValueError as error:
+        raise CatalogError(f"{path.name}: {error}") from error
     if not isinstance(raw, dict):
         raise CatalogError(
             f"{path.name}: holds a {type(raw).__name__}; it must be an object with keys like hidden_size"
@@ -219,16 +294,38 @@ def _architecture(config: Config) -> Architecture:
         **_attention(config, hidden),
         **_layers(config, n_layers),
         **_feed_forward(config, n_layers),
-        tied_embeddings=bool(config.get("tie_word_embeddings")),
+        tied_embeddings=_tied(config),
         n_mtp_layers=_prediction_layers(config),
         vocabulary=config.number("vocab_size", least=1),
-        max_context=config.number("max_position_embeddings", 0),
+        max_context=_context(config),
     )
+
+
+def _tied(config: Config) -> bool:
+    if config.get("tie_word_embeddings") is None and config.kind not in FAMILY:  # all known classes have a table each
+        config.assume("tie_word_embeddings", False, "a table of its own for the output")
+    return config.flag("tie_word_embeddings")
+
+
+def _context(config: Config) -> int:
+    """Longest context [token]; 0 none is said."""
+    found = config.number("max_position_embeddings", 0)
+    return found or int(config.assume("max_position_embeddings", 0, "no limit to the context"))
+
+
+def _kv_heads(config: Config, heads: int) -> int:
+    """Heads of keys and values; of the class where the file does not say and that goes into the heads."""
+    said, known = config.said("num_key_value_heads"), config.get("num_key_value_heads")
+    if said is None and (known is None or heads % known):
+        if config.get("kv_lora_rank"):
+            return heads
+        return int(config.assume("num_key_value_heads", heads, "one for each attention head"))
+    return config.number("num_key_value_heads", least=1)
 
 
 def _attention(config: Config, hidden: int) -> dict[str, Any]:
     heads = config.number("num_attention_heads", least=1)
-    kv_heads = config.number("num_key_value_heads", heads, least=1)
+    kv_heads = _kv_heads(config, heads)
     if heads % kv_heads:
         raise config.error(f"'num_key_value_heads' is {kv_heads}; it must divide the {heads} attention heads")
     indexer = {
@@ -252,7 +349,10 @@ def _attention(config: Config, hidden: int) -> dict[str, Any]:
         }
     if config.get("head_dim") is None and hidden % heads:
         raise config.error(f"'num_attention_heads' is {heads}; it must divide the width {hidden}, or add 'head_dim'")
-    dim = config.number("head_dim", hidden // heads, least=1)
+    if config.get("head_dim") is None:
+        dim = int(config.assume("head_dim", hidden // heads, "width over heads"))
+    else:
+        dim = config.number("head_dim", least=1)
     value = config.number("v_head_dim", dim, least=1)
     return {
         "attention": "mha" if kv_heads == heads else "gqa",
@@ -260,7 +360,7 @@ def _attention(config: Config, hidden: int) -> dict[str, Any]:
         "n_kv_heads": kv_heads,
         "head_dim": dim,
         "v_head_dim": 0 if value == dim else value,
-        "gated_attention": bool(config.get("attn_output_gate")),
+        "gated_attention": config.flag("attn_output_gate"),
         **indexer,
     }
 
@@ -335,8 +435,7 @@ def _feed_forward(config: Config, n_layers: int) -> dict[str, Any]:
         raise config.error(f"'{chosen}' is {per_token}; it must be at most the {n_experts} experts")
     n_dense = _dense_layers(config, n_layers)
     dense_key = "intermediate_size_mlp" if config.kind == "llama4" else "intermediate_size"
-    width_key = "moe_intermediate_size" if config.get("moe_intermediate_size") else "intermediate_size"
-    width = config.number(width_key, least=1)
+    width = _expert_width(config)
     return {
         "intermediate": config.number(dense_key, least=1) if n_dense else 0,
         "ffn_matrices": matrices,
@@ -346,6 +445,15 @@ def _feed_forward(config: Config, n_layers: int) -> dict[str, Any]:
         "moe_intermediate": width,
         **_shared_experts(config, width),
     }
+
+
+def _expert_width(config: Config) -> int:
+    if config.get("moe_intermediate_size"):
+        return config.number("moe_intermediate_size", least=1)
+    width = config.number("intermediate_size", least=1)
+    if config.kind not in ONE_WIDTH:
+        config.assume("moe_intermediate_size", width, "as intermediate_size")
+    return width
 
 
 def _shared_experts(config: Config, width: int) -> dict[str, int]:
@@ -446,7 +554,8 @@ def _beside(path: Path) -> dict[str, Any]:
 
 def _dtype(config: Config) -> Literal["bf16", "fp16"]:
     """Precision of unquantised weights; bf16 where the file does not say."""
-    name = str(config.get("torch_dtype") or config.get("dtype") or "bfloat16").removeprefix("torch.")
+    name = config.get("torch_dtype") or config.get("dtype") or config.assume("torch_dtype", "bfloat16", "of weights")
+    name = str(name).removeprefix("torch.")
     if name not in DTYPES:
         raise config.error(f"'torch_dtype' is '{name}'; known are bfloat16 and float16, or give a precision")
     return DTYPES[name]

@@ -52,7 +52,7 @@ class Catalog:
         return cast(System, self.find("systems", name))
 
     def model(self, name: str) -> Model:
-        """Model under its id, alias or Hugging Face name."""
+        """Model under its id, alias or Hugging Face name, whatever the organisation in front."""
         return cast(Model, self.find("models", name))
 
     def workload(self, name: str) -> Workload:
@@ -107,13 +107,37 @@ class Catalog:
     def find(self, folder: str, name: str) -> Entry:
         """Entry of ``folder`` under its id or alias. Raises CatalogError with the nearest names."""
         known = self.names[folder]
-        key = known.get(_fold(name))
+        key = known.get(_fold(name)) or (self._by_last_part(name) if folder == "models" else None)
         if key is None:
             near = difflib.get_close_matches(_fold(name), list(known), n=3, cutoff=0.5)
             close = sorted({known[word] for word in near})
             hint = f"did you mean {' or '.join(close)}?" if close else f"'gigawatt show {folder}' lists them."
             raise CatalogError(f"no {folder.rstrip('s')} is called '{name}'; {hint}")
         return self.entries[folder][key]
+
+    def _by_last_part(self, name: str) -> str | None:
+        """Id of the model whose Hugging Face name ends as this one, whoever it is filed under. Raises CatalogError."""
+        last = _last_part(name)
+        entries = self.entries["models"]
+        keys = sorted(
+            {
+                key
+                for full, key in self.names["models"].items()
+                if _last_part(full) == last and ("/" in full or full in (_fold(key), _fold(entries[key].name)))
+            }
+        )
+        if len(keys) > 1:
+            raise CatalogError(f"the model '{name}' may be {' or '.join(keys)}; write which")
+        return keys[0] if keys else None
+
+
+def _last_part(name: str) -> str:
+    """What stands behind the organisation or folder of a name.
+
+    >>> _last_part("zai-org/GLM-5") == _last_part("/models/zhipuai/glm-5/")
+    True
+    """
+    return _fold(name).rstrip("/").rsplit("/", 1)[-1]
 
 
 def _fold(name: str) -> str:

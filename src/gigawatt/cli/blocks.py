@@ -19,31 +19,29 @@ def blocks(
 ) -> None:
     """Cluster a year of demand, and price, into blocks to put into a scenario; the busiest hours stay their own.
 
-    The first row is the hour from 0:00. Blocks come in the order of the clock.
+    A column of times gives the time of day, and what is missing or stands twice is said by row; without one the first
+    row is the hour from 0:00. Blocks come in the order of the clock.
     """
-    from gigawatt.core.errors import TraceError
     from gigawatt.demand.blocks import blocks_of
-    from gigawatt.demand.table import kind_of, numbers, read_table
+    from gigawatt.demand.hours import read_hours
 
-    columns = read_table(year, kind_of(year), None).columns
-    names = {name.strip().lower(): name for name in columns.column_names}
-    if "demand" not in names:
-        raise TraceError(f"{year} has no column demand; it has {', '.join(columns.column_names)}")
-    price = numbers(columns[names["price"]]) if "price" in names else None
-    found, ratio = blocks_of(numbers(columns[names["demand"]]), n, price=price, peak_frac=peak)
+    read = read_hours(year)
+    found, ratio = blocks_of(read.demand, n, price=read.price, peak_frac=peak, clock_h=read.clock_h)
     fewer = len(found) < n
     if as_json:
         rows: list[dict[str, Any]] = [
             {"name": one.name, "hours": one.hours, "load_over_mean": one.load, "shape": one.shape,
              "clock_h": one.clock_h, "price": one.price if isfinite(one.price) else None} for one in found
         ]  # fmt: skip
-        print_json({"peak_to_mean": ratio, "blocks_asked": n, "blocks": rows})
+        print_json({"peak_to_mean": ratio, "blocks_asked": n, "blocks": rows, "notes": list(read.notes)})
         return
     print(f"# peak over mean {ratio:.4g}: peak_to_mean of classes that follow this year")
     print("blocks:")
     for one in found:
         note = f" # mean price {one.price:.4g}" if isfinite(one.price) else ""
         print(f"  - {{name: {one.name}, hours: {one.hours!r}, shape: {one.shape!r}}}{note}")
+    for note in read.notes:
+        print(f"# {note}")
     if fewer:
         print(
             f"# {len(found)} blocks, not {n}: the quietest hours lie further below the mean than the peak above it "

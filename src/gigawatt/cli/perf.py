@@ -111,6 +111,8 @@ def model_command(
         return
     console = console_of()
     console.print(answer_table(rows, task, aim, tail))
+    if model_config is not None and task.model.note:
+        console.print(task.model.note, soft_wrap=True, highlight=False, markup=False)
     for name, path in (("Page", plot), ("Step table", table)):
         if path is not None:
             console.print(f"{name}: {path.resolve()}", soft_wrap=True, highlight=False)
@@ -209,7 +211,7 @@ def _options(backend: str, weights: str, kv: str, speculate: str, max_packages: 
         raise CatalogError(f"'{weights}' is no way to store weights; known are {', '.join(STORED_BITS)}")
     if kv and kv not in get_args(Cache):
         raise CatalogError(f"'{kv}' is no way to keep the cache; known are {', '.join(get_args(Cache))}")
-    drafted = re.fullmatch(r"(\d{1,2})x(0(?:\.\d+)?|1(?:\.0+)?|\.\d+)", speculate)
+    drafted = re.fullmatch(r"([0-9]{1,2})x(0(?:\.[0-9]+)?|1(?:\.0+)?|\.[0-9]+)", speculate)
     if speculate and (drafted is None or int(drafted[1]) < 1):
         raise CatalogError(
             f"'{speculate}' is no speculation; write tokens x probability to keep each, for example 3x0.7"

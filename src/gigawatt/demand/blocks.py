@@ -7,6 +7,7 @@ are clustered by k-means on standardised columns (Lloyd 1982, seeded as by Arthu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ MOST_PEAK_FRAC = 0.5
 LEAST_SHAPE = -1.0
 """A scenario's blocks lie at most as far below the mean as their peak lies above it."""
 DAY_H = 24
+STARTS = 20
+"""Searches for clusters of which the tightest is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,13 @@ class FoundBlock:
 
 
 def blocks_of(
-    demand: Floats, n: int, *, price: Floats | None = None, peak_frac: float = PEAK_FRAC, seed: int = 0
+    demand: Floats,
+    n: int,
+    *,
+    price: Floats | None = None,
+    peak_frac: float = PEAK_FRAC,
+    seed: int = 0,
+    clock_h: Floats | None = None,
 ) -> tuple[tuple[FoundBlock, ...], float]:
     """(up to n blocks in the order of the clock; peak over mean) that keep the year's mean and its peak hours.
 
@@ -48,11 +57,12 @@ def blocks_of(
     lies further below the mean than the peak above it, which a scenario does not take, it is joined with the next.
 
     Args:
-        demand: (hour,) in any unit, 0 or more; the first is that from 0:00.
+        demand: (hour,) in any unit, 0 or more.
         n: blocks, 2 or more.
         price: (hour,) in any unit, or None.
         peak_frac: share of hours that are the peak, above 0 and up to ``MOST_PEAK_FRAC``.
         seed: of the clusters' first centres.
+        clock_h: (hour,) time of day at which each begins; without, the first is that from 0:00.
 
     Raises TraceError where the hours cannot be told apart or a figure cannot stand.
     """
@@ -69,7 +79,8 @@ def blocks_of(
         if (loads[quiet[0]] - 1.0) / (peak_to_mean - 1.0) >= LEAST_SHAPE - 1e-9 or len(quiet) == 1:
             break
         label[label == quiet[0]] = quiet[1]
-    clock = {k: _clock(np.flatnonzero(label == k)) for k in kept}
+    begins = np.arange(len(demand)) if clock_h is None else clock_h
+    clock = {k: _clock(begins[label == k]) for k in kept}
     ordered = sorted(kept, key=lambda k: clock[k])
     return tuple(
         FoundBlock(
@@ -101,8 +112,6 @@ def _stand(demand: Floats, n: int, price: Floats | None, peak_frac: float) -> No
 
 def _labels(demand: Floats, n: int, price: Floats | None, peak_frac: float, seed: int) -> npt.NDArray[np.int64]:
     """(hour) block of each: 0 the busiest hours, 1 to n - 1 clusters of the others."""
-    from scipy.cluster.vq import kmeans2
-
     columns = [demand] if price is None else [demand, price]
     order = np.argsort(-demand, kind="stable")
     n_peak = min(max(round(peak_frac * len(demand)), 1), len(demand) // 2)
@@ -115,12 +124,33 @@ def _labels(demand: Floats, n: int, price: Floats | None, peak_frac: float, seed
         raise TraceError(f"the hours beside the peak hold fewer than {n - 1} kinds; ask for fewer blocks")
     label[rest] = 1
     if n > 2:
-        label[rest] = 1 + kmeans2(points, n - 1, minit="++", seed=seed, iter=100)[1]
+        label[rest] = 1 + _clusters(points, n - 1, seed)
     return label
 
 
-def _clock(hours: npt.NDArray[np.int64]) -> float:
-    """Mean time of day of hours counted from 0:00, around the clock [h].
+def _clusters(points: Floats, n: int, seed: int) -> npt.NDArray[np.int64]:
+    """(hour,) cluster of each, the tightest of ``STARTS`` searches: one alone ends near where it began.
+
+    A search that leaves a cluster empty does not count; the first one does where all do.
+    """
+    from scipy.cluster.vq import ClusterError, kmeans2
+
+    best, least = None, np.inf
+    for start in range(STARTS):
+        try:
+            centre, label = kmeans2(points, n, minit="++", seed=seed + start, iter=100, missing="raise")
+        except ClusterError:
+            continue
+        spread = float(((points - centre[label]) ** 2).sum())
+        if spread < least * (1.0 - 1e-9):
+            best, least = label, spread
+    if best is None:
+        best = kmeans2(points, n, minit="++", seed=seed, iter=100)[1]
+    return np.asarray(best, dtype=np.int64)
+
+
+def _clock(hours: npt.NDArray[Any]) -> float:
+    """Mean time of day of hours by their beginnings, around the clock [h].
 
     >>> round(_clock(np.array([23, 24])), 6)  # from 23:00 to 1:00
     0.0

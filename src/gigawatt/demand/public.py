@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigawatt.core.errors import TraceError
+from gigawatt.core.files import is_there
 
 CHUNK = 1 << 18
 
@@ -136,11 +137,12 @@ def find_public(name: str) -> Path:
     Raises:
         TraceError: an unknown name, or a trace that is not fetched yet: says how.
     """
-    if Path(name).exists():
+    if is_there(name):
         return Path(name)
     if not any(one.name == name for one in ORIGINALS):
         known = ", ".join(one.name for one in ORIGINALS)
-        raise TraceError(f"'{name}' is neither a file nor a public trace; public are {known}")
+        shown = name if len(name) <= 80 else f"{name[:77]}..."
+        raise TraceError(f"'{shown}' is neither a file nor a public trace; public are {known}")
     path = cache_dir() / original(name).file
     if not path.is_file():
         raise TraceError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
-import json
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.errors import TraceError
+from gigawatt.core.files import MOST_BYTES, json_of, opened, read_text
 from gigawatt.demand.lengths import Lengths, empirical, lognormal
 from gigawatt.demand.requests import Stream
 from gigawatt.demand.synthetic import Load
 
+MOST = 1e12
+"""Seconds, requests a second and their spread end here."""
 _PROMPT = ("input_tokens",), ("text_tokens", "image_tokens", "audio_tokens", "video_tokens")
 FALLBACK = lognormal(1000.0, 1.5), lognormal(300.0, 1.5)
 """Prompt and answer where no client says any. Judgement: the order of ServeGen's language models, within a factor 3."""
@@ -73,25 +77,34 @@ def _files(path: Path) -> Iterator[tuple[str, str]]:
     """(name, text) of trace and dataset files."""
     wanted = ("-trace.csv", "-dataset.json")
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             for one in sorted(path.rglob("chunk-*")):
                 if one.name.endswith(wanted):
-                    yield one.resolve().as_posix(), one.read_text(encoding="utf-8")
+                    yield one.resolve().as_posix(), read_text(one)
             return
-        with tarfile.open(path, "r:*") as archive:
+        with opened(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
+            n_bytes = 0
             for member in archive:
+                n_bytes += member.size
+                if n_bytes > MOST_BYTES:
+                    raise OSError(errno.EFBIG, f"it unpacks to more than {MOST_BYTES >> 20:,} MiB")
                 if member.isfile() and member.name.endswith(wanted):
                     file = archive.extractfile(member)
                     assert file is not None
                     yield member.name, file.read().decode()
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TraceError(f"{path} cannot be read: {reason}; a folder or tar.gz of ServeGen's data is right") from error
 
 
 def _summed(path: Path) -> Load:
-    rows = _rows(path.name, path.read_text(encoding="utf-8"), 2, header=True)
-    start, rate = np.array([[float(cell) for cell in row[:2]] for row in rows]).T
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TraceError(f"{path} cannot be read: {reason}; name a file that exists") from error
+    rows = _rows(path.name, text, 2, header=True)
+    start, rate = np.array([[float(cell or 0.0) for cell in row[:2]] for row in rows]).T
     return Load(
         stream=Stream(name=path.stem.removeprefix("aggregate_rate_")), rate_per_s=rate, bin_s=_width(path.name, start),
         input=FALLBACK[0], output=FALLBACK[1],
@@ -102,7 +115,8 @@ def _rows(name: str, text: str, fields: int, *, header: bool) -> list[list[str]]
     rows = [row for row in csv.reader(io.StringIO(text)) if row][1 if header else 0 :]
     for line, row in enumerate(rows, start=1):
         try:
-            bad = len(row) < fields or not all(float(cell) >= 0.0 for cell in row[: min(fields, 3)] if cell)
+            told = [float(cell) for at, cell in enumerate(row[: min(fields, 3)]) if cell or at < 1]
+            bad = len(row) < fields or not all(0.0 <= value <= MOST for value in told)
         except ValueError:
             bad = True
         if bad:
@@ -142,7 +156,13 @@ def _client(name: str, text: str, dataset: str | None, pool: str) -> Load | None
 
 def _lengths(text: str) -> tuple[Lengths, Lengths]:
     """Prompt and answer over all windows; several kinds of input are drawn apart, so their means are added on."""
-    windows = list(json.loads(text).values())
+    try:
+        found = json_of(text)
+    except ValueError as error:
+        raise TraceError(f"a dataset of lengths is no JSON that can be read: {error}") from error
+    windows = list(found.values()) if isinstance(found, dict) else [found]
+    if not all(isinstance(one, dict) for one in windows):
+        raise TraceError("a dataset of lengths is no object of windows; {window: {input_tokens: ...}} is right")
     parts = [_table(windows, key) for key in _PROMPT[0]]
     if parts[0] is None:
         kinds = [one for key in _PROMPT[1] if (one := _table(windows, key)) is not None]
@@ -167,6 +187,8 @@ def _table(windows: list[dict[str, Any]], key: str) -> Lengths | None:
 
 def _pairs(text: str) -> tuple[Any, Any]:
     """(lengths, weights) of a table written as {length: weight, ...}."""
+    if not isinstance(text, str):
+        raise TraceError(f"'{str(text)[:40]}' is no table of lengths; the text {{length: weight, ...}} is right")
     inside = text.strip().strip("{}").replace(":", ",")
     try:
         cells = np.array([float(cell) for cell in inside.split(",") if cell.strip()])

@@ -8,16 +8,17 @@ cluster's software under a name of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gigawatt.catalog.load import Catalog
-from gigawatt.catalog.schema import Calibration, Model
+from gigawatt.catalog.schema import Calibration, Model, System
 from gigawatt.core.errors import CatalogError
+from gigawatt.core.files import json_of, read_text
 from gigawatt.perf.fit_inference import (
     GROUPS,
     Fitted,
@@ -214,12 +215,23 @@ def write(calibration: Calibration, out: Path, name: str) -> Path:
 
 # ------------------------------------------------------------------ one's own cluster
 
-_BENCH_KEYS = ("completed", "total_input_tokens", "total_output_tokens")
+BOUNDS = {
+    "completed": (1.0, 1e9, "requests"),
+    "total_input_tokens": (1.0, 1e7, "tokens a request"),
+    "total_output_tokens": (1.0, 1e7, "tokens a request"),
+    "tpot_ms": (0.1, 1e4, "ms"),
+    "ttft_ms": (0.1, 3.6e6, "ms"),
+    "max_concurrency": (1.0, 1e5, "requests in flight"),
+    "request_throughput": (1e-6, 1e6, "requests a second"),
+}
+"""What a measurement can be: least, most, unit. Judgement: 10,000 tokens/s to one in 10 s; an hour in the queue."""
+MOST_OFF = 20.0
+"""Measured over expected time per token, or the other way, beyond which another cluster or unit is meant. Judgement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """One result of ``vllm bench serve``: mean lengths, requests in flight, median times."""
+    """One result of ``vllm bench serve``: mean lengths, requests in flight, median times; where it stands."""
 
     model: str
     concurrency: float
@@ -227,47 +239,80 @@ class Bench:
     output: float
     tpot_s: float
     ttft_s: float
+    where: str = field(default="", compare=False)
 
 
 def read_bench(path: Path) -> list[Bench]:
     """Results in a file: one JSON object, a list of them, or one a line. Raises CatalogError naming file and key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        found = _results(path, read_text(path))
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or 'cannot be read'}") from error
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError:
-        try:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except json.JSONDecodeError as error:
-            raise CatalogError(f"{path}: is not JSON (line {error.lineno}: {error.msg})") from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(
+            f"{path}: is no UTF-8 text; the JSON of 'vllm bench serve --save-result' is right"
+        ) from error
     rows = found if isinstance(found, list) else [found]
     return [_bench(row, f"{path.name}, result {at}") for at, row in enumerate(rows, 1)]
+
+
+def _results(path: Path, text: str) -> Any:
+    """The document, or else a list of those of its lines."""
+    line = 0
+    try:
+        try:
+            return json_of(text)
+        except json.JSONDecodeError:
+            found = []
+            for one in text.splitlines():
+                line += 1
+                found += [json_of(one)] if one.strip() else []
+            return found
+    except json.JSONDecodeError as error:
+        raise CatalogError(f"{path}: is not JSON (line {line or error.lineno}: {error.msg})") from error
+    except ValueError as error:
+        raise CatalogError(f"{path}: {error}") from error
 
 
 def _bench(row: Any, where: str) -> Bench:
     if not isinstance(row, dict):
         raise CatalogError(f"{where}: must be an object as 'vllm bench serve --save-result' writes it")
-
-    def number(*names: str) -> float:
-        for name in names:
-            value = row.get(name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-                return float(value)
-        raise CatalogError(f"{where}: {names[0]} is missing or not above 0; 'vllm bench serve --save-result' writes it")
-
-    done = number("completed")
-    output = number("total_output_tokens") / done
-    tpot = number("median_tpot_ms", "mean_tpot_ms") / 1e3
-    ttft = number("median_ttft_ms", "mean_ttft_ms") / 1e3
-    flight = row.get("max_concurrency")
-    if not isinstance(flight, (int, float)) or flight <= 0:
-        flight = max(1.0, number("request_throughput") * (ttft + output * tpot))
+    model = row.get("model_id") or ""
+    if not isinstance(model, str):
+        raise CatalogError(f"{where}: model_id is {str(model)[:60]}; the name of a model is right")
+    done = _figure(row, where, "completed", within="completed")
+    tokens = [_figure(row, where, f"total_{side}_tokens") for side in ("input", "output")]
+    prompt, output = (
+        _within(one / done, f"total_{side}_tokens over completed", f"total_{side}_tokens", where)
+        for one, side in zip(tokens, ("input", "output"), strict=True)
+    )
+    tpot, ttft = (
+        _figure(row, where, f"median_{key}", f"mean_{key}", within=key) / 1e3 for key in ("tpot_ms", "ttft_ms")
+    )
+    if row.get("max_concurrency") is not None:
+        flight = _figure(row, where, "max_concurrency", within="max_concurrency")
+    else:
+        rate = _figure(row, where, "request_throughput", within="request_throughput")
+        flight = _within(max(1.0, rate * (ttft + output * tpot)), "requests in flight", "max_concurrency", where)
     return Bench(
-        model=str(row.get("model_id", "")), concurrency=float(flight), prompt=number("total_input_tokens") / done,
-        output=output, tpot_s=tpot, ttft_s=ttft,
+        model=model, concurrency=flight, prompt=prompt, output=output, tpot_s=tpot, ttft_s=ttft, where=where
     )  # fmt: skip
+
+
+def _figure(row: Mapping[str, Any], where: str, *names: str, within: str = "") -> float:
+    """The first of some fields that says something, within the bounds of a key. Raises CatalogError."""
+    name = next((name for name in names if row.get(name) not in (None, 0)), names[0])
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise CatalogError(f"{where}: {name} is missing or not above 0; 'vllm bench serve --save-result' writes it")
+    return _within(float(value), name, within, where) if within else float(value)
+
+
+def _within(value: float, name: str, key: str, where: str) -> float:
+    least, most, unit = BOUNDS[key]
+    if not least <= value <= most:
+        raise CatalogError(f"{where}: {name} is {value:g}; {least:,g} to {most:,.0f} {unit} are right")
+    return value
 
 
 def named_model(results: Sequence[Bench]) -> str:
@@ -285,6 +330,26 @@ def named_model(results: Sequence[Bench]) -> str:
     return names[0]
 
 
+def _check_plausible(results: Sequence[Bench], tpot_off: Floats, system: System, model: Model) -> None:
+    """Raises CatalogError for lengths beyond the model's context and times far from what is expected.
+
+    ``tpot_off``: (result,) logarithm of expected over measured time per token.
+    """
+    for one, off in zip(results, np.exp(tpot_off), strict=True):
+        longest = model.architecture.max_context
+        if longest and one.prompt + one.output > longest:
+            raise CatalogError(
+                f"{one.where}: {one.prompt + one.output:,.0f} tokens a request are more than the {longest:,} that "
+                f"{model.name} takes"
+            )
+        if not 1.0 / MOST_OFF <= off <= MOST_OFF:
+            raise CatalogError(
+                f"{one.where}: median_tpot_ms is {1e3 * one.tpot_s:.4g} where {model.name} on {system.name} is "
+                f"expected to take {1e3 * one.tpot_s * off:.3g}; more than {MOST_OFF:g} times off, the unit, "
+                "--system, --layout or --model is another"
+            )
+
+
 def calibrate_bench(
     files: Sequence[Path],
     *,
@@ -300,6 +365,8 @@ def calibrate_bench(
     """The calibration with offsets ``name`` for one cluster, and (result, error before, error after) of TPOT.
 
     Few results move the offsets little: each is held to 1 by the same deviation as those of a backend.
+
+    Raises CatalogError for a result that cannot be of this model on this system.
     """
     from scipy.optimize import least_squares
 
@@ -315,7 +382,11 @@ def calibrate_bench(
     serving = settle(chosen, named, weights)
     work = work_of(chosen, chosen.package, named, serving, layout)
     c, base = values_of(calibration), software_of(calibration, backend, named.family, serving, generation_step(chosen))
-    columns = {key: np.array([getattr(one, key) for one in results]) for key in Bench.__slots__ if key != "model"}
+    columns = {
+        key: np.array([getattr(one, key) for one in results])
+        for key in Bench.__slots__
+        if key not in ("model", "where")
+    }
     shrink = np.array(GROUPS["backend"])
 
     def errors(x: Floats) -> Floats:
@@ -330,6 +401,7 @@ def calibrate_bench(
         return np.concatenate([e[0] / 0.05, e[1] / 0.3, x / shrink])
 
     start = np.zeros(len(SIDES))
+    _check_plausible(results, errors(start)[0], chosen, named)
     found = least_squares(residuals, start).x
     made = {side: round(getattr(base, side) * float(np.exp(found[at])), 4) for at, side in enumerate(SIDES)}
     before, after = np.expm1(errors(start)[0]), np.expm1(errors(found)[0])

@@ -104,7 +104,7 @@ def parse_layout(text: str, model: Model) -> Layout:
     """
     given: dict[str, int] = {}
     for word in text.replace(",", " ").split():
-        found = re.fullmatch(r"(tp|pp|dp|ep)(\d+)", word.lower())
+        found = re.fullmatch(r"(tp|pp|dp|ep)([0-9]{1,6})", word.lower())
         if found is None or not int(found[2]) or found[1] in given:
             raise CatalogError(f"'{text}' is no layout; write for example tp8, 'tp1 dp8 ep8' or 'tp4 pp2'")
         given[found[1]] = int(found[2])

@@ -9,6 +9,9 @@ length are told by their source column).
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ import numpy as np
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Model, System
 from gigawatt.core.errors import CatalogError
+from gigawatt.core.files import read_bytes
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.operators import Floats, Work, experts_touched, stacked, work_of
 from gigawatt.perf.precision import STORED_BITS, Serving, settle
@@ -69,32 +73,57 @@ class Point:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Rows of a CSV. Raises CatalogError with a sentence where it is missing, no table, or lacks a column."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise CatalogError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be read ({error.strerror})") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: is not a CSV table ({' '.join(str(error).split())})") from error
+    """Rows of a CSV of serving points. Raises CatalogError where ``read_csv`` does, or it lacks a column or any row."""
+    frame = read_csv(path)
     missing = [name for name in NEEDED if name not in frame.columns]
     if missing:
         raise CatalogError(
             f"{path}: lacks the column {missing[0]}; needed are {', '.join(NEEDED)} and a layout, comma-separated"
         )
+    if not len(frame):
+        raise CatalogError(f"{path}: holds a header and no row; a row a serving point is right")
     return frame
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Rows of a CSV, gz or not. Raises CatalogError with a sentence where it is missing or no table."""
+    import pandas as pd
+
+    try:
+        data = read_bytes(path)
+        _check_table(path, data)
+        return pd.read_csv(io.BytesIO(data))
+    except FileNotFoundError as error:
+        raise CatalogError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read ({error.strerror})") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, csv.Error) as error:
+        raise CatalogError(f"{path}: is not a CSV table ({' '.join(str(error).split())})") from error
+
+
+def _check_table(path: Path, data: bytes) -> None:
+    """Raises CatalogError for an archive, a column named twice and a row that is wider than the header."""
+    if data.startswith(b"PK") or path.suffix.lower() == ".zip":
+        raise CatalogError(f"{path}: is {'' if data.startswith(b'PK') else 'named as '}a zip archive; unpack it to CSV")
+    rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    header = next(rows, [])
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    if twice is not None:
+        raise CatalogError(f"{path}: names the column {twice} twice; each name once is right")
+    for line, row in enumerate((row for row in rows if row), start=1):
+        if len(row) > len(header):
+            raise CatalogError(f"{path}: row {line:,} has {len(row)} fields where the header names {len(header)}")
+
+
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|\s*|nan|[+-]?inf", re.IGNORECASE)
 
 
 def _number(row: Any, name: str, default: float, *, whole: bool = False, zero: bool = False) -> float:
     """A number above 0; ``default`` where the cell is blank, or holds 0 where ``zero`` allows it for a blank."""
     value = getattr(row, name, None)
-    try:
-        number = float(value) if value is not None and value != "" else float("nan")
-    except (TypeError, ValueError):
-        raise CatalogError(f"{name} is '{value}'; it must be a number") from None
+    if isinstance(value, bool | np.bool_) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
+        raise CatalogError(f"{name} is '{value}'; it must be a number")
+    number = float(value) if value is not None and str(value).strip() else float("nan")
     if np.isnan(number) or (zero and number == 0.0):
         return default
     if number <= 0.0 or not np.isfinite(number) or (whole and number != round(number)) or number > 1e9:
@@ -138,7 +167,7 @@ def age_of(row: Any) -> float:
     source = _text(row, "silicon_data_source")
     if "measured=" in source:
         date = source.split("measured=", 1)[1][:10].split("-")
-        if len(date) == 3 and all(part.isdigit() for part in date):
+        if len(date) == 3 and all(part.isascii() and part.isdigit() for part in date):
             return max(0.0, NOW_Y - (int(date[0]) + (int(date[1]) - 1) / 12.0 + int(date[2]) / 365.0))
     return max(0.0, NOW_Y - 2026.0)
 
@@ -207,7 +236,7 @@ def point_of(row: Any, catalog: Catalog) -> Point:
         system=system, model=model, serving=serving, layout=layout,
         prefill_layout=_layout(row, model, "prefill_") if split else None,
         batch=batch, prompt=prompt, output=output,
-        concurrency=float(said) if said.isdigit() else batch * layout.dp,
+        concurrency=float(said) if said.isascii() and said.isdigit() else batch * layout.dp,
         backend=backend, age_y=age_of(row), blank=blank,
     )  # fmt: skip
 

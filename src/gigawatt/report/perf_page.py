@@ -120,6 +120,7 @@ def page_data(
     slow, late = tail.at(task.percentile)
     return {
         "model": task.model.id,
+        "model_note": task.model.note,
         "objective": objective,
         "prompt_tokens": task.prompt,
         "cached_tokens": task.cached,
