@@ -59,8 +59,12 @@ def test_all_systems_that_can_be_planned_are_searched() -> None:
 
 def test_an_alias_options_and_an_objective_are_heard() -> None:
     plain = ("perf", "gptoss", "--systems", "b200", "--slo", "speed=250", "--json")
-    first, faster = (json.loads(gigawatt(*plain, *more).stdout) for more in ((), ("--speculate", "3x0.7")))
+    first, faster, unasked = (
+        json.loads(gigawatt(*plain, *more).stdout) for more in (("--speculate", "off"), ("--speculate", "3x0.75"), ())
+    )
     assert first["model"] == "gpt-oss-120b" and first["systems"][0]["id"] == "hgx-b200"
+    assert unasked["systems"] == faster["systems"]  # 3x0.75 is the catalogue's, and serves more here
+    assert first["systems"][0]["speculation"]["tokens"] == 0 and faster["systems"][0]["speculation"]["tokens"] == 3
     assert faster["systems"][0]["tokens_per_s_per_w"] > first["systems"][0]["tokens_per_s_per_w"]
     other = json.loads(gigawatt(*plain, "--objective", "package", "--backend", "vllm", "--kv", "bf16").stdout)
     assert other["objective"] == "package" and other["backend"] == "vllm"

@@ -54,7 +54,7 @@ def replay(
     ] = 0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     speculate: Annotated[
-        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7.")
+        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7; else none.")
     ] = "",
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",

@@ -10,8 +10,8 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import CatalogError
 from gigawatt.perf import measured, step
-from gigawatt.perf.fit_measured import ERROR, why_not_ahead
 from gigawatt.perf.effort import Done
+from gigawatt.perf.fit_measured import ERROR, why_not_ahead
 from gigawatt.perf.inference import Speculation, cache_bytes_per_token
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.measured import INSTALL, Choice, Kernels
