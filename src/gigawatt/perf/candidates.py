@@ -228,11 +228,10 @@ def preferred(ways: Sequence[Operating], objective: Objective) -> int:
 def _why_missed(found: Candidates, tail: Tail) -> str:
     task, name, (slow, late) = found.task, found.system.name, tail.at(found.task.percentile)
     at = f"at the {100 * task.percentile:g}th percentile" if task.percentile != 0.5 else "in the median"
-    who = f"{name} ({found.speculation.said})"
     speed = 1.0 / (slow * float(found.tpot_s[1].min()))
     if task.tokens_per_s_user is not None and speed < task.tokens_per_s_user:
-        return f"{who} reaches {speed:,.0f} tok/s per user {at}; {task.tokens_per_s_user:,.0f} are asked for"
+        return f"{name} reaches {speed:,.0f} tok/s per user {at}; {task.tokens_per_s_user:,.0f} are asked for"
     first = late * float(found.ttft_s[1].min())
     if task.ttft_s is not None and first > task.ttft_s:
-        return f"{who} needs {pretty(first, 's')} to the first token {at}; {pretty(task.ttft_s, 's')} are allowed"
-    return f"{who} meets the time to first token and the speed {at} apart, but no layout and batch meets both"
+        return f"{name} needs {pretty(first, 's')} to the first token {at}; {pretty(task.ttft_s, 's')} are allowed"
+    return f"{name} meets the time to first token and the speed {at} apart, but no layout and batch meets both"

@@ -86,7 +86,7 @@ def serving_point(system: System, workload: Workload, model: Model, basis: Basis
     ways = [best(found, basis, "package") for found in _ways(system, task_of(workload, model), basis)]
     at = preferred(ways, "package")
     point = point_of(system, workload, ways[at], basis)
-    return replace(point, draft_tokens=ways[at].speculation.tokens if point.is_served else 0)
+    return replace(point, draft_tokens=ways[at].speculation.tokens)
 
 
 def point_of(system: System, workload: Workload, chosen: Operating, basis: Basis) -> ServingPoint:

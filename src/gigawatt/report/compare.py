@@ -96,9 +96,10 @@ def _serving(catalog: Catalog, system: System, name: str, basis: Basis, price: f
     if workload.kind != "inference" or workload.model is None:
         raise CatalogError(f"'{name}' is a training class; compare takes classes of inference")
     point = serving_point(system, workload, catalog.model(workload.model), basis)
-    if not point.is_served:
-        return {"name": workload.name, "reason": point.reason}
     guess = basis.draft if point.draft_tokens else Speculation()
+    if not point.is_served:
+        said = f" ({guess.said})" if guess.tokens else ""
+        return {"name": workload.name, "reason": point.reason + said}
     ends = {
         "": point.output_tokens_per_s,
         "_low": point.output_tokens_per_s_low,

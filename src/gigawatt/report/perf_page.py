@@ -185,7 +185,8 @@ COUNTED = "As plans and gigawatt compare count (the most a package, less what is
 
 
 def _refusal(row: Row) -> str:
-    return str(row["reason"] if row["name"] in row["reason"] else f"{row['name']}: {row['reason']}")
+    said = str(row["reason"] if row["name"] in row["reason"] else f"{row['name']}: {row['reason']}")
+    return f"{said} ({Speculation(**row['speculation']).said})" if row["n_legal"] else said
 
 
 def _best_first(rows: Sequence[Row], objective: Objective) -> list[Row]:
