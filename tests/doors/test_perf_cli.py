@@ -90,7 +90,9 @@ def test_perf_compare_and_plan_agree_on_a_class(name: str, near: float) -> None:
         assert row["speculation"] == theirs["speculation"] == {"tokens": 3, "accepted": 0.75}
         for key in ("tokens_per_s", "tokens_per_s_per_w", "speed_tokens_per_s_user", "batch_size"):
             assert ours[key] == pytest.approx(theirs[key], rel=near)
-        assert row["tokens_per_s_unit"] * (1 - row["headroom_frac"][1]) == pytest.approx(theirs["tokens_per_s"], rel=near)
+        assert row["tokens_per_s_unit"] * (1 - row["headroom_frac"][1]) == pytest.approx(
+            theirs["tokens_per_s"], rel=near
+        )
         point = serving_point(load_catalog().system(row["id"]), workload, task.model, basis)
         assert point.draft_tokens == 3 and point.output_tokens_per_s == pytest.approx(theirs["tokens_per_s"])
     text = gigawatt(*words).stdout

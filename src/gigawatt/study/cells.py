@@ -576,4 +576,5 @@ def _faster(table: StepTable, gain: float, tokens_per_step: float = 1.0) -> Step
     """
     decode = table.decode_s / (gain * tokens_per_step)
     shared = table.shared_s / (gain * tokens_per_step)
-    return replace(table, decode_s=decode, prefill_s=table.prefill_s / gain, shared_s=shared)
+    effort = table.effort.sharing(tokens_per_step) if table.effort else None
+    return replace(table, decode_s=decode, prefill_s=table.prefill_s / gain, shared_s=shared, effort=effort)

@@ -57,7 +57,7 @@ Ints = npt.NDArray[np.int64]
 
 CONGESTION = 0.04
 """Of the time of a prompt, for each other stream of a rank: fitted to closed loops of 129 InferenceX rows. On all 1,294
-such rows times to first token are 43 % off without it and 20 % with it (benchmarks/replay.py). The whole queue is 0.069
+such rows times to first token are 40 % off without it and 20 % with it (benchmarks/replay.py). The whole queue is 0.069
 in the calibration (``queue``); low 0.02, high 0.06."""
 BUDGET_TOKENS = 8192  # of an iteration and rank: vLLM's default for servers on large packages
 SEQUENCES = 1024  # running ones of a rank at most: vLLM's default on large packages
