@@ -10,6 +10,8 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.catalog.schema import System
+from gigawatt.perf.search import basis_of, task_of
+from gigawatt.perf.serving import serving_point
 from gigawatt.perf.table import load_table
 from tests.doors.inside import gigawatt, refused
 
@@ -59,12 +61,44 @@ def test_all_systems_that_can_be_planned_are_searched() -> None:
 
 def test_an_alias_options_and_an_objective_are_heard() -> None:
     plain = ("perf", "gptoss", "--systems", "b200", "--slo", "speed=250", "--json")
-    first, faster = (json.loads(gigawatt(*plain, *more).stdout) for more in ((), ("--speculate", "3x0.7")))
+    first, faster, unasked = (
+        json.loads(gigawatt(*plain, *more).stdout) for more in (("--speculate", "off"), ("--speculate", "3x0.75"), ())
+    )
     assert first["model"] == "gpt-oss-120b" and first["systems"][0]["id"] == "hgx-b200"
+    assert unasked["systems"] == faster["systems"]  # 3x0.75 is the catalogue's, and serves more here
+    assert first["systems"][0]["speculation"]["tokens"] == 0 and faster["systems"][0]["speculation"]["tokens"] == 3
     assert faster["systems"][0]["tokens_per_s_per_w"] > first["systems"][0]["tokens_per_s_per_w"]
     other = json.loads(gigawatt(*plain, "--objective", "package", "--backend", "vllm", "--kv", "bf16").stdout)
     assert other["objective"] == "package" and other["backend"] == "vllm"
     assert other["systems"][0]["precision"] == "mxfp4 weights, fp8 arithmetic, bf16 cache"
+
+
+@pytest.mark.parametrize(("name", "near"), [("coding-interactive", 1e-9), ("open-chat-70b", 1e-3)])
+def test_perf_compare_and_plan_agree_on_a_class(name: str, near: float) -> None:
+    # --isl takes whole tokens, and open-chat-70b has 1,154.7
+    workload = load_catalog().workload(name)
+    task, slo = task_of(workload, load_catalog().model(workload.model or "")), workload.slo
+    assert slo and slo.speed and slo.ttft
+    words = ["perf", task.model.id, "--systems", "gb300,vr200", "--isl", f"{task.prompt:.0f}", "--osl"]
+    words += [f"{task.output:.0f}", "--prefix-hit", f"{task.cached / task.prompt}"]
+    words += ["--slo", f"speed={slo.speed.value},ttft={slo.ttft.value}s,p={100 * slo.percentile.value}"]
+    rows = json.loads(gigawatt(*words, "--objective", "package", "--json").stdout)["systems"]
+    others = json.loads(gigawatt("compare", "gb300", "vr200", "--json").stdout)
+    basis = basis_of(load_catalog())
+    for row, other in zip(rows, others, strict=True):
+        ours, theirs = row["planned"], other["serving"][name]
+        assert row["speculation"] == theirs["speculation"] == {"tokens": 3, "accepted": 0.75}
+        for key in ("tokens_per_s", "tokens_per_s_per_w", "speed_tokens_per_s_user", "batch_size"):
+            assert ours[key] == pytest.approx(theirs[key], rel=near)
+        assert row["tokens_per_s_unit"] * (1 - row["headroom_frac"][1]) == pytest.approx(
+            theirs["tokens_per_s"], rel=near
+        )
+        point = serving_point(load_catalog().system(row["id"]), workload, task.model, basis)
+        assert point.draft_tokens == 3 and point.output_tokens_per_s == pytest.approx(theirs["tokens_per_s"])
+    text = gigawatt(*words).stdout
+    assert "drafts 3 tokens, accepted 0.75" in text and "As plans and gigawatt compare count" in text
+    assert "without drafts" in gigawatt(*words, "--speculate", "off").stdout
+    assert "drafts 3 tokens, accepted 0.75" in " ".join(gigawatt("compare", "gb300").stdout.split())
 
 
 def test_a_hybrid_is_named_with_a_plus() -> None:

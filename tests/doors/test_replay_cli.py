@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,39 @@ def test_a_table_for_people(trace: Path) -> None:
     done = gigawatt("replay", str(trace), *ON, "--slo", "ttft=2s,speed=30")
     assert done.returncode == 0 and "time to first token" in done.stdout and "300 completed of 300" in done.stdout
     assert "within the SLO  100.0%" in done.stdout and "running sequences" in done.stdout
+
+
+def test_labels_say_what_they_mean(trace: Path) -> None:
+    done = gigawatt("replay", str(trace), *ON)
+    text = " ".join(done.stdout.split())
+    assert re.search(r"energy [\d.,]+ kWh of IT, [\d.,]+ kW on average \([\d,]+ W a package, [\d.]+ J/token\)", text)
+    assert re.search(r"use replicas busy [\d.]+% of the time, [\d.]+% of what full batches could do, cache", text)
+    assert re.search(
+        r"computing [\d.e-]+ s, [\d,]+ simulated requests in each", text
+    )  # of this computer, not the cluster
+    assert "without drafts" in text and "MJ" not in text
+    told = json.loads(gigawatt("replay", str(trace), *ON, "--json").stdout)
+    assert told["completed_per_s"] == pytest.approx(300 / told["duration_s"])
+    assert told["power_w"] * told["duration_s"] == pytest.approx(told["energy_j"])
+    assert "drafts 3 tokens, accepted 0.7" in " ".join(
+        gigawatt("replay", str(trace), *ON, "--speculate", "3x0.7").stdout.split()
+    )
+
+
+def test_prefill_replicas_are_said_and_can_be_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n0,4000,1\n")
+    on = ("replay", str(path), "--system", "h200", "--model", "llama-70b", "--replicas", "1")
+    told = json.loads(gigawatt(*on, "--layout", "tp8 + tp8", "--json").stdout)
+    assert (told["n_replicas"], told["n_prefill_replicas"], told["n_packages"]) == (1, 1, 16)
+    assert [pool["n_packages"] for pool in told["pools"]] == [8, 8]
+    text = " ".join(gigawatt(*on, "--layout", "tp8 + tp8", "--prefill-replicas", "2").stdout.split())
+    assert "on 24 packages, 1 x tp8 + 2 x tp8 for prompts" in text
+    sentence = refused(*on, "--layout", "tp8", "--prefill-replicas", "2")
+    assert sentence == (
+        "CatalogError: 2 prefill replicas are asked for, but tp8 takes its prompts itself; a layout such as 'tp8 + tp8' "
+        "has packages for prompts"
+    )
 
 
 def test_mooncake_is_read_as_it_is(tmp_path: Path) -> None:

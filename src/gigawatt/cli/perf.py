@@ -61,7 +61,12 @@ def model_command(
     weights: Annotated[str, typer.Option("--weights", help="How weights are stored, for example nvfp4.")] = "",
     kv: Annotated[str, typer.Option("--kv", help="How the cache is kept: bf16 or fp8.")] = "",
     speculate: Annotated[
-        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7.")
+        str,
+        typer.Option(
+            "--speculate",
+            help="Tokens drafted a pass and probability to keep one: 3x0.7; off drafts none. Else the better of off "
+            "and the catalogue's, as in plans.",
+        ),
     ] = "",
     objective: Annotated[str, typer.Option("--objective", help="What is made most: package, mw or dollar.")] = "mw",
     max_packages: Annotated[
@@ -78,13 +83,14 @@ def model_command(
         Path | None,
         typer.Option(
             "--table",
-            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; with "
-            "--speculate it holds the time of one step that verifies the drafted tokens.",
+            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; where it "
+            "drafts, a step is one that verifies the drafted tokens (--speculate off has one token a step).",
         ),
     ] = None,
 ) -> None:
     """Search all layouts, batches, aggregated or disaggregated, for the best way to serve a model at an SLO."""
     from gigawatt.core.errors import CatalogError
+    from gigawatt.perf.inference import Speculation
     from gigawatt.perf.search import Tail, answer, basis_of, step_tables
     from gigawatt.report.perf_page import answer_rows, answer_table, page_data, write_page
 
@@ -96,13 +102,14 @@ def model_command(
     chosen = _systems(catalog, systems)
     if table is not None and len(chosen) != 1:
         raise CatalogError("--table takes one system; name it with --systems")
-    answers = [answer(system, task, basis, options, objective=aim, tail=tail) for system in chosen]
+    drafts = basis.draft if not speculate else Speculation()
+    answers = [answer(system, task, basis, options, objective=aim, tail=tail, drafts=drafts) for system in chosen]
     if not any(len(one.found) for one in answers):
         raise CatalogError("\n".join(dict.fromkeys(one.chosen.reason for one in answers)))
     rows, made = answer_rows(answers, options), None
     if table is not None:
         one = answers[0]
-        made = step_tables(one.found, one.chosen, basis, options)
+        made = step_tables(one.found, one.chosen, basis, replace(options, speculation=one.found.speculation))
         made.decode.save(table)
     if plot is not None:
         write_page(answers, rows, task, aim, tail, plot)
@@ -212,7 +219,7 @@ def _options(backend: str, weights: str, kv: str, speculate: str, max_packages: 
     if kv and kv not in get_args(Cache):
         raise CatalogError(f"'{kv}' is no way to keep the cache; known are {', '.join(get_args(Cache))}")
     drafted = re.fullmatch(r"([0-9]{1,2})x(0(?:\.[0-9]+)?|1(?:\.0+)?|\.[0-9]+)", speculate)
-    if speculate and (drafted is None or int(drafted[1]) < 1):
+    if speculate not in ("", "off") and (drafted is None or int(drafted[1]) < 1):
         raise CatalogError(
             f"'{speculate}' is no speculation; write tokens x probability to keep each, for example 3x0.7"
         )

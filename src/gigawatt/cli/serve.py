@@ -32,6 +32,14 @@ def replay(
     system: Annotated[str, typer.Option("--system", help="System by id or alias; A+B is a hybrid.")],
     model: Annotated[str, typer.Option("--model", help="Model by id, alias or Hugging Face name.")],
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas that decode.")],
+    prefill_replicas: Annotated[
+        int | None,
+        typer.Option(
+            "--prefill-replicas",
+            min=1,
+            help="Replicas that take prompts where the layout has them apart; else as many as are balanced and of use.",
+        ),
+    ] = None,
     layout: Annotated[
         str | None, typer.Option("--layout", help="Of a replica: 'tp8', or 'tp8 + tp4' as decode + prefill.")
     ] = None,
@@ -46,7 +54,7 @@ def replay(
     ] = 0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     speculate: Annotated[
-        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7.")
+        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7; else none.")
     ] = "",
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
@@ -84,8 +92,9 @@ def replay(
     task = _task(chosen, (1, 1, 0.0), slo)
     options = _options(backend, precision or "", "", speculate, 0, basis_of(catalog))
     cluster = Cluster(
-        system=system, model=chosen, n_replicas=replicas, layout=layout, precision=precision, router=router,
-        prefix_cache=_cache(prefix_cache), backend=backend, maker=_asked(maker), speculation=options.speculation,
+        system=system, model=chosen, n_replicas=replicas, n_prefill=prefill_replicas, layout=layout,
+        precision=precision, router=router, prefix_cache=_cache(prefix_cache), backend=backend, maker=_asked(maker),
+        speculation=options.speculation,
         max_sequences=max_sequences, token_budget=token_budget,
     )  # fmt: skip
     limits = Limits(ttft_s=task.ttft_s, tokens_per_s_user=task.tokens_per_s_user, percentile=task.percentile)
@@ -205,6 +214,14 @@ def _keep(done: Replayed, resumed: Path | None) -> None:
     )
 
 
+def _use(pool: dict[str, Any]) -> str:
+    """How much of a pool is used, in words."""
+    return (
+        f"{pool['name']} busy {pool['busy_frac']:.1%} of the time, {pool['utilisation_frac']:.1%} of what full batches "
+        f"could do, cache {pool['kv_held_frac']:.1%} full"
+    )
+
+
 def _table(done: Replayed, name: str, bad: int) -> Group:
     """Figures for people."""
     from rich.console import Group
@@ -213,7 +230,12 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     from gigawatt.core.units import pretty
 
     told = done.to_dict()
-    table = Table(title=f"{Path(name).name} on {told['n_packages']:,} packages, {done.replica.layout}")
+    sides = f"{told['n_replicas']:,} x {done.replica.layout}"
+    if told["n_prefill_replicas"]:
+        sides += f" + {told['n_prefill_replicas']:,} x {done.replica.prefill_layout} for prompts"
+    table = Table(
+        title=f"{Path(name).name} on {told['n_packages']:,} packages, {sides}, {done.replica.speculation.said}"
+    )
     for heading in ("", "p50", "p90", "p95", "p99"):
         table.add_column(heading, justify="left" if not heading else "right")
     names = {"ttft_s": "time to first token", "tpot_s": "time per output token", "e2e_s": "whole request",
@@ -228,8 +250,10 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
         "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s over {pretty(told['duration_s'], 's')}",
         "within the SLO": "no limit is given" if good is None else f"{good:.1%}",
         "prefix hits": "-" if share is None else f"{share:.1%}",
-        "energy": pretty(told["energy_j"], "J"),
-        "simulated": f"{told['requests_per_s']:,.0f} requests/s",
+        "use": "; ".join(_use(one) for one in told["pools"]),
+        "energy": f"{told['energy_j'] / 3.6e6:,.4g} kWh of IT, {told['power_w'] / 1e3:,.4g} kW on average "
+        f"({told['power_w'] / told['n_packages']:,.0f} W a package, {told['joules_per_token']:,.3g} J/token)",
+        "computing": f"{told['wall_s']:,.3g} s, {told['requests_per_s']:,.0f} simulated requests in each",
     }
     lines = Table.grid(padding=(0, 2))
     for key, text in rows.items():

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil, inf
+from math import ceil, inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.core.errors import TraceError
+from gigawatt.core.units import pretty
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.table import BadRow
 from gigawatt.perf.inference import Speculation
@@ -32,7 +33,7 @@ from gigawatt.perf.task import basis_of
 from gigawatt.serving import kernels
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
-from gigawatt.serving.memory import Memory, new_memory, packed
+from gigawatt.serving.memory import Memory, ended_ns, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
 from gigawatt.serving.simulate import outcome_of, run_kernel
 from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
@@ -104,15 +105,21 @@ class Replayed:
     key: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures for JSON."""
+        """The figures for JSON. Rates of a closed loop are those while it is full, without its drain."""
         all_, lasted = self.metrics.total, self.metrics.end_s
-        told = all_.to_dict()
+        made, full_s = (int(self.memory.m[place]) for place in (c.G_MADE, c.G_FULL))
+        counted_s = all_.n["output_tokens"] * full_s / NS_PER_S / made if self.is_finished and made else lasted
+        told, mean = all_.to_dict(), all_.mean_s("e2e")
+        sizes = [{"n_replicas": one.n_replicas, "n_packages": one.n_replicas * one.table.n_packages}
+                 for one in self.fleet.pools]  # fmt: skip
+        pools = [one | size for one, size in zip(self.metrics.to_dict()["pools"], sizes, strict=True)]
+        guess = self.replica.speculation
         classes = self.metrics.by([one.name for one in self.streams])
         tiers = self.metrics.by([one.tier for one in self.streams])
         goodput = {
             "slo_attained_frac": told["slo_attained_frac"],
-            "requests_per_s": _rate(all_.n["good"], lasted),
-            "tokens_per_s": _rate(all_.n["good_output_tokens"], lasted),
+            "requests_per_s": _rate(all_.n["good"], counted_s),
+            "tokens_per_s": _rate(all_.n["good_output_tokens"], counted_s),
             "by_class": {one.name: one.to_dict()["slo_attained_frac"] for one in classes},
             "by_tier": {one.name: one.to_dict()["slo_attained_frac"] for one in tiers if one.name},
         }  # fmt: skip
@@ -120,15 +127,22 @@ class Replayed:
             "requests": self.requests,
             **{key: told[key] for key in ("sent", "completed", "aborted", "gated", "failed", "retries", "preemptions")},
             **{key: told[key] for key in ("ttft_s", "tpot_s", "e2e_s", "queue_s")},
-            "tokens_per_s": _rate(all_.n["output_tokens"], lasted), "duration_s": lasted,
+            "e2e_mean_s": None if isnan(mean) else mean, "in_flight_mean": _rate(mean * all_.n["completed"], lasted),
+            "tokens_per_s": _rate(all_.n["output_tokens"], counted_s), "duration_s": lasted,
+            "completed_per_s": _rate(all_.n["completed"], counted_s),
             "input_tokens": all_.n["input_tokens"], "output_tokens": all_.n["output_tokens"],
             "prefix_hit_share": None if self.prefix_hit_share != self.prefix_hit_share else self.prefix_hit_share,
-            "prefix_hit_basis": self.prefix_hit_basis, "energy_j": self.metrics.energy_j, "goodput": goodput,
-            "pools": self.metrics.to_dict()["pools"], "wall_s": self.wall_s,
+            "prefix_hit_basis": self.prefix_hit_basis, "energy_j": self.metrics.energy_j,
+            "power_w": _rate(self.metrics.energy_j, lasted),
+            "joules_per_token": _rate(self.metrics.energy_j, all_.n["output_tokens"]), "goodput": goodput,
+            "pools": pools, "wall_s": self.wall_s,
             "requests_per_s": _rate(self.simulated, self.wall_s), "is_finished": self.is_finished,
             "layout": self.replica.layout, "prefill_layout": self.replica.prefill_layout,
             "precision": self.replica.precision, "maker": self.replica.table.maker,
-            "n_packages": sum(pool.n_replicas * pool.table.n_packages for pool in self.fleet.pools),
+            "speculation": {"tokens": guess.tokens, "accepted": guess.accepted},
+            "n_replicas": self.fleet.pools[-1].n_replicas,
+            "n_prefill_replicas": self.fleet.pools[0].n_replicas if len(self.fleet.pools) > 1 else 0,
+            "n_packages": sum(size["n_packages"] for size in sizes),
             "note": "; ".join(part for part in (self.replica.reason, self.replica.note, *self.notes) if part),
             "bad_rows": [asdict(one) for one in self.bad],
         }  # fmt: skip
@@ -202,17 +216,18 @@ def replay(
             tick=lambda ended: not is_stopped() and not (tick is not None and tick(ended) is False),
         )  # fmt: skip
         wall_s = time.perf_counter() - started
-    end = int(memory.m[c.G_NOW])
+    is_finished = int(memory.m[c.G_ENDED]) == len(requests)
+    end = ended_ns(memory) if is_finished else int(memory.m[c.G_NOW])
     kernels.settle(memory.m, end)
     if how.requests is not None:
         _write(how.requests, memory, rows, requests, start_s)
-    metrics = measure(memory, fleet)
+    metrics = measure(memory, fleet, end_ns=end)
     share = metrics.total.hit_frac if prefix.kind == "own" else prefix.share
     return Replayed(
         requests=len(requests), metrics=metrics, streams=requests.streams, replica=replica, fleet=fleet,
         prefix_hit_share=share, prefix_hit_basis=prefix.basis, wall_s=wall_s,
         simulated=int(memory.m[c.G_ENDED]) - before, start_s=start_s,
-        is_finished=int(memory.m[c.G_ENDED]) == len(requests), bad=bad, notes=tuple(notes), memory=memory, key=key,
+        is_finished=is_finished, bad=bad, notes=tuple(notes), memory=memory, key=key,
     )  # fmt: skip
 
 
@@ -290,10 +305,15 @@ def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
     cache = f"{pool.kv_blocks * pool.block_tokens:,} tokens of cache" if pool.kv_blocks else "no limit of cache"
     notes = [
         f"{first.token_budget:,} tokens an iteration, {pool.max_sequences:,} running sequences and {cache} a replica",
-        f"request handling adds {fleet.traffic[0].latency_s[0]:.3g} s to times to first token",
+        f"request handling adds {pretty(fleet.traffic[0].latency_s[0], 's')} to times to first token"
+        + (f", and {pretty(first.crowding_s, 's')} for each other request of a replica" if first.crowding_s else ""),
+        cluster.speculation.said,
     ]
     if len(fleet.pools) > 1:
-        notes.append(f"{first.n_replicas:,} replicas of {first.table.layout} take the prompts of {pool.n_replicas:,}")
+        notes.append(
+            f"{first.n_replicas:,} prefill replicas of {first.table.layout} take the prompts of {pool.n_replicas:,} "
+            "that decode" + ("" if cluster.n_prefill else "; --prefill-replicas asks for another number")
+        )
     if load.prefix.kind == "given":
         notes.append(f"found prefixes are loaded in {1e6 * first.load_s_per_token:.3g} us a token")
     if all(one.ttft_s == inf and one.tpot_s == inf for one in fleet.traffic) and cluster.layout is None:
