@@ -375,6 +375,75 @@ def test_damages_are_received_for_what_a_vendor_brings_late() -> None:
     assert float(replay(plan, late(site=2))["cost_musd"][0]) == near(2000.0 + 20.0)
 
 
+def owed(due: float, penalty: float, **changes: Any) -> dict[str, Any]:
+    """A commitment over offer "a" from the first quarter on."""
+    one = {"coords": {"commitment": ["c"], "offer": ["a"]}, "dims": ("commitment", "offer")}
+    base: dict[str, Any] = {
+        "commitment_weight": xr.DataArray([[1.0]], **one), "commitment_mw": grid("commitment", ["c"], due, FOUR),
+        "commitment_penalty_musd": by("commitment", ["c"], [penalty]),
+    }  # fmt: skip
+    return base | changes
+
+
+def test_a_vendors_lateness_is_no_breach_of_the_buyers() -> None:
+    # 10 MW are due and come two quarters late: 2,000 are unmet and 20 paid for systems, no penalty of 3 a MW and quarter
+    plan = four(**owed(10.0, 3.0))
+    out = replay(plan, late(offer=2))
+    assert out["late_mw"].values[0, 0].tolist() == [0.0] * 4
+    assert float(out["cost_musd"][0]) == near(2020.0)
+    # chips that stand before the door of a building that somebody else brings late: 10 x 3 twice
+    own = replay(plan, late(site=2))
+    assert own["late_mw"].values[0, 0].tolist() == [near(10.0), near(10.0), 0.0, 0.0]
+    assert float(own["cost_musd"][0]) == near(2020.0 + 60.0)
+    assert float(own["spent_musd"].sum()) == near(20.0 + 60.0)
+    # the building is the provider's own part too
+    brings = xr.DataArray([True], dims="offer", coords={"offer": ["a"]})
+    assert float(replay(four(**owed(10.0, 3.0), with_building=brings), late(site=2))["cost_musd"][0]) == near(2020.0)
+
+
+def test_what_the_buyer_is_behind_by_itself_is_owed_all_the_same() -> None:
+    # 12 MW are due, 10 can be had: 2 are late by the plan, at 3 in four quarters. The vendor's lateness moves the 10 alone
+    most = grid("offer", ["a"], [[10.0, 0.0, 0.0, 0.0]], FOUR)
+    plan = four(**owed(12.0, 3.0), add_max_mw=most)
+    assert plan.objective_musd == near(20.0 + 24.0)
+    out = replay(plan, late(offer=1))
+    assert out["late_mw"].values[0, 0].tolist() == [near(2.0)] * 4
+    assert float(out["cost_musd"][0]) == near(1000.0 + 20.0 + 24.0)
+    # building and vendor late by one and two quarters: what the vendor withholds would not have stood anyway
+    both = replay(plan, late(site=1, offer=2))
+    assert both["late_mw"].values[0, 0].tolist() == [near(2.0)] * 4
+
+
+def test_what_the_plan_gives_up_stays_given_up() -> None:
+    # b serves at a loss: its energy of 120 a MW is above the 100 of unmet work, so 4 of 10 go unmet on the 6 MW of a
+    offers = ["a", "b"]
+    plan = four(
+        offers=offers, initial_mw=by("offer", offers, [6.0, 9.0]), add_max_mw=grid("offer", offers, 0.0, FOUR),
+        energised_initial_mw=by("site", ["hall"], [20.0]), run_musd_per_mw=by("lane", ["pool-a>work", "pool-b>work"], [0.0, 120.0]),
+    )  # fmt: skip
+    assert plan.objective_musd == near(1600.0)
+    assert float(replay(plan, late(offer=[0, 0]))["cost_musd"][0]) == near(1600.0)
+
+
+def test_money_is_raised_in_the_order_of_the_plan() -> None:
+    # 20 are spent at once; the line at 0.03 a quarter over the discount rate is cheaper than 0.1, and holds 8
+    line = {"credit_limit_musd": 8.0, "credit_rate": 0.0, "credit_spread": 0.03}
+    plan = four(opening_cash_musd=0.0, gap_musd=by("quarter", list(FOUR), [0.1] * 4), **line)
+    out = replay(plan, late())
+    assert out["debt_musd"].values[0].tolist() == [near(8.0)] * 4
+    assert out["gap_musd"].values[0].tolist() == [near(12.0)] * 4
+    assert float(out["cost_musd"][0]) == near(plan.objective_musd) == near(20.0 + 4 * (0.24 + 1.2))
+    # where what is found is the cheaper, the line stays untouched
+    dear = four(opening_cash_musd=0.0, gap_musd=by("quarter", list(FOUR), [0.02] * 4), **line)
+    assert replay(dear, late())["debt_musd"].values[0].tolist() == [0.0] * 4
+    # 15 come in the third quarter: the dearer is paid back first, a quarter late as in time
+    comes = by("quarter", list(FOUR), [0.0, 0.0, 15.0, 0.0])
+    paid = four(opening_cash_musd=0.0, gap_musd=by("quarter", list(FOUR), [0.1] * 4), inflow_musd=comes, **line)
+    after = replay(paid, late(offer=1))
+    assert after["gap_musd"].values[0].tolist() == [0.0, near(12.0), 0.0, 0.0]
+    assert after["debt_musd"].values[0].tolist() == [0.0, near(8.0), near(5.0), near(5.0)]
+
+
 def test_a_gang_trains_only_once_it_stands() -> None:
     # the job needs 10 MW together; a is there in time with its part, b a quarter late: nothing is done until then
     offers = ["a", "b"]
