@@ -16,8 +16,8 @@ from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, energy, contracts and shares of sales, less what is sold of
-    machines (quarter) [MUSD].
+    """Spending of each quarter: systems, buildings, rents, energy, contracts, penalties and shares of sales, less what
+    is sold of machines (quarter) [MUSD].
     """
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
     work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
@@ -27,6 +27,8 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
         spent = spent + contracts
     if d.terms.sales_share_frac is not None:
         spent = spent + inflow(d, x) * d.terms.sales_share_frac
+    if x.late is not None:
+        spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     if d.terms.late is not None:
         spent = spent - d.terms.late.damages_musd.sum("commitment")
     if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:

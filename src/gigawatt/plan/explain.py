@@ -32,6 +32,7 @@ from gigawatt.plan.limits import (
 )
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
+from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
 LEAST_MUSD = 1e-4
@@ -221,9 +222,10 @@ def _touched(plan: LivePlan, rows: Rows) -> Floats:
 def _added(plan: LivePlan, right: RightRow) -> Floats:
     """(quarter) IT MW that a right is a share of, accepted since it began."""
     d = plan.inputs
-    added = (plan.value("add") * right.base).sum("offer")
-    since = added.where(xr.DataArray([q in right.quarters for q in d.quarters], dims="quarter"), 0.0)
-    return np.asarray(since.cumsum("quarter").sel(quarter=list(right.quarters)).values, dtype=np.float64)
+    added, stock = (plan.value(name).transpose("offer", "quarter").values for name in ("add", "stock"))
+    start, owned = d.quarters.index(right.quarters[0]), d.offer_contract.values == "own"
+    new = counted_mw(owned, added.cumsum(axis=1), stock, start)[:, start : start + len(right.quarters)]
+    return np.asarray(right.base.values @ new, dtype=np.float64)
 
 
 def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
@@ -232,7 +234,10 @@ def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
     chosen = set(offers)
     mine = np.array([str(name) in chosen for name in d.offer_site["offer"].values], dtype=bool)
     found = chosen | {str(site) for site in d.offer_site.values[mine]}
-    columns = np.concatenate([model.variables[name].columns[mine].ravel() for name in ("add", "stock", "counted")])
+    found_in = [model.variables[name].columns[mine] for name in ("add", "stock", "counted")]
+    if "counted_since" in model.variables:
+        found_in.append(model.variables["counted_since"].columns[:, mine])
+    columns = np.concatenate([each.ravel() for each in found_in])
     touched = np.zeros(model.n_columns)
     touched[columns[columns >= 0]] = 1.0
     for name, block in model.constraints.items():

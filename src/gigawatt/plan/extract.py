@@ -83,7 +83,12 @@ def extract(plan: LivePlan) -> xr.Dataset:
     _put_lumps(plan, put)
     _put_hosting(plan, put)
     put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
-    put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
+    owed = plan.value("gap") * 1e6
+    found = owed.diff("quarter").reindex(quarter=owed["quarter"], fill_value=0.0)
+    found[0] = owed[0]
+    put("gap_usd", found.clip(min=0.0), "USD", "money still to be found in the quarter")
+    put("gap_repaid_usd", (-found).clip(min=0.0), "USD", "of what was to be found, paid back in the quarter")
+    put("gap_owed_usd", owed, "USD", "money still to be found that is owed at the end of the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
     put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
     put("residual_usd", _residual(plan) * 1e6, "USD", "worth of what stands at the end, in money of the last quarter")

@@ -152,7 +152,7 @@ class PlanInputs:
     credit_spread: float
     """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
-    """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
+    """(quarter) discounted premium per MUSD still to be found that is owed at the end of the quarter."""
 
     service: Service | None = None
     terms: Terms = NONE
@@ -175,5 +175,7 @@ class PlanInputs:
     supply_from: xr.DataArray | None = None
     """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
     delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""
+    with_building: xr.DataArray | None = None
+    """(offer) True where who provides it brings its building too; None: with cloud alone"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -11,7 +11,6 @@ from gigawatt.plan.algebra import Model
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.live import LivePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +51,3 @@ def carries(d: PlanInputs, daily: xr.DataArray, waits: xr.DataArray) -> tuple[xr
     most = d.pace.carry.rename(job="workload").reindex(workload=names, fill_value=0.0)
     daily, waits = daily.where(~mine, most), waits.where(~mine, most > 0.0)
     return daily.transpose("workload", "quarter"), waits.transpose("workload", "quarter")
-
-
-def as_planned(plan: LivePlan) -> LivePlan:
-    """The plan with such blocks asking in each quarter for what it does of them then: nothing of them is put off."""
-    d = plan.inputs
-    if d.pace is None:
-        return plan
-    done = (plan.value("assign") * d.rate).groupby(d.lane_workload.rename("workload")).sum() + plan.value("unmet")
-    done = done.reindex(workload=d.demand["workload"], fill_value=0.0).transpose(*d.demand.dims)
-    asked = d.demand.where(~d.demand["workload"].isin(list(d.pace.jobs)), done)
-    return replace(plan, inputs=replace(d, demand=asked))

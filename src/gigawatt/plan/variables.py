@@ -14,6 +14,7 @@ from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
 from gigawatt.plan.pace import add_pace, carries
 from gigawatt.plan.resale import add_resale
 from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
+from gigawatt.plan.since import add_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Decisions:
     energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in
     its busiest block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter, at most one
     quarter's work, or what is left of a block of uneven pace. late: MW behind a commitment that is not firm. z:
-    gigawatts released. cash, gap, debt: MUSD.
+    gigawatts released. cash, gap, debt: MUSD at the end of the quarter; gap is money still to be found, owed like debt.
     """
 
     add: Expression
@@ -46,6 +47,8 @@ class Decisions:
     """cumulative IT MW accepted since the start (offer, quarter)"""
     counted: Expression
     """IT MW that count towards commitments and milestones: what was bought, and of what is rented what stands"""
+    since: Expression | None
+    """rented IT MW that count since a date (since, offer, quarter)"""
     in_use: Expression
     """facility MW taken into use since the start, less what was given back (site, quarter)"""
     served: Expression
@@ -81,6 +84,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
         m.add_variable("kept_initial", axes_of(d.initial_mw), upper=d.initial_mw, mask=(aged > 0) & (d.initial_mw > 0))
     rented = d.offer_contract != "own"
     m.add_variable("counted", offers, mask=(can_add.cumsum("quarter") > 0) & rented)  # offers that have ended count on
+    add_since(m, d)
     m.add_variable("retire", offers)
     failed = d.terms.failed
     stands = np.inf if failed is None else xr.zeros_like(failed, dtype=float).where(failed, np.inf)
@@ -160,6 +164,7 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
         accepted=add.cumsum("quarter"),
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
+        since=maybe("counted_since"),
         in_use=(energise - m.expression("vacate") if "vacate" in m.variables else energise).cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,

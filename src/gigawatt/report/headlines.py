@@ -116,6 +116,10 @@ def _gap(results: Results) -> Headline:
     gap = results.summary["gap_usd"]
     quarters = [q for q, v in zip(results.case.labels, results.plan["gap_usd"].values, strict=True) if v > 1.0]
     note = f"{quarters[0]} to {quarters[-1]}" if len(quarters) > 1 else ", ".join(quarters)
+    if gap > 1.0:
+        peak, rest = results.summary["gap_peak_usd"], results.summary["gap_owed_at_end_usd"]
+        at_end = pretty(rest, "USD") if rest > 1.0 else "nothing"
+        note += f"; at most {pretty(peak, 'USD')} owed at once, {at_end} at the end"
     text = pretty(gap, "USD") if gap > 1.0 else "$0"
     tone = "warn" if gap > 1.0 else "good"
     return Headline(id="gap", label="Still to be found", text=text, note=note or "all money is found", tone=tone)

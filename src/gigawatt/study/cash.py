@@ -138,6 +138,7 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         deal = case.milestone_deal
         yield from each(case, plan["tranche_usd"].values, deal.seller, buyer, "milestone-equity", deal.id)
     yield from each(case, plan["gap_usd"].values, MARKETS, buyer, "gap-financing", "still to be found")
+    yield from each(case, plan["gap_repaid_usd"].values, buyer, MARKETS, "gap-repayment", "still to be found")
     if funding.credit is not None:
         debt = plan["debt_usd"].values
         change = np.diff(debt, prepend=0.0)

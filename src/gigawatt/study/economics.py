@@ -306,10 +306,16 @@ def behind_w(case: Case) -> dict[str, Floats]:
     return found
 
 
+PARTNERS = "contract-partners"
+"""Whom a commitment is owed to that names nobody."""
+
+
 def counterparty(case: Case, row: Commitment) -> str:
-    """Who pays damages of a commitment, and is paid for leaving it: its provider; its vendor if the buyer is that."""
-    others = [name for name in row.providers if name != case.scenario.buyer]
-    return others[0] if others else row.vendor or ""
+    """Whom a commitment is owed to, who pays its damages and is paid for leaving it or being late: its provider; its
+    vendor if the buyer is that; else the seller of its deal.
+    """
+    named = [*row.providers, row.vendor, case.catalog.deal(row.deal).seller if row.deal else None, PARTNERS]
+    return next(name for name in named if name and name != case.scenario.buyer)
 
 
 def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:

@@ -94,6 +94,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         offer_system=by_offer([o.system.id for o in offers]),
         offer_vendor=by_offer([o.system.vendor for o in offers]),
         offer_contract=by_offer([o.offer.contract for o in offers]),
+        with_building=by_offer([o.offer.contract == "cloud" or o.site.landlord == o.offer.provider for o in offers]),
         initial_mw=initial,
         add_max_mw=by_offer_quarter([_add_max(case, o) for o in offers]),
         stock_min_mw=by_offer_quarter([held_mw(case, o) for o in offers]),
@@ -150,8 +151,7 @@ def plan_inputs(case: Case) -> PlanInputs:
             max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
-            discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
-            dims="quarter", coords={"quarter": quarters},
+            discount * per_quarter(funding.gap_premium.value), dims="quarter", coords={"quarter": quarters}
         ),
         service=service_inputs(case, lanes, demand),
         spares_mw=_spares_mw(case),

@@ -157,6 +157,8 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "tranches_usd": {q: float(v) for q, v in zip(labels, tranches, strict=True) if v > 0.5},
         "equity_sold_share": equity_sold(case, tranches),
         "gap_usd": float(plan["gap_usd"].sum()),
+        "gap_peak_usd": float(plan["gap_owed_usd"].max()),
+        "gap_owed_at_end_usd": float(plan["gap_owed_usd"][-1]),
         "residual_usd": worth,
         "owed_after_usd": owed,
         "rest_worth_usd": use,
