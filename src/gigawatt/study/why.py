@@ -125,7 +125,7 @@ def binding(session: PlanSession, named: Named | None = None, most: int = 8) -> 
         about = labels_of(session.live, [offer.id for offer in named.offers])
         if named.kind == "site":
             about |= {named.id}
-    return ranked([*bindings(session.live, about), *date_bindings(session, about)])[:most]
+    return ranked([*bindings(session.live, about, most), *date_bindings(session, about, most)])[:most]
 
 
 def _absent(case: Case, named: Named) -> str:
