@@ -42,7 +42,7 @@ class Solved:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.heavy) for name in bundled()],
+    params=[pytest.param(name, marks=() if name in QUICK else pytest.mark.heavy) for name in ("starter", *bundled())],
 )
 def solved(request: pytest.FixtureRequest) -> Solved:
     session = PlanSession(plan_inputs(resolve(load_scenario(request.param), load_catalog())))
