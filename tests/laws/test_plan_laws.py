@@ -57,13 +57,12 @@ def test_plan_keeps_every_constraint(plan: LivePlan) -> None:
 
 def test_weak_duality_closes(plan: LivePlan) -> None:
     """At the optimum, rows' duals times their active sides and reduced costs times their bounds give the objective."""
-    lp = plan.highs.getLp()
-    low, high = np.asarray(lp.row_lower_), np.asarray(lp.row_upper_)
+    (low, high), (lower, upper) = plan.solver.row_bounds, plan.solver.bounds
     side = np.where(plan.row_dual > 0, low, high)
     rows = np.where(plan.row_dual != 0, plan.row_dual * np.where(np.isfinite(side), side, 0.0), 0.0)
-    bound = np.where(plan.reduced_cost > 0, np.asarray(lp.col_lower_), np.asarray(lp.col_upper_))
+    bound = np.where(plan.reduced_cost > 0, lower, upper)
     columns = np.where(plan.reduced_cost != 0, plan.reduced_cost * np.where(np.isfinite(bound), bound, 0.0), 0.0)
-    primal = float(np.asarray(lp.col_cost_) @ plan.primal)
+    primal = float((plan.model.cost + plan.model.tie_break) @ plan.primal)
     assert rows.sum() + columns.sum() == pytest.approx(primal, rel=1e-6, abs=1.0)
 
 
@@ -156,12 +155,10 @@ def test_relaxing_any_row_never_costs(name: str) -> None:
                 for place in np.flatnonzero(at).tolist():
                     low, high = float(rows.lower[place]), float(rows.upper[place])
                     moved = (low, high + 0.5) if sign > 0 else (low - 0.5, high)
-                    session.live.highs.changeRowBounds(start + place, *moved)
+                    session.live.solver.set_row_bounds(start + place, *moved)
                 loose = session.solve(explain=False).objective_musd
                 for place in np.flatnonzero(at).tolist():
-                    session.live.highs.changeRowBounds(
-                        start + place, float(rows.lower[place]), float(rows.upper[place])
-                    )
+                    session.live.solver.set_row_bounds(start + place, rows.lower[place], rows.upper[place])
             assert loose <= tight + 1e-5 * max(1.0, abs(tight)), f"{family} {'up' if sign > 0 else 'down'}"
 
 
@@ -180,13 +177,13 @@ def test_a_binding_limit_is_worth_what_it_says(name: str) -> None:
             low, high = float(rows.lower[place]), float(rows.upper[place])
             for step in (0.01, -0.01):
                 with session.trial():
-                    session.live.highs.changeRowBounds(start + place, low + step, high + step)
+                    session.live.solver.set_row_bounds(start + place, low + step, high + step)
                     try:
                         moved = session.solve(explain=False).objective_musd
                     except InfeasibleError:
                         continue
                     finally:
-                        session.live.highs.changeRowBounds(start + place, low, high)
+                        session.live.solver.set_row_bounds(start + place, low, high)
                 bound = plan.objective_musd + float(dual[tuple(cell)]) * step
                 assert moved >= bound - 1e-4 * max(1.0, abs(bound)), f"{family}{cell.tolist()} by {step}"
 

@@ -17,6 +17,7 @@ from gigawatt.finance.tranches import released_gw
 from gigawatt.study.results import Results, cited_keys, input_hash, save
 from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled, load_scenario
+from tests.cases.shipped import finished
 
 KEYS = (
     "scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd", "tranches_usd",
@@ -24,8 +25,8 @@ KEYS = (
 
 
 @pytest.fixture(scope="module", params=bundled())
-def results(request: pytest.FixtureRequest) -> Results:
-    return run(request.param)
+def results(request: pytest.FixtureRequest, runs: Path) -> Results:
+    return finished(request.param, runs)
 
 
 def test_books_balance_and_agree_with_the_plan(results: Results) -> None:
@@ -75,8 +76,12 @@ def test_summary_has_its_keys_and_is_json(results: Results) -> None:
     assert sum(results.summary["gw_by_vendor"].values()) == pytest.approx(accepted[-1])
 
 
-def test_same_input_same_hash_same_numbers(results: Results) -> None:
-    again = run(results.case.scenario.name)
+ALL = [pytest.param(name, marks=() if name in ("neocloud", "regions") else pytest.mark.heavy) for name in bundled()]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_input_same_hash_same_numbers(name: str, runs: Path) -> None:
+    results, again = finished(name, runs), run(name)
     assert again.hash == results.hash
     timing = {"solve_s", "build_s", "wall_s"}
     first = {k: v for k, v in results.summary.items() if k not in timing}

@@ -24,6 +24,7 @@ import xarray as xr
 from gigawatt.core.errors import SolverError
 from gigawatt.plan.algebra import Ints
 from gigawatt.plan.live import LivePlan
+from gigawatt.plan.solver import Ending
 
 if TYPE_CHECKING:
     import highspy
@@ -76,22 +77,19 @@ class Optimum:
 
 def optimum_of(plan: LivePlan) -> Optimum:
     """The optimum of a plan that its solver holds: solved last, with the bounds and costs of then."""
-    _run(plan)  # no step to go; a factor of the basis is at hand afterwards
-    held, highs = plan.highs.getLp(), plan.highs
+    _run(plan)
+    solver = plan.solver
+    (lower, upper), (row_lower, row_upper) = solver.bounds, solver.row_bounds
     return Optimum(
-        plan=plan, basis=highs.getBasis(),
-        matrix=sp.csr_array(sp.vstack([rows.matrix for rows in plan.model.constraints.values()])),
-        cost=np.asarray(held.col_cost_) - plan.model.tie_break,
-        primal=np.asarray(highs.getSolution().col_value),
-        lower=np.asarray(held.col_lower_), upper=np.asarray(held.col_upper_),
-        row_lower=np.asarray(held.row_lower_), row_upper=np.asarray(held.row_upper_),
+        plan=plan, basis=solver.basis(), cost=plan.model.cost, primal=solver.found().x, lower=lower, upper=upper,
+        matrix=sp.csr_array(solver.matrix), row_lower=row_lower, row_upper=row_upper,
     )  # fmt: skip
 
 
 def prices_of(at: Optimum, easings: Sequence[Easing]) -> list[float]:
     """What one more unit of each saves [discounted MUSD per unit of the limit]; 0 where it is of no use."""
     asked = [i for i, easing in enumerate(easings) if most_of(at, easing) > 0.0]
-    basic = _basic(at.plan) if asked else _NONE
+    basic = at.plan.solver.basic() if asked else _NONE
     lines = {i: _along_the_basis(at, basic, easings[i]) for i in asked}  # all of them while the basis has its factor
     found = [0.0] * len(easings)
     for i, (rate, reach) in lines.items():
@@ -157,7 +155,7 @@ def _along_the_basis(at: Optimum, basic: Ints, easing: Easing) -> tuple[float, f
     right = np.zeros(at.matrix.shape[0])
     right[easing.rows] = easing.weights
     right[-1 - basic[~is_column]] = 0.0  # slack already: it has its room, and nothing moves for it
-    answer = np.asarray(_basis_solve(at.plan, right - at.matrix @ moved))
+    answer = at.plan.solver.basis_solve(right - at.matrix @ moved)
     moved[basic[is_column]] = answer[is_column]
     reach = min(
         _room(at.primal, moved, at.lower, at.upper, easing.columns, np.ones(easing.columns.size)),
@@ -181,47 +179,22 @@ def _room(value: Floats, change: Floats, lower: Floats, upper: Floats, eased: In
 
 def _solved_again(at: Optimum, easing: Easing) -> float:
     """What a unit saves, by a plan with a little more; the solver has its bounds and basis again afterwards."""
-    highs, little = at.plan.highs, easing.little
-    for row, weight in zip(easing.rows.tolist(), (easing.weights * little).tolist(), strict=True):
-        low, high = float(at.row_lower[row]), float(at.row_upper[row])
-        highs.changeRowBounds(row, low + (weight if weight < 0 or low == high else 0.0),
-                              high + (weight if weight > 0 or low == high else 0.0))  # fmt: skip
-    for column in easing.columns.tolist():
-        highs.changeColBounds(column, float(at.lower[column]), float(at.upper[column]) + little)
+    solver, rows, columns = at.plan.solver, easing.rows, easing.columns
+    low, high, more = at.row_lower[rows], at.row_upper[rows], easing.weights * easing.little
+    solver.set_row_bounds(rows, low + np.where((more < 0) | (low == high), more, 0.0),
+                          high + np.where((more > 0) | (low == high), more, 0.0))  # fmt: skip
+    solver.set_bounds(columns, at.lower[columns], at.upper[columns] + easing.little)
     _run(at.plan)
-    saved = float(at.cost @ (at.primal - np.asarray(highs.getSolution().col_value)))
-    for row in easing.rows.tolist():
-        highs.changeRowBounds(row, float(at.row_lower[row]), float(at.row_upper[row]))
-    for column in easing.columns.tolist():
-        highs.changeColBounds(column, float(at.lower[column]), float(at.upper[column]))
-    highs.setBasis(at.basis)
-    return saved / little
+    saved = float(at.cost @ (at.primal - solver.found().x))
+    solver.set_row_bounds(rows, low, high)
+    solver.set_bounds(columns, at.lower[columns], at.upper[columns])
+    solver.start_at(at.basis)
+    return saved / easing.little
 
 
 def _run(plan: LivePlan) -> None:
-    import highspy
-
-    plan.highs.run()
-    if plan.highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        raise SolverError(
-            f"HiGHS ended with '{plan.highs.modelStatusToString(plan.highs.getModelStatus())}' where a limit was priced"
-        )
-
-
-def _basic(plan: LivePlan) -> Ints:
-    """What is basic, in the order in which the solver has factored the basis: a column, or -1 - row."""
-    import highspy
-
-    status, basic = plan.highs.getBasicVariables()  # type: ignore[attr-defined]
-    if status != highspy.HighsStatus.kOk:  # another plan was solved since: the basis has no factor yet
-        _run(plan)
-        basic = plan.highs.getBasicVariables()[1]  # type: ignore[attr-defined]
-    return np.asarray(basic, dtype=np.int64)
-
-
-def _basis_solve(plan: LivePlan, right: Floats) -> Floats:
-    """B^-1 right, in the order of the basis."""
-    return np.asarray(plan.highs.getBasisSolve(right)[1])  # type: ignore[attr-defined]
+    if plan.solver.run() is not Ending.OPTIMAL:
+        raise SolverError(f"HiGHS ended with '{plan.solver.status}' where a limit was priced")
 
 
 def prices(plan: LivePlan) -> xr.Dataset:

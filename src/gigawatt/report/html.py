@@ -444,7 +444,8 @@ def _reproduce(results: Results) -> Section:
         pairs.append(("Relative gap of the plan", f"{float(results.plan.attrs['mip_gap']):.1e}"))
     rows = [f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in pairs]
     html = (
-        '<p class="lead">The same input and the same version give the same hash and the same figures.</p>'
+        '<p class="lead">The same input, with the same versions of gigawatt and of its solver, gives the same hash and '
+        "the same figures.</p>"
         f"<pre>gigawatt run {escape(made['scenario'])}{escape(events)}</pre>"
     )
     return "reproduce", "How to make it again", html + _table([("What", False), ("Value", False)], rows)

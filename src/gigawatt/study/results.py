@@ -15,6 +15,7 @@ from gigawatt.__about__ import __version__
 from gigawatt.catalog.load import Catalog, facts
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
+from gigawatt.plan.solver import solver_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,9 +42,12 @@ class Results:
 
 
 def input_hash(scenario: Scenario, catalog: Catalog, events: Sequence[str]) -> str:
-    """First 10 hex digits of SHA-256 over scenario, catalogue, events and version: same input, same hash."""
+    """First 10 hex digits of SHA-256 over scenario, catalogue, events and the versions of gigawatt and of its solver.
+
+    Of plans that cost the same another version of the solver may choose another one.
+    """
     digest = hashlib.sha256()
-    digest.update(__version__.encode())
+    digest.update(f"{__version__} highs {solver_version()}".encode())
     digest.update(json.dumps(_plain(scenario), sort_keys=True).encode())
     for folder, rows in sorted(catalog.entries.items()):
         for key, entry in sorted(rows.items()):
