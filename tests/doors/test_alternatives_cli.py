@@ -50,10 +50,11 @@ def test_why_names_what_binds_and_why_not_what_would_change_it() -> None:
     assert "hall is in the plan" in done.stdout
     assert "coreweave" in done.stdout
     assert "(finite difference)" in done.stdout
-    # the hall's connection is not full: its rent is a price and no scarcity. Dates and terms are limits all the same
+    # the hall's connection is not full: its rent is a price and no scarcity. Dates are limits all the same; the term of
+    # the rented chips is none: where it would bind, none of them stands any more
     assert "2027Q1: the date from which an offer is available (buy-b200) binds; one MW of IT accepted" in done.stdout
     bound = json.loads(gigawatt("why", "starter", "--json").stdout)["binding"]
-    assert {row["family"] for row in bound} == {"available", "term"}
+    assert {row["family"] for row in bound} == {"available"}
 
 
 def test_why_prices_what_is_scarce() -> None:

@@ -17,7 +17,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     """Plan as an xarray Dataset with dims quarter, offer, site, lane, workload, block, pool, supply, commitment.
 
     IT power in W; facility power where the name says so; money in USD of the quarter; work in token/s or FLOP/s.
-    ``value_of_*`` are shadow prices at the start of the horizon, positive where more would lower the cost.
+    What one more of each scarce thing is worth is asked of the solver: ``plan.scarcity``.
     """
     d = plan.inputs
     scale = d.work_scale
@@ -94,33 +94,6 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("residual_usd", _residual(plan) * 1e6, "USD", "worth of what stands at the end, in money of the last quarter")
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
-    put(
-        "value_of_connection",
-        -plan.dual("connection"),
-        "USD/W",
-        "of one more facility W energised by the quarter",
-    )
-    put(
-        "value_of_site_power",
-        -plan.dual("site_power"),
-        "USD/W",
-        "of one more facility W in use in the quarter",
-    )
-    put(
-        "value_of_money",
-        -plan.dual("cash"),
-        "USD/USD",
-        "of one more dollar in the quarter, beyond the dollar itself",
-    )
-    if "capacity" in plan.model.constraints:
-        put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
-    if d.supply_packages.sizes["supply"]:
-        put(
-            "value_of_package",
-            -plan.dual("supply") * 1e6,
-            "USD",
-            "of one more package delivered in the quarter",
-        )
     if "demand_now" in plan.model.constraints:
         per_work = plan.dual("demand_now") / d.hours_frac
         put("marginal_cost", per_work, "MUSD per Mwork/s and quarter", "of serving one more unit in the block")

@@ -31,6 +31,8 @@ class Words:
     change: str = "one more {one}"
     many: bool = False
     """whether the words are plural"""
+    once: bool = False
+    """whether the figure is of one quarter; else it stands until the next step of its schedule"""
 
     @property
     def eased(self) -> str:
@@ -46,6 +48,10 @@ def _many(text: str, unit: str, one: str, change: str = "one more {one}") -> Wor
     return Words(text=text, unit=unit, one=one, change=change, many=True)
 
 
+def _once(text: str, unit: str, one: str, change: str = "one more {one}", *, many: bool = False) -> Words:
+    return Words(text=text, unit=unit, one=one, change=change, many=many, once=True)
+
+
 _IT, _FACILITY = ("MW of IT", "MW of IT"), ("MW of facility power", "facility MW")
 _WORK, _LESS = ("Mwork/s", "Mwork/s"), "one {one} less"
 
@@ -58,33 +64,33 @@ WORDS: dict[str, Words] = {
     "lease": _words("rent due for buildings used or not", *_FACILITY, _LESS),
     "vacate": _many("terms of leased buildings", *_FACILITY, "one {one} given back sooner"),
     "connection": _many("energised connections", *_FACILITY),
-    "supply": _words("vendor supply", "packages", "package"),
-    "gating": _words("gating policy", *_WORK),
-    "share": _words("what users of a speed or a region ask for", *_WORK),
-    "survival": _words("what must survive the loss of a region", *_WORK, _LESS),
+    "supply": _once("vendor supply", "packages", "package"),
+    "gating": _once("gating policy", *_WORK),
+    "share": _once("what users of a speed or a region ask for", *_WORK),
+    "survival": _once("what must survive the loss of a region", *_WORK, _LESS),
     "gang_one": _words("one place for a gang", "places", "place", _LESS),
     "gang": _many("gangs for training", *_IT, _LESS),
-    "pace": _words("the pace of training blocks", *_WORK),
+    "pace": _once("the pace of training blocks", *_WORK),
     "commitment": _many("commitments", "MW", "MW", _LESS),
     "delivery": _many("deliveries that an event delays", "MW", "MW"),
     "right": _many("rights", *_IT, _LESS),
     "milestone": _many("milestones", "GW", "GW", _LESS),
-    "cash": _words("cash", "MUSD", "MUSD"),
+    "cash": _once("cash", "MUSD", "MUSD"),
     "halls": _many("whole halls", "halls", "hall"),
     "hosting": _many("classes of halls", *_FACILITY),
 }
 """Families of rows whose right-hand side a user can change, the narrower name first."""
 
 BOUNDS: dict[str, Words] = {
-    "add": _words("the most that an offer delivers in a quarter", *_IT),
+    "add": _once("the most that an offer delivers in a quarter", *_IT),
     "debt": _words("the credit limit", "MUSD", "MUSD"),
     "vested": _words("the size of warrants", "MW", "MW"),
-    "spared": _many("steps of a demand curve", *_WORK),
+    "spared": _once("steps of a demand curve", *_WORK, many=True),
     "z": _words("the cap of milestone equity", "GW", "GW"),
 }
 """Upper bounds of variables that a user can change, by variable."""
 
-AVAILABLE = _words("the date from which an offer is available", *_IT, "one {one} accepted then")
+AVAILABLE = _once("the date from which an offer is available", *_IT, "one {one} accepted then")
 """Decisions that a date forbids, which therefore have no column; see ``explain.date_bindings``."""
 
 BOOKKEEPING: dict[str, str] = {

@@ -226,6 +226,23 @@ class Solver:
         """Goes on from a basis."""
         _checked(self._highs.setBasis(basis), "the basis to start from")
 
+    def basic(self) -> Ints:
+        """What is basic, in the order in which the basis is factored: a column, or -1 - row."""
+        import highspy
+
+        status, basic = self._highs.getBasicVariables()  # type: ignore[attr-defined]
+        if status != highspy.HighsStatus.kOk:  # something changed since the last run: no factor is at hand
+            self.run()
+            status, basic = self._highs.getBasicVariables()  # type: ignore[attr-defined]
+            _checked(status, "the basis")
+        return np.asarray(basic, dtype=np.int64)
+
+    def basis_solve(self, right: Floats) -> Floats:
+        """B^-1 right, of what is ``basic`` and in its order: how it moves with right-hand sides."""
+        status, answer = self._highs.getBasisSolve(right)  # type: ignore[attr-defined]
+        _checked(status, "a direction from its basis")
+        return np.asarray(answer)
+
     def suggest(self, x: Floats) -> None:
         """A point that branch and bound may begin with."""
         import highspy

@@ -270,8 +270,9 @@ def demand_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
 def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:
     """What one more of each scarce thing is worth, where it is worth most: at the start of the horizon, largest first.
 
-    Rows of what, where, quarter, value, unit. A MW of connection is worth what it saves from that quarter until the
-    next step of the schedule; a dollar is beyond the dollar itself. Whole gigawatts are held as they are.
+    Rows of what, where, quarter, value, unit: differences of plans (``plan.scarcity``), whole gigawatts held as they
+    are. A MW of connection is worth what it saves from that quarter until the next step of the schedule; a dollar is
+    beyond the dollar itself.
     """
     rows = []
     kinds = (
@@ -285,7 +286,7 @@ def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:
         values = plan[name] * scale
         for label in [None] if dim is None else values[dim].values:
             series = values if dim is None else values.sel({dim: label})
-            best = int(np.argmax(series.values))
+            best = int(np.nanargmax(series.values))
             value = float(series.values[best])
             if value > (1e-6 if dim is None else 1.0):
                 quarter = str(series["quarter"].values[best])

@@ -54,6 +54,7 @@ def run(
     """
     from gigawatt.finance.ledger import ledger
     from gigawatt.plan.extract import extract
+    from gigawatt.plan.scarcity import prices
     from gigawatt.plan.solve import open_plan, solve
     from gigawatt.study.cash import flows
     from gigawatt.study.inputs import plan_inputs
@@ -101,6 +102,8 @@ def run(
             return extract(live)
 
         case, plan, looped = close_loop(case, plan, again, simulate, say=say)
+    say("pricing what is scarce")
+    plan = plan.assign(prices(live))
     say("closing the books")
     book = ledger(flows(case, plan))
     plan = plan_in_terms(case, plan)
