@@ -102,6 +102,7 @@ def operate(
     carried: Floats,
     unmet: Floats,
     money: Floats,
+    work: Floats,
 ) -> None:
     """One quarter's work in every draw: planned work where it was planned, then what lacks in spare capacity.
 
@@ -132,6 +133,7 @@ def operate(
         carried: (draw, workload) Mwork/s that waited from the quarter before; what waits now is left.
         unmet: (draw, workload) Mwork/s, filled.
         money: (draw, 3) running cost, income, worth of speed [MUSD], added to.
+        work: (draw, pool, block) IT MW at work, filled.
     """
     n_draws, n_pools = room.shape
     n_classes, n_blocks = demand.shape
@@ -187,6 +189,9 @@ def operate(
             waits = 0.0 if now[c] else min(left + kept[c], most[c])
             unmet[draw, c] += left + kept[c] - waits
             carried[draw, c] = waits
+        for p in range(n_pools):
+            for b in range(n_blocks):
+                work[draw, p, b] = room[draw, p] - spare[p, b]
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,4 @@
-"""Training blocks whose work may be spread unevenly between their start and their deadline."""
+"""Training blocks: at one rate from start to deadline, or spread unevenly between them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ class Pace:
 
 
 def add_pace(m: Model, d: PlanInputs) -> None:
-    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed."""
+    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed; and
+    the share of its rate at which a block that keeps it runs.
+    """
+    if d.steady:
+        asked = (d.demand.sel(workload=list(d.steady)) > 0).any("block")
+        m.add_variable("steady", {"workload": d.steady, "quarter": d.quarters}, upper=1.0, mask=asked)
     if d.pace is None:
         return
     with_gang = tuple(name for name in d.pace.jobs if name in d.gang_workload)

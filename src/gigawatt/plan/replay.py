@@ -12,12 +12,13 @@ Rules, in the order of a quarter:
    alike. What the plan gives up or puts off stays so. What lacks beyond it is placed in spare capacity where an IT MW
    saves most of the loss from unmet work: first work that must be done in its block, then work that may wait within the
    day or waited from the quarter before. What may wait for the next quarter does so within the plan's own limits: one
-   quarter's work, of a block of uneven pace all of it, and nothing beyond a deadline. Lanes of a group with a share of
-   demand (a tier of speed, a region's users) take no more than planned, a block no more than its pace allows, and
-   steps of a demand curve are spared as planned.
+   quarter's work, of a block of uneven pace all of it, of a run that keeps one rate nothing, and nothing beyond a
+   deadline. Lanes of a group with a share of demand (a tier of speed, a region's users) take no more than planned, a
+   block no more than its pace allows, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
-   A training job that needs its gang together is done only while the gang stands, at its place where it has one.
+   A training job that needs its gang together is done only on what the gang holds, while that stands, at its place
+   where it has one: what is late makes room for other machines there, and until they are enough nothing is held.
 6. *Contracts*: what follows from what stands is reckoned anew (``late_contracts``: takes that are paid and not held,
    guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants, damages,
    penalties). The rest (exits, options, deposits, openings, retrofits, what is sold) moves the money that the plan
@@ -39,8 +40,11 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
+from gigawatt.plan.energy import saved_musd, works_mw
+from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.late_contracts import Moved, Played, behind_mw, moved
+from gigawatt.plan.late_gangs import Gangs, gangs_of
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.objective import salvaged
 from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
@@ -291,13 +295,10 @@ def _left_early(plan: LivePlan) -> Floats:
 
 
 def _works(plan: LivePlan) -> Floats:
-    """(quarter, offer) share of what stands that has not failed with age, as planned."""
-    stock = plan.value("stock").transpose("quarter", "offer")
-    if "works" not in plan.model.variables:
-        return np.ones(stock.shape)
-    works = plan.value("works")
-    share = (works / stock.sel(offer=works["offer"]).where(stock > 1e-6)).fillna(1.0)
-    return np.asarray(share.reindex(offer=stock["offer"], fill_value=1.0).transpose("quarter", "offer").values)
+    """(offer, quarter) share of what stands that has not failed with age, as planned."""
+    stock = plan.value("stock").transpose("offer", "quarter").values
+    works = works_mw(plan).values
+    return np.asarray(np.divide(works, stock, out=np.ones_like(stock), where=stock > 1e-6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,11 +321,16 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     d, n, n_quarters = plan.inputs, len(stock), stock.shape[2]
     pools = sorted({str(pool) for pool in d.lane_pool.values})
     names = [str(name) for name in d.demand["workload"].values]
-    lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
-    of_pool = (np.array(pools, dtype=str)[:, None] == d.offer_pool.values.astype(str)[None, :]).astype(np.float64)
     hours, run = d.hours_frac.values, (d.run_musd_per_mw + 0.0 * d.rate).transpose("quarter", "lane").values
-    stands, works, together = np.moveaxis(stock, 2, 0), _works(plan), _together(plan, stock)
+    works = np.maximum(stock * _works(plan), 0.0)
+    gangs = gangs_of(plan, works)
+    rooms, rounding, lane_pool = (
+        _workrooms(plan, works, gangs, pools),
+        _rounding(plan, pools),
+        _room_of(d, gangs, pools),
+    )
+    alone = gang_lanes(d).values & (gangs.room_of < 0)
     planned = plan.value("assign").transpose("quarter", "lane", "block").values
     rate = d.rate.transpose("quarter", "lane").values
     demand = d.demand.transpose("quarter", "workload", "block").values
@@ -332,21 +338,20 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     loss, price = (x.transpose("quarter", "workload").values for x in (d.unmet_musd, d.income_musd))
     now, (given_up, put_off, most, pace) = d.patience.values == 0, _left_undone(plan)
     scale = np.ones((n, len(names))) if factor is None else factor
-    standby, rounding = _standby(plan, pools), _rounding(plan, pools)
     worth, paid, is_bound = _worths(d)
     money, spared = np.zeros((n_quarters, n, 3)), _spared(plan)
     unmet, waits = np.zeros((n_quarters, n, len(names))), np.zeros((n_quarters, n, len(names)))
-    carried = np.zeros((n, len(names)))
+    carried, at_work = np.zeros((n, len(names))), np.zeros((n, rooms.shape[1], hours.size))
     for q in range(n_quarters):
         operate(
-            _free(d, np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0), standby[q]) + rounding[q],
-            np.ascontiguousarray(together[:, :, q]), demand[q] - gated[q], scale, most[q], given_up[q], put_off[q],
-            pace[q], now, hours, np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q],
-            run[q], worth[:, q].copy(), paid, price[q],
-            _best_first(loss[q, lane_class], rate[q], is_bound), lane_pool, lane_class, carried, unmet[q],
-            money[q],
+            rooms[:, :, q] + rounding[q], np.ascontiguousarray(gangs.runs[:, :, q]),
+            demand[q] - gated[q], scale, most[q], given_up[q], put_off[q], pace[q], now, hours,
+            np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q], run[q], worth[:, q].copy(), paid, price[q],
+            _best_first(loss[q, lane_class], rate[q], is_bound | alone), lane_pool, lane_class,
+            carried, unmet[q], money[q], at_work,
         )  # fmt: skip
         waits[q] = carried
+        money[q, :, 0] -= saved_musd(d, (works - gangs.held)[:, :, q], at_work, pools, q)
     return _Worked(
         running=money[:, :, 0].T, income=money[:, :, 1].T + spared[1], worth=money[:, :, 2].T + spared[0],
         unmet=np.moveaxis(unmet, 0, 2), waits=np.moveaxis(waits, 0, 2),
@@ -372,17 +377,38 @@ def _left_undone(plan: LivePlan) -> tuple[Floats, Floats, Floats, Floats]:
     return given_up, put_off, most, pace
 
 
-def _rounding(plan: LivePlan, pools: Sequence[str]) -> Floats:
-    """(quarter, pool) IT MW by which planned work passes what the plan holds for it: the solver's rounding, no more."""
+def _workrooms(plan: LivePlan, works: Floats, gangs: Gangs, pools: Sequence[str]) -> Floats:
+    """(draw, room, quarter) IT MW for work: of every pool what no gang holds, then what gangs hold for each lane.
+
+    Args:
+        plan: whose reserve and units that stand by are kept free.
+        works: (draw, offer, quarter) IT MW that work.
+        gangs: what of it they hold.
+        pools: in their order.
+    """
     d = plan.inputs
-    if not pools:
-        return np.zeros((len(d.quarters), 0))
-    used = plan.value("assign").groupby(d.lane_pool.rename("pool")).sum().max("block")
-    need = used.reindex(pool=list(pools), fill_value=0.0).transpose("quarter", "pool").values
-    stock, works = plan.value("stock").transpose("quarter", "offer").values, _works(plan)
-    of_pool = d.offer_pool.values.astype(str)[:, None] == np.array(pools, dtype=str)[None, :]
-    free = _free(d, np.maximum((stock * works) @ of_pool, 0.0), _standby(plan, pools))
-    return np.asarray(np.clip(need - free, 0.0, 1e-6 * (1.0 + need)))
+    of_pool = (np.array(pools, dtype=str)[:, None] == d.offer_pool.values.astype(str)[None, :]).astype(np.float64)
+    held = np.einsum("po,noq->nqp", of_pool, gangs.held)
+    free = _free(d, np.einsum("po,noq->nqp", of_pool, works) - held, held, _standby(plan, pools))
+    return np.concatenate([np.moveaxis(free, 1, 2), gangs.rooms], axis=1)
+
+
+def _room_of(d: PlanInputs, gangs: Gangs, pools: Sequence[str]) -> Ints:
+    """(lane) number of the room, in the order of ``_workrooms``, in which it works."""
+    of_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
+    return np.where(gangs.room_of >= 0, len(pools) + gangs.room_of, of_pool)
+
+
+def _rounding(plan: LivePlan, pools: Sequence[str]) -> Floats:
+    """(quarter, room) IT MW by which planned work passes what the plan holds for it: the solver's rounding, no more."""
+    d = plan.inputs
+    works = np.maximum(plan.value("stock").transpose("offer", "quarter").values * _works(plan), 0.0)[None]
+    gangs = gangs_of(plan, works)
+    rooms = _workrooms(plan, works, gangs, pools)[0].T
+    member = _room_of(d, gangs, pools)[:, None] == np.arange(rooms.shape[1])[None, :]
+    need = np.einsum("qbl,lr->qbr", plan.value("assign").transpose("quarter", "block", "lane").values, member)
+    most = need.max(axis=1, initial=0.0)
+    return np.asarray(np.clip(most - rooms, 0.0, 1e-6 * (1.0 + most)))
 
 
 def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
@@ -394,36 +420,18 @@ def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
     return np.asarray(held.transpose("quarter", "pool").values)
 
 
-def _free(d: PlanInputs, works: Floats, standby: Floats) -> Floats:
-    """(draw, pool) IT MW for work: what works, less the reserve or the units that stand by, whichever is more."""
-    return np.maximum(np.minimum((1.0 - d.reserve_frac) * works, works - standby), 0.0)
+def _free(d: PlanInputs, works: Floats, held: Floats, standby: Floats) -> Floats:
+    """(draw, pool) IT MW for work: of what works and no gang holds, less the reserve; with the units that stand by off
+    the whole where that is less.
+    """
+    kept = 1.0 - d.reserve_frac
+    return np.maximum(np.minimum(kept * works, works + (1.0 - kept) * held - standby), 0.0)
 
 
 def _best_first(loss: Floats, rate: Floats, is_bound: npt.NDArray[np.bool_]) -> Ints:
     """Lanes that may do more than planned, the one whose MW saves most first."""
     order = np.argsort(-loss * rate, kind="stable")
     return np.asarray(order[(rate[order] > 0.0) & ~is_bound[order]], dtype=np.int64)
-
-
-def _together(plan: LivePlan, stock: Floats) -> Floats:
-    """(draw, workload, quarter) 1, or 0 while the gang that a training job needs does not stand."""
-    d = plan.inputs
-    names = [str(name) for name in d.demand["workload"].values]
-    runs = np.ones((len(stock), len(names), len(d.quarters)))
-    if not d.gang_workload:
-        return runs
-    able = d.gang_offer
-    if "gang_at" in plan.model.variables and d.lumps is not None and d.lumps.gang_able is not None:
-        at = plan.value("gang_at") > 0.5
-        able = able.where(~at.any("place"), (d.lumps.gang_able * at).sum("place"))
-    have = np.einsum("go,noq->ngq", able.transpose("gang", "offer").values, stock)
-    need = d.gang_mw.transpose("gang", "quarter").values
-    short = have < need * (1.0 - 1e-6) - 1e-6
-    planned = np.einsum("go,oq->gq", able.transpose("gang", "offer").values, plan.value("stock").values)
-    short &= planned >= need * (1.0 - 1e-6) - 1e-6  # places may be shares where lumps are relaxed
-    for g, name in enumerate(d.gang_mw["gang"].values):
-        runs[:, names.index(str(name))] *= 1.0 - short[:, g]
-    return runs
 
 
 def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

@@ -141,8 +141,10 @@ def test_delays_are_checked() -> None:
     assert drawn.site.ravel().tolist() == [0, 0, 0]
 
 
-def plain_work(q: dict[str, Any], k: int) -> tuple[list[float], list[float], list[float]]:
-    """A quarter's work in words, draw k: (unmet by class, waiting by class, running cost, income and worth)."""
+def plain_work(q: dict[str, Any], k: int) -> tuple[list[float], list[float], list[float], list[list[float]]]:
+    """A quarter's work in words, draw k: (unmet by class, waiting by class, running cost, income and worth, MW at work
+    by pool and block).
+    """
     hours, lanes, classes = q["hours"], range(len(q["rate"])), range(len(q["price"]))
     blocks, money = range(len(hours)), [0.0, 0.0, 0.0]
     runs, pool, kind, rate = q["runs"][k], q["lane_pool"], q["lane_class"], q["rate"]
@@ -189,7 +191,8 @@ def plain_work(q: dict[str, Any], k: int) -> tuple[list[float], list[float], lis
                 daily[c] -= 0.0 if of_block else share * power * more
     waits = [0.0 if q["now"][c] else min(held[c] + daily[c], q["most"][c]) for c in classes]
     left = [sum(hours[b] * lacks[c][b] for b in blocks) if q["now"][c] else held[c] + daily[c] for c in classes]
-    return [lost[c] + left[c] - waits[c] for c in classes], waits, money
+    at_work = [[room - left for left in free] for room, free in zip(q["room"][k], spare, strict=True)]
+    return [lost[c] + left[c] - waits[c] for c in classes], waits, money, at_work
 
 
 @settings(max_examples=60, deadline=None)
@@ -211,10 +214,10 @@ def test_the_kernel_works_as_the_words_say(seed: int, n_lanes: int) -> None:
         "carried": rng.choice([0.0, 1.0, 4.0], (n, n_classes)),
     }  # fmt: skip
     expected = [plain_work(q, k) for k in range(n)]
-    unmet, money = np.zeros((n, n_classes)), np.zeros((n, 3))
-    operate(**q, unmet=unmet, money=money)
+    unmet, money, work = np.zeros((n, n_classes)), np.zeros((n, 3)), np.zeros((n, n_pools, 2))
+    operate(**q, unmet=unmet, money=money, work=work)
     for k in range(n):
-        for ours, theirs in zip((unmet[k], q["carried"][k], money[k]), expected[k], strict=True):
+        for ours, theirs in zip((unmet[k], q["carried"][k], money[k], work[k]), expected[k], strict=True):
             assert np.allclose(ours, theirs, atol=1e-6)
 
 
