@@ -61,7 +61,7 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _everything(data: Path, out: Path, catalog: Catalog) -> None:
-    from gigawatt.catalog.load import read_yaml
+    from gigawatt.catalog.reading import read_yaml
     from gigawatt.catalog.schema import Calibration
     from gigawatt.perf.calibrate import calibrate_all
 

@@ -28,6 +28,7 @@ def speed(
     overlay: Overlay = None,
 ) -> None:
     """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
+    from gigawatt.core.names import slug
     from gigawatt.report.speed_page import sentences, speed_table, write_page
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
@@ -39,7 +40,7 @@ def speed(
         say("looking up systems, sites and classes")
         case = resolve(load_scenario(scenario), catalog, event or [])
         found = sweep(case, scales=factors, without=[] if without == ["none"] else without, say=say)
-        page = write_page(found, out / f"speed-{case.scenario.name}.html") if out else None
+        page = write_page(found, out / f"speed-{slug(case.scenario.name)}.html") if out else None
     if as_json:
         print_json(found.to_dict() | ({"page": str(page)} if page else {}))
         return
