@@ -67,7 +67,7 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("prefix_hit", "", 0, 1),
         ("slo.ttft", "s", 1e-3, 31 * 86400, 1e-6, _YEAR_S),
         ("slo.speed", "token/s", 1, 1e4, 1e-3, 1e7),
-        ("slo.percentile", "", 0.5, 1, 1e-6, 1),
+        ("slo.percentile", "", 0.5, 1, 1e-6, 0.999999),
         ("value", "USD/token", 1e-9, 1e-2, 0, 1e3),
         ("peak_to_mean", "", 1, 20, 1, 1e3),
         ("utilisation", "", 0.01, 1, 1e-6, 1),

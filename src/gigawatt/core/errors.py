@@ -31,6 +31,10 @@ class TableError(GigawattError):
     """Step times that contradict themselves, or a file that does not hold them."""
 
 
+class OutputError(GigawattError):
+    """A place that cannot be written to."""
+
+
 class TraceError(GigawattError):
     """A trace of requests that does not stand: names the row, what is wrong and what would be right."""
 

@@ -589,7 +589,7 @@ def find_scenario(name: str) -> Path:
         if path.exists():
             raise ScenarioError(f"{shown(name)} is not a file; name the YAML file of a scenario")
     except (OSError, ValueError) as error:  # a name that no file system takes
-        raise ScenarioError(f"{shown(name)} is no name of a file: {error}") from error
+        raise ScenarioError(f"{shown(name)} is no name of a file: {getattr(error, 'strerror', error)}") from error
     if path.suffix in (".yaml", ".yml"):
         raise ScenarioError(f"{name}: no such file; 'gigawatt new {name}' writes a commented starter")
     if name in (*bundled(), "starter"):
