@@ -65,10 +65,10 @@ def test_why_prices_what_is_scarce() -> None:
 
 def test_why_offers_the_nearest_names() -> None:
     assert refused("why", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
     assert refused("why", "starter", "--why-not", "corewave") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'corewave'; did you mean coreweave?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'corewave'; did you mean coreweave?"
     )
 
 
@@ -77,7 +77,7 @@ def test_run_says_why_of_sites_and_providers_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["why"][0].startswith("hall is in the plan: ")
     assert refused("run", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
 
 

@@ -123,7 +123,9 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     assert "MW" in figure["layout"]["yaxis"]["title"]["text"]
     assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="', text.replace('href="data:,"', ""))
     nowhere = refused("perf", "deepseek-r1", *FEW, "--plot", str(tmp_path / "no" / "out.html"))
-    assert nowhere.startswith("TableError: cannot write the page to ") and nowhere.endswith("; choose another file")
+    assert nowhere.startswith("OutputError: cannot write to ") and nowhere.endswith(
+        "there is no folder no; make it or choose another file"
+    )
 
 
 def test_a_step_table_is_written_and_read_back(tmp_path: Path) -> None:
@@ -140,8 +142,8 @@ def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert load_table(path).software == "dataflow-2026, a step verifies 3 drafted tokens"
     nowhere = refused(*plain[:-1], str(tmp_path / "no" / "steps.nc"))
-    assert nowhere.startswith("TableError: the step table cannot be written to ")
-    assert nowhere.endswith("no/steps.nc: there is no folder no; make it or choose another file")
+    assert nowhere.startswith("OutputError: cannot write to ")
+    assert nowhere.endswith("no/steps.nc': there is no folder no; make it or choose another file")
 
 
 def test_a_configuration_takes_the_place_of_a_model(tmp_path: Path) -> None:

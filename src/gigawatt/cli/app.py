@@ -26,6 +26,7 @@ from gigawatt.cli.common import (
 from gigawatt.cli.data import data_app
 from gigawatt.cli.delays import delays
 from gigawatt.cli.explain import why, worth
+from gigawatt.cli.given import out_file, out_folder, real, whole
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
@@ -79,7 +80,7 @@ def _root(
 @app.command()
 def run(
     scenario: Scenario,
-    out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
+    out: Annotated[Path, typer.Option("--out", callback=out_folder, help="Folder for runs.")] = Path("runs"),
     as_json: Json = False,
     why: Annotated[
         str | None,
@@ -90,16 +91,18 @@ def run(
     why_not: Annotated[str | None, typer.Option("--why-not", help="Likewise; both may be given.")] = None,
     event: Events = None,
     mip_gap: Annotated[
-        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole numbers count as placed.")
+        float, typer.Option("--mip-gap", parser=real(0.0, 0.5), help="Gap at which whole numbers count as placed.")
     ] = 0.01,
     lumps: Annotated[
         bool, typer.Option("--lumps", help="Halls, openings and places of gangs whole, whatever the scenario says.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, help="Seconds for one run of the solver; the best plan stays.")
+        float,
+        typer.Option("--time-limit", parser=real(1.0), help="Seconds for one run of the solver; the best plan stays."),
     ] = 120.0,
     look_ahead: Annotated[
-        int | None, typer.Option("--look-ahead", min=4, help="Order year by year, seeing so many quarters ahead.")
+        int | None,
+        typer.Option("--look-ahead", parser=whole(4), help="Order year by year, seeing so many quarters ahead."),
     ] = None,
     simulate_in: Annotated[
         str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")
@@ -155,7 +158,7 @@ def _why(results: Results, name: str, say: Callable[[str], None]) -> list[str]:
 
 
 @app.command()
-def new(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+def new(path: Annotated[Path, typer.Argument(callback=out_file, help="File to write.")]) -> None:
     """Write a commented starter scenario for a 5 MW company."""
     from gigawatt.core.errors import ScenarioError
     from gigawatt.study.scenario import BUNDLED

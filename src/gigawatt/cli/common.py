@@ -25,11 +25,14 @@ Events = Annotated[list[str] | None, typer.Option("--event", help="Switch on an 
 
 
 def console_of(*, error: bool = False) -> Console:
-    """A console as wide as the terminal, 140 columns where there is none; ``error`` writes on standard error."""
+    """A console as wide as the terminal, 140 columns where there is none; ``error`` writes on standard error.
+
+    Text is text: brackets and colons in names are no markup.
+    """
     from rich.console import Console
 
     wide = None if sys.stdout.isatty() else 140
-    return Console(stderr=error, width=wide, soft_wrap=False)
+    return Console(stderr=error, width=wide, soft_wrap=False, markup=False, emoji=False)
 
 
 def catalog_with(overlay: Path | None) -> Catalog:
@@ -56,7 +59,9 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), console=console
+    ) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda text: bar.update(task, description=text)
 
@@ -66,4 +71,4 @@ def write_text(path: Path, renderable: Any) -> None:
     from rich.console import Console
 
     with path.open("w", encoding="utf-8") as file:
-        Console(file=file, width=120, color_system=None).print(renderable)
+        Console(file=file, width=120, color_system=None, markup=False, emoji=False).print(renderable)

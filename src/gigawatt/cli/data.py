@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Json, console_of, print_json, progress
+from gigawatt.cli.given import out_folder, whole
 
 if TYPE_CHECKING:
     from gigawatt.demand.public import Original
@@ -44,7 +45,9 @@ def list_command(as_json: Json = False) -> None:
 @data_app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A public trace; 'gigawatt data list' names them.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder; else $GIGAWATT_CACHE or the user's cache.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", callback=out_folder, help="Folder; else $GIGAWATT_CACHE or the user's cache.")
+    ] = None,
 ) -> None:
     """Fetch a public trace from its source, check it, and keep it."""
     from gigawatt.demand.public import fetch as fetch_original
@@ -68,7 +71,7 @@ def fetch(
 @data_app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A public trace, or a file of one's own.")],
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read the first rows only.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", parser=whole(1), help="Read the first rows only.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and list rows that do not stand.")] = False,
     as_json: Json = False,
 ) -> None:

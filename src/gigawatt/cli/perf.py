@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
+from gigawatt.cli.given import out_file, real, whole
 
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
@@ -51,10 +52,10 @@ perf_app = typer.Typer(
 def model_command(
     model: Annotated[str | None, typer.Argument(help="A model by id, alias or Hugging Face name.")] = None,
     systems: Annotated[str, typer.Option("--systems", help="Systems A,B,C (A+B a hybrid); else all.")] = "",
-    isl: Annotated[int, typer.Option("--isl", min=1, help="Mean tokens of a prompt.")] = 1024,
-    osl: Annotated[int, typer.Option("--osl", min=1, help="Mean tokens of an answer.")] = 1024,
+    isl: Annotated[int, typer.Option("--isl", parser=whole(1), help="Mean tokens of a prompt.")] = 1024,
+    osl: Annotated[int, typer.Option("--osl", parser=whole(1), help="Mean tokens of an answer.")] = 1024,
     prefix_hit: Annotated[
-        float, typer.Option("--prefix-hit", min=0.0, max=1.0, help="Share of the prompt that is in cache.")
+        float, typer.Option("--prefix-hit", parser=real(0.0, 1.0), help="Share of the prompt that is in cache.")
     ] = 0.0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
@@ -70,19 +71,22 @@ def model_command(
     ] = "",
     objective: Annotated[str, typer.Option("--objective", help="What is made most: package, mw or dollar.")] = "mw",
     max_packages: Annotated[
-        int, typer.Option("--max-packages", min=0, help="Packages of the largest replica; 0 is no limit.")
+        int, typer.Option("--max-packages", parser=whole(0), help="Packages of the largest replica; 0 is no limit.")
     ] = 0,
     model_config: Annotated[
         Path | None, typer.Option("--model-config", help="A Hugging Face config.json in place of MODEL.")
     ] = None,
     overlay: Overlay = None,
     as_json: Json = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Page with the frontiers to write.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", callback=out_file, help="Page with the frontiers to write.")
+    ] = None,
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     table: Annotated[
         Path | None,
         typer.Option(
             "--table",
+            callback=out_file,
             help="Step table (netCDF) of the best point of one system to write, of the side that decodes; where it "
             "drafts, a step is one that verifies the drafted tokens (--speculate off has one token a step).",
         ),
@@ -130,7 +134,7 @@ def model_command(
 @perf_app.command()
 def predict(
     path: Annotated[Path, typer.Argument(help="CSV of serving points: model, system, lengths, batch, layout.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV to write, with predicted times added.")],
+    out: Annotated[Path, typer.Option("--out", callback=out_file, help="CSV to write, with predicted times added.")],
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     overlay: Overlay = None,
 ) -> None:
@@ -175,17 +179,21 @@ def _systems(catalog: Catalog, names: str) -> list[System | tuple[System, System
 
 
 def _task(model: Model, lengths: tuple[int, int, float], slo: str) -> Task:
-    from gigawatt.core.errors import CatalogError
+    from gigawatt.core.errors import CatalogError, shown
     from gigawatt.core.units import parse
     from gigawatt.perf.search import Task
 
+    given: set[str] = set()
     known: dict[str, Any] = {"ttft": None, "speed": None, "p": 0.5}
     for part in (word for word in slo.split(",") if word.strip()):
         key, _, text = (piece.strip() for piece in part.partition("="))
         if key not in known or not text:
-            raise CatalogError(f"'{part.strip()}' is no limit; write for example --slo ttft=2s,speed=50,p=99")
+            raise CatalogError(f"{shown(part.strip())} is no limit; write for example --slo ttft=2s,speed=50,p=99")
+        if key in given:
+            raise CatalogError(f"the limit '{key}' is given twice; write it once, for example {key}={text}")
+        given.add(key)
         if key == "ttft":
-            if re.fullmatch(r"[\d.]+", text):
+            if re.fullmatch(r"[0-9.]+", text):
                 raise CatalogError(f"'{text}' has no unit; write for example ttft={text}s")
             known[key] = parse(text, "s")
         elif key == "speed":

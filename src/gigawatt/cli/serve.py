@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
+from gigawatt.cli.given import out_file, real, whole
 from gigawatt.cli.perf import _MAKER_HELP, _SLO_HELP
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ def replay(
     trace: Annotated[str, typer.Argument(help="File of requests, or a public trace of 'gigawatt data list'.")],
     system: Annotated[str, typer.Option("--system", help="System by id or alias; A+B is a hybrid.")],
     model: Annotated[str, typer.Option("--model", help="Model by id, alias or Hugging Face name.")],
-    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas that decode.")],
+    replicas: Annotated[int, typer.Option("--replicas", parser=whole(1), help="Replicas that decode.")],
     prefill_replicas: Annotated[
         int | None,
         typer.Option(
             "--prefill-replicas",
-            min=1,
+            parser=whole(1),
             help="Replicas that take prompts where the layout has them apart; else as many as are balanced and of use.",
         ),
     ] = None,
@@ -50,7 +51,8 @@ def replay(
         typer.Option("--prefix-cache", help="own (of each replica), infinite, off, or bytes of a store such as 2TB."),
     ] = "own",
     concurrency: Annotated[
-        int, typer.Option("--concurrency", min=0, help="Requests in flight of a closed loop; 0 goes by arrivals.")
+        int,
+        typer.Option("--concurrency", parser=whole(0), help="Requests in flight of a closed loop; 0 goes by arrivals."),
     ] = 0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     speculate: Annotated[
@@ -59,22 +61,24 @@ def replay(
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     max_sequences: Annotated[
-        int | None, typer.Option("--max-sequences", min=1, help="Running requests of a replica.")
+        int | None, typer.Option("--max-sequences", parser=whole(1), help="Running requests of a replica.")
     ] = None,
     token_budget: Annotated[
-        int | None, typer.Option("--token-budget", min=1, help="Tokens of one iteration of a replica.")
+        int | None, typer.Option("--token-budget", parser=whole(1), help="Tokens of one iteration of a replica.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Replay the first rows only.")] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Times as many arrivals a second.")] = 1.0,
+    limit: Annotated[int | None, typer.Option("--limit", parser=whole(1), help="Replay the first rows only.")] = None,
+    scale: Annotated[float, typer.Option("--scale", parser=real(), help="Times as many arrivals a second.")] = 1.0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and list rows that do not stand.")] = False,
     open_loop: Annotated[
         bool, typer.Option("--open-loop", help="Send rows of sessions at their arrival, whatever became of others.")
     ] = False,
-    requests: Annotated[Path | None, typer.Option("--requests", help="Parquet with a row a request to write.")] = None,
+    requests: Annotated[
+        Path | None, typer.Option("--requests", callback=out_file, help="Parquet with a row a request to write.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="File of an interrupted replay to go on with.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", parser=whole(0), help="Of what is drawn.")] = 0,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
@@ -133,7 +137,7 @@ def _cache(text: str) -> str | float:
     if text in ("own", "infinite", "off"):
         return text
     try:
-        size = parse(text, "" if re.fullmatch(r"[\d.]+(e\d+)?", text) else "byte")
+        size = parse(text, "byte" if re.search("[A-Za-z]", re.sub(r"[eE][+-]?[0-9]+", "", text)) else "")
     except UnitError:
         size = -1.0
     if size < 0.0:
@@ -189,7 +193,7 @@ def _live() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task("starting", total=None, visible=False)
 

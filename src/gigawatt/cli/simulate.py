@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import real, whole
 
 if TYPE_CHECKING:
     from gigawatt.demand.requests import Requests
@@ -32,10 +33,13 @@ def simulate(
     quarter: Annotated[str, typer.Option("--quarter", help="Quarter whose fleet is simulated, for example 2027Q3.")],
     day: Annotated[str, typer.Option("--day", help="peak, as the plan was sized, or ordinary.")] = "peak",
     requests: Annotated[
-        int, typer.Option("--requests", min=0, help="About how many requests in all; cells are a sample of the fleet.")
+        int,
+        typer.Option(
+            "--requests", parser=whole(0), help="About how many requests in all; cells are a sample of the fleet."
+        ),
     ] = 0,
     scale: Annotated[
-        float, typer.Option("--scale", min=0.0, max=1.0, help="Share of the fleet's cells, over the whole day.")
+        float, typer.Option("--scale", parser=real(0.0, 1.0), help="Share of the fleet's cells, over the whole day.")
     ] = 0.0,
     trace: Annotated[
         str,
@@ -49,8 +53,10 @@ def simulate(
         bool, typer.Option("--autoscaling", help="Let pools switch off replicas that are not needed at the moment.")
     ] = False,
     event: Events = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="At most; 0 is one a core. No figure changes.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", parser=whole(0), help="Of all random numbers.")] = 0,
+    threads: Annotated[
+        int, typer.Option("--threads", parser=whole(0), help="At most; 0 is one a core. No figure changes.")
+    ] = 0,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="File of an interrupted simulation to go on with.")
     ] = None,

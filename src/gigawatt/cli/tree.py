@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import number, out_file, real, whole, writing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,18 +33,22 @@ def tree(
     ] = "",
     gap: Annotated[str, typer.Option("--gap", help="Relative gap of the bounds at which the search ends.")] = "0.5%",
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, help="Seconds of the search with its foresight.")
+        float, typer.Option("--time-limit", parser=real(1.0), help="Seconds of the search with its foresight.")
     ] = 180.0,
     lumps: Annotated[
         bool, typer.Option("--lumps", help="Lumps decided before the first branch whole, whatever the scenario says.")
     ] = False,
     extensive: Annotated[bool, typer.Option("--extensive", help="Solve the tree as one problem.")] = False,
     regret: Annotated[
-        float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
+        float,
+        typer.Option("--regret", parser=real(0.0), help="Seconds for each case whose orders are followed; 0: none."),
     ] = 30.0,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes; the result is the same.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", parser=whole(1, 64), help="Processes; the result is the same.")
+    ] = 2,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="HTML file for the fan of what stands in every case.")
+        Path | None,
+        typer.Option("--figure", callback=out_file, help="HTML file for the fan of what stands in every case."),
     ] = None,
     event: Events = None,
     overlay: Overlay = None,
@@ -80,7 +85,8 @@ def tree(
     if figure is not None:
         from gigawatt.report.fan import stock_fan
 
-        stock_fan(results).write_html(figure)
+        with writing(figure):
+            stock_fan(results).write_html(figure)
     if as_json:
         print_json(body)
         return
@@ -178,31 +184,31 @@ def _money(value: float) -> str:
 
 
 def _share(text: str) -> float:
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
 
     try:
-        value = float(text.rstrip("% ")) / (100.0 if text.strip().endswith("%") else 1.0)
-    except ValueError:
+        value = number(text)
+    except typer.BadParameter:
         value = -1.0
     if not 0.0 <= value < 1.0:
-        raise ScenarioError(f"--gap is '{text}'; write a share, for example 0.5% or 0.005")
+        raise ScenarioError(f"--gap is {shown(text)}; write a share, for example 0.5% or 0.005")
     return value
 
 
 def _tail(text: str) -> Tail:
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
     from gigawatt.plan.tail import Tail
 
     if not text:
         return Tail()
     try:
-        level, weight = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise ScenarioError(f"--cvar is '{text}'; write LEVEL:WEIGHT, for example 0.9:0.5") from None
+        level, weight = (number(part) for part in text.split(":"))
+    except (ValueError, typer.BadParameter):
+        raise ScenarioError(f"--cvar is {shown(text)}; write LEVEL:WEIGHT, for example 0.9:0.5") from None
     try:
         return Tail(level=level, weight=weight)
     except ValueError as error:
-        raise ScenarioError(f"--cvar is '{text}': {error}") from None
+        raise ScenarioError(f"--cvar is {shown(text)}: {error}") from None
 
 
 def _tables(body: dict[str, Any]) -> list[Any]:

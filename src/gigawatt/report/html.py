@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from typing import Any
-from urllib.parse import urlsplit
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
@@ -424,7 +424,7 @@ def _place(row: Mapping[str, Any]) -> str:
 def _source(row: Mapping[str, Any]) -> str:
     where = ", ".join(part for part in (row["site"], row["date"]) if part)
     title = _text(row["title"])
-    if urlsplit(row["url"]).scheme in {"http", "https"}:
+    if row["url"].startswith(("http://", "https://")):
         title = f'<a href="{escape(row["url"])}" rel="noreferrer">{title}</a>'
     items = "".join(f"<li>{_text(one['place'])} = {_text(one['text'])}</li>" for one in row["figures"])
     n = len(row["figures"])
@@ -446,7 +446,7 @@ def _reproduce(results: Results) -> Section:
     html = (
         '<p class="lead">The same input, with the same versions of gigawatt and of its solver, gives the same hash and '
         "the same figures.</p>"
-        f"<pre>gigawatt run {escape(made['scenario'])}{escape(events)}</pre>"
+        f"<pre>gigawatt run {escape(quote(made['scenario']))}{escape(events)}</pre>"
     )
     return "reproduce", "How to make it again", html + _table([("What", False), ("Value", False)], rows)
 

@@ -87,7 +87,7 @@ def summary_table(results: Results) -> RenderableType:
     from rich.text import Text
 
     case = results.case
-    name = f"{case.scenario.name}-{results.hash}"
+    name = results.folder_name
     parts: list[RenderableType] = [Text(case.scenario.title, style="bold"), Text(name, style="dim")]
     if case.events_on:
         parts.append(Text(f"with {', '.join(case.events_on)}", style="yellow"))

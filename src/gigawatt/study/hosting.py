@@ -101,7 +101,7 @@ def check_classes(scenario: Scenario, catalog: Catalog) -> None:
     held: dict[str, str] = {}
     for index, row in enumerate(scenario.hosting.classes):
         for name in row.systems:
-            system = catalog.system(name)
+            system = catalog.system(name, at=f"hosting.classes[{index}].systems")
             if held.setdefault(system.id, row.id) != row.id:
                 raise CatalogError(
                     f"hosting.classes[{index}].systems: {system.id} is held by '{held[system.id]}' already"

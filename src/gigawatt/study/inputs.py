@@ -250,7 +250,7 @@ def _spares_mw(case: Case) -> xr.DataArray | None:
         sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
         if watts >= sum(sites.values()):
             raise ScenarioError(
-                f"{case.scenario.name}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
+                f"{case.scenario.where}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
                 f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
             )
     names = sorted(found)

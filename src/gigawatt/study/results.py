@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from gigawatt.__about__ import __version__
 from gigawatt.catalog.load import Catalog, facts
 from gigawatt.core.errors import ScenarioError
+from gigawatt.core.names import slug
 from gigawatt.core.source import Fact
 from gigawatt.plan.solver import solver_version
 
@@ -38,7 +39,7 @@ class Results:
     @property
     def folder_name(self) -> str:
         """Name of the run's folder: scenario and the hash of all its inputs."""
-        return f"{self.case.scenario.name}-{self.hash}"
+        return f"{slug(self.case.scenario.name)}-{self.hash}"
 
 
 def input_hash(scenario: Scenario, catalog: Catalog, events: Sequence[str]) -> str:

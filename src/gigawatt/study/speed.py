@@ -138,7 +138,7 @@ def sweep(
     """
     if not any(speeds_of(row) for row in case.classes):
         raise ScenarioError(
-            f"{case.scenario.name}: no class has speeds; give one tiers under demand.inference, for example "
+            f"{case.scenario.where}: no class has speeds; give one tiers under demand.inference, for example "
             "speeds: [{speed: 200 tok/s, value: $30/Mtok, share: 30 %}]"
         )
     offered = sorted({offer.system.id for offer in case.offers})
@@ -146,7 +146,7 @@ def sweep(
     gone = [case.catalog.system(name).id for name in without or ()]
     for system in gone:
         if system not in offered:
-            raise ScenarioError(f"{case.scenario.name}: no offer of '{system}'; offered are {', '.join(offered)}")
+            raise ScenarioError(f"{case.scenario.where}: no offer of '{system}'; offered are {', '.join(offered)}")
 
     def points(name: str, variant: Case, left_out: str | None = None) -> tuple[Point, ...]:
         say(f"{name}: {len(scales)} plans")
