@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.energy import offers_at_work
+from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.resale import resale_price
 from gigawatt.plan.solve import LivePlan
 from gigawatt.plan.worth import extra_income, priced_out
@@ -48,6 +50,9 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     assign = plan.value("assign")
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
+    put("work_w", offers_at_work(plan) * 1e6, "W", "IT power at work by offer, mean of the day")
+    if "reserved" in plan.model.variables:
+        put("reserved_w", plan.value("reserved") * 1e6, "W", "IT power that a gang holds, in every block")
     needed = plan.value("busy") / (1.0 - d.reserve_frac)
     if d.spares_mw is not None and "open" in plan.model.variables:
         held = plan.value("busy") + plan.value("open") * d.spares_mw
@@ -126,7 +131,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
         system=("offer", d.offer_system.values.astype(str)), vendor=("offer", d.offer_vendor.values.astype(str)),
         at_site=("offer", d.offer_site.values.astype(str)), contract=("offer", d.offer_contract.values.astype(str)),
         offer_pool=("offer", d.offer_pool.values.astype(str)), lane_pool=("lane", d.lane_pool.values.astype(str)),
-        lane_workload=("lane", d.lane_workload.values.astype(str)),
+        lane_workload=("lane", d.lane_workload.values.astype(str)), lane_offer=("lane", lane_offer(d)),
     )  # fmt: skip
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
@@ -208,6 +213,7 @@ def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None
         "emptied": "halls given back in the quarter",
         "opened": "share of the site that is open",
         "gang_at": "share of the gang that stands at the place",
+        "gang_on": "share of the gang that is of the system",
     }
     for name, what in words.items():
         if name in plan.model.variables:

@@ -100,6 +100,8 @@ def operate(
     carried: Floats,
     unmet: Floats,
     money: Floats,
+    cap: Floats | None = None,
+    work: Floats | None = None,
 ) -> None:
     """One quarter's work in every draw: planned work where it was planned, then what lacks in spare capacity.
 
@@ -125,12 +127,16 @@ def operate(
         carried: (draw, workload) Mwork/s that waited from the quarter before; what waits now is left.
         unmet: (draw, workload) Mwork/s, filled.
         money: (draw, 3) running cost, income, worth of speed [MUSD], added to.
+        cap: (workload,) Mwork/s of a day: the most that is done of work that may wait; None: no limit.
+        work: (draw, pool, block) IT MW at work, filled; None: not asked for.
     """
     n_draws, n_pools = room.shape
     n_classes, n_blocks = demand.shape
     spare, lacks = np.empty((n_pools, n_blocks)), np.empty((n_classes, n_blocks))
     need, share, daily, stuck = np.empty(n_pools), np.empty(n_pools), np.empty(n_classes), np.empty(n_classes)
+    before, later = np.empty(n_classes), np.empty(n_classes)
     for draw in range(n_draws):
+        before[:] = 0.0
         for b in range(n_blocks):
             need[:] = 0.0
             for lane in used:
@@ -148,6 +154,7 @@ def operate(
                 at_work = planned[lane, b] * share[lane_pool[lane]] * runs[draw, c]
                 done = at_work * rate[lane]
                 lacks[c, b] -= done
+                before[c] += hours[b] * done
                 money[draw, 0] += hours[b] * at_work * run[lane]
                 money[draw, 1] += hours[b] * done * (price[c] + speed[lane] * paid[lane])
                 money[draw, 2] += hours[b] * done * speed[lane]
@@ -161,9 +168,13 @@ def operate(
                 asked, carried[draw, c] = 0.0, 0.0
                 lacks[c, :] = 0.0
             daily[c] = max(carried[draw, c] + (0.0 if now[c] else asked), 0.0)
+            later[c] = 0.0
+            if cap is not None:
+                later[c] = min(daily[c], max(before[c] + daily[c] - cap[c], 0.0))
+                daily[c] -= later[c]
         _place(spare, lacks, daily, hours, order, lane_pool, lane_class, rate, now, run, price, money[draw])
         for c in range(n_classes):
-            left = daily[c]
+            left = daily[c] + later[c]
             if now[c]:
                 left = 0.0
                 for b in range(n_blocks):
@@ -173,6 +184,10 @@ def operate(
                 left = 0.0
             carried[draw, c] = min(left, most[c]) if may_wait[c] else 0.0
             unmet[draw, c] = left - carried[draw, c]
+        if work is not None:
+            for p in range(n_pools):
+                for b in range(n_blocks):
+                    work[draw, p, b] = room[draw, p] - spare[p, b]
 
 
 @njit(cache=True, nogil=True)

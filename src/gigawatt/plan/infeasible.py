@@ -319,7 +319,7 @@ def _bound(elastic: Elastic, datum: Datum, row: int) -> str:
         stood = f"; {datum.figure:,.4g} {unit} stood before" if datum.figure > 0 else ""
         return f"held for {length} {'quarter' if length == '1' else 'quarters'} from its start{stood}"
     if datum.family == "gang_one":
-        return "all of it stands at one place"
+        return "all of it is of one system" if name == "gang_one_system" else "all of it stands at one place"
     beyond = " beyond what stands already" if stands_already(d, datum.family, datum.label) else ""
     if lower[row] == upper[row]:
         return f"exactly {datum.figure:,.4g} {unit}{beyond}"
@@ -350,6 +350,7 @@ LUMPS = {
     "halls": ("whole halls", "smaller halls or a later date"),
     "opened": ("sites opened whole", "a larger connection"),
     "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
+    "gang_on": ("a gang of one system", "more of one system, or a smaller gang"),
     "z": ("whole gigawatts", "linear release"),
     "vest_steps": ("whole steps of a warrant", "a warrant without step"),
 }

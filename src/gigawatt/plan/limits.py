@@ -93,6 +93,13 @@ BOOKKEEPING: dict[str, str] = {
     "early_exit": "what is given up was accepted, and goes once",
     "site_power": "chips sit in a building: where that is scarce its connection binds, else it costs rent",
     "pace_gang": "a block whose gang trains together runs while it stands; its size is the gang's",
+    "steady": "a block that never pauses runs at one share of its rate; what it leaves is unmet",
+    "steady_kept": "and keeps it to its deadline",
+    "gang_stays": "a gang stays where it is while its job runs",
+    "reserved": "a gang holds what works; where that is scarce its site or its system is",
+    "reserved_work": "a job works on what its gang holds",
+    "tariff": "work at a tariff is done on what stands there",
+    "tariff_work": "all work of a pool is at the price of some offer",
     "ageing": "what works follows from what stands and its age",
     "capacity": "a pool serves what stands in it: its price is that of scarce chips, sites or money",
     "capacity_block": "what is at work in the busiest block",
@@ -119,7 +126,9 @@ FIXED: dict[str, str] = {
     "delay": "at most one quarter's work waits for the next",
     "opened": "a site is opened once",
     "gang_at": "a gang is at a place or not",
+    "gang_on": "a gang is of a system or not",
     "runs": "a block runs or not",
+    "steady": "a block runs at no more than its rate",
     "open": "a pool is at work or not",
 }
 """Upper bounds of variables that no user can relax, with the reason."""
@@ -172,7 +181,7 @@ def figures(d: PlanInputs, rows: Rows) -> Floats:
         own = d.inflow_musd.values.copy()
         own[0] += d.opening_cash_musd
         return np.asarray(own, dtype=np.float64)
-    if rows.name.startswith("gang_place_"):
+    if rows.name.startswith(("gang_place_", "gang_system_")):
         return _on(d.gang_mw, rows.axes)
     finite = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
     return cells_of(rows, finite)
@@ -195,7 +204,7 @@ def named_cells(name: str, axes: Axes) -> list[tuple[str, tuple[int, ...], str]]
     """(label, cell, quarter) of every cell: its labels but the quarter's, and what the name adds to its family."""
     family, own = family_of(name), ""
     if name != family and name != "minimum_take_sites" and family in ("right", "gang", "hosting", "vacate"):
-        own = name.removeprefix(f"{family}_").removeprefix("place_")
+        own = name.removeprefix(f"{family}_").removeprefix("place_").removeprefix("system_")
         if family == "vacate":
             own = own.partition("_")[2]  # the length of the term comes first
     dims = list(axes)

@@ -1,10 +1,12 @@
-"""Training blocks whose work may be spread unevenly between their start and their deadline."""
+"""Training blocks: at one rate from start to deadline, or spread unevenly between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Model
@@ -33,7 +35,12 @@ class Pace:
 
 
 def add_pace(m: Model, d: PlanInputs) -> None:
-    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed."""
+    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed; and
+    the share of its rate at which a block that keeps it runs.
+    """
+    if d.steady:
+        asked = (d.demand.sel(workload=list(d.steady)) > 0).any("block")
+        m.add_variable("steady", {"workload": d.steady, "quarter": d.quarters}, upper=1.0, mask=asked)
     if d.pace is None:
         return
     with_gang = tuple(name for name in d.pace.jobs if name in d.gang_workload)
@@ -55,11 +62,24 @@ def carries(d: PlanInputs, daily: xr.DataArray, waits: xr.DataArray) -> tuple[xr
 
 
 def as_planned(plan: LivePlan) -> LivePlan:
-    """The plan with such blocks asking in each quarter for what it does of them then: nothing of them is put off."""
-    d = plan.inputs
-    if d.pace is None:
+    """The plan with its training blocks asking in each quarter for what it does of them then: nothing is put off, and
+    what it leaves undone is ``missed``.
+    """
+    d, jobs = plan.inputs, _blocks(plan.inputs)
+    if not jobs:
         return plan
-    done = (plan.value("assign") * d.rate).groupby(d.lane_workload.rename("workload")).sum() + plan.value("unmet")
+    done = (plan.value("assign") * d.rate).groupby(d.lane_workload.rename("workload")).sum()
     done = done.reindex(workload=d.demand["workload"], fill_value=0.0).transpose(*d.demand.dims)
-    asked = d.demand.where(~d.demand["workload"].isin(list(d.pace.jobs)), done)
-    return replace(plan, inputs=replace(d, demand=asked))
+    return replace(plan, inputs=replace(d, demand=d.demand.where(~d.demand["workload"].isin(jobs), done)))
+
+
+def missed(plan: LivePlan) -> npt.NDArray[np.float64]:
+    """(workload, quarter) what a plan leaves undone of its training blocks, mean of the day [Mwork/s]."""
+    d = plan.inputs
+    unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
+    return np.asarray(unmet.where(unmet["workload"].isin(_blocks(d)), 0.0).values)
+
+
+def _blocks(d: PlanInputs) -> list[str]:
+    """Training blocks: classes that are due by a deadline."""
+    return [*d.steady, *(() if d.pace is None else d.pace.jobs)]

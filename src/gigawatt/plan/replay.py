@@ -11,11 +11,13 @@ Rules, in the order of a quarter:
 4. *Work* keeps its planned place as far as the pool's capacity goes, else all classes of a pool and block shrink
    alike. What then lacks is placed in spare capacity where an IT MW saves most of the loss from unmet work: first work
    that must be done in its block, then work that may wait within the day, then what waited from the quarter before.
-   What may wait for a quarter does so, at most one quarter's work. Lanes of a group with a share of demand (a tier of
+   What may wait for a quarter does so, at most one quarter's work; a training block waits for nothing if it keeps one
+   rate, else up to its deadline. Lanes of a group with a share of demand (a tier of
    speed, a region's users) take no more than planned, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
-   A training job that needs its gang together is done only while the gang stands, at its place where it has one.
+   A training job that needs its gang together is done only on what the gang holds, while that stands, at its place
+   where it has one: what is late makes room for other machines there, and until they are enough nothing is held.
 6. *Contracts*: what follows from what stands is reckoned anew (``late_contracts``: takes that are paid and not held,
    guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants, damages). The
    rest (exits, options, deposits, openings, retrofits, what is sold) moves the money that the plan says.
@@ -36,11 +38,14 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
+from gigawatt.plan.energy import saved_musd, works_mw
+from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.late_contracts import Moved, Played, moved
+from gigawatt.plan.late_gangs import gangs_of
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.objective import salvaged
-from gigawatt.plan.pace import as_planned
+from gigawatt.plan.pace import as_planned, missed
 from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.variables import expressions
 
@@ -287,13 +292,10 @@ def _left_early(plan: LivePlan) -> Floats:
 
 
 def _works(plan: LivePlan) -> Floats:
-    """(quarter, offer) share of what stands that has not failed with age, as planned."""
-    stock = plan.value("stock").transpose("quarter", "offer")
-    if "works" not in plan.model.variables:
-        return np.ones(stock.shape)
-    works = plan.value("works")
-    share = (works / stock.sel(offer=works["offer"]).where(stock > 1e-6)).fillna(1.0)
-    return np.asarray(share.reindex(offer=stock["offer"], fill_value=1.0).transpose("quarter", "offer").values)
+    """(offer, quarter) share of what stands that has not failed with age, as planned."""
+    stock = plan.value("stock").transpose("offer", "quarter").values
+    works = works_mw(plan).values
+    return np.asarray(np.divide(works, stock, out=np.ones_like(stock), where=stock > 1e-6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,37 +318,60 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     d, n, n_quarters = plan.inputs, len(stock), stock.shape[2]
     pools = sorted({str(pool) for pool in d.lane_pool.values})
     names = [str(name) for name in d.demand["workload"].values]
-    lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
     of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
+    of_pool = of_pool.reshape(len(pools), len(d.offer_pool))
     hours, run = d.hours_frac.values, (d.run_musd_per_mw + 0.0 * d.rate).transpose("quarter", "lane").values
-    stands, works, together = np.moveaxis(stock, 2, 0), _works(plan), _together(plan, stock)
+    works = np.maximum(stock * _works(plan), 0.0)
+    gangs = gangs_of(plan, works)
+    free, standby = works - gangs.held, _standby(plan, pools)
+    lane_pool = np.where(
+        gangs.room_of >= 0, len(pools) + gangs.room_of, [pools.index(str(p)) for p in d.lane_pool.values]
+    )
+    alone = gang_lanes(d).values & (gangs.room_of < 0)
     planned = plan.value("assign").transpose("quarter", "lane", "block").values
     rate = d.rate.transpose("quarter", "lane").values
     demand = d.demand.transpose("quarter", "workload", "block").values
     gated = np.moveaxis(_gated(plan), 2, 0)
     loss, price = (x.transpose("quarter", "workload").values for x in (d.unmet_musd, d.income_musd))
-    now, may_wait = d.patience.values == 0, d.patience.values == 2
+    now = d.patience.values == 0
+    may_wait, most, cap = _waits(d, demand @ hours)
     scale = np.ones((n, len(names))) if factor is None else factor
-    standby = _standby(plan, pools)
     worth, paid, is_bound = _worths(d)
     money, spared = np.zeros((n_quarters, n, 3)), _spared(plan)
     unmet, waits = np.zeros((n_quarters, n, len(names))), np.zeros((n_quarters, n, len(names)))
-    carried = np.zeros((n, len(names)))
+    carried, at_work = np.zeros((n, len(names))), np.zeros((n, len(pools) + gangs.rooms.shape[1], hours.size))
     for q in range(n_quarters):
+        room = _free(d, free[:, :, q] @ of_pool.T, gangs.held[:, :, q] @ of_pool.T, standby[q])
         operate(
-            _free(d, np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0), standby[q]),
-            np.ascontiguousarray(together[:, :, q]), demand[q] - gated[q], scale, demand[q] @ hours,
-            may_wait & (q + 1 < n_quarters), now, hours, np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q],
-            run[q], worth[:, q].copy(), paid, price[q],
-            _best_first(loss[q, lane_class], rate[q], is_bound), lane_pool, lane_class, carried, unmet[q],
-            money[q],
+            np.concatenate([room, gangs.rooms[:, :, q]], axis=1), np.ascontiguousarray(gangs.runs[:, :, q]),
+            demand[q] - gated[q], scale, most[q], may_wait[q], now, hours, np.flatnonzero(planned[q].any(axis=1)),
+            planned[q], rate[q], run[q], worth[:, q].copy(), paid, price[q],
+            _best_first(loss[q, lane_class], rate[q], is_bound | alone), lane_pool, lane_class,
+            carried, unmet[q], money[q], cap[q], at_work,
         )  # fmt: skip
         waits[q] = carried
+        money[q, :, 0] -= saved_musd(d, free[:, :, q], at_work, pools, q)
     return _Worked(
         running=money[:, :, 0].T, income=money[:, :, 1].T + spared[1], worth=money[:, :, 2].T + spared[0],
-        unmet=np.moveaxis(unmet, 0, 2), waits=np.moveaxis(waits, 0, 2),
+        unmet=np.moveaxis(unmet, 0, 2) + missed(plan), waits=np.moveaxis(waits, 0, 2),
     )  # fmt: skip
+
+
+def _waits(d: PlanInputs, asked: Floats) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
+    """(quarter, workload) each: whether work may wait for the next quarter, the most that may, and the most that may be
+    done [Mwork/s]: one quarter's work and no limit, of a block of uneven pace all until its deadline and its most.
+    """
+    may = np.broadcast_to(d.patience.values == 2, asked.shape).copy()
+    most, cap = asked.copy(), np.full(asked.shape, np.inf)
+    names = [str(name) for name in d.demand["workload"].values]
+    for job in () if d.pace is None else d.pace.jobs:
+        at = names.index(job)
+        may[:, at] &= d.pace.carry.sel(job=job).values > 0.0  # type: ignore[union-attr]
+        most[:, at] = np.inf
+        cap[:, at] = d.pace.most.sel(job=job).values  # type: ignore[union-attr]
+    may[-1] = False
+    return may, most, cap
 
 
 def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
@@ -358,36 +383,18 @@ def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
     return np.asarray(held.transpose("quarter", "pool").values)
 
 
-def _free(d: PlanInputs, works: Floats, standby: Floats) -> Floats:
-    """(draw, pool) IT MW for work: what works, less the reserve or the units that stand by, whichever is more."""
-    return np.maximum(np.minimum((1.0 - d.reserve_frac) * works, works - standby), 0.0)
+def _free(d: PlanInputs, works: Floats, held: Floats, standby: Floats) -> Floats:
+    """(draw, pool) IT MW for work: of what works and no gang holds, less the reserve; with the units that stand by off
+    the whole where that is less.
+    """
+    kept = 1.0 - d.reserve_frac
+    return np.maximum(np.minimum(kept * works, works + (1.0 - kept) * held - standby), 0.0)
 
 
 def _best_first(loss: Floats, rate: Floats, is_bound: npt.NDArray[np.bool_]) -> Ints:
     """Lanes that may do more than planned, the one whose MW saves most first."""
     order = np.argsort(-loss * rate, kind="stable")
     return np.asarray(order[(rate[order] > 0.0) & ~is_bound[order]], dtype=np.int64)
-
-
-def _together(plan: LivePlan, stock: Floats) -> Floats:
-    """(draw, workload, quarter) 1, or 0 while the gang that a training job needs does not stand."""
-    d = plan.inputs
-    names = [str(name) for name in d.demand["workload"].values]
-    runs = np.ones((len(stock), len(names), len(d.quarters)))
-    if not d.gang_workload:
-        return runs
-    able = d.gang_offer
-    if "gang_at" in plan.model.variables and d.lumps is not None and d.lumps.gang_able is not None:
-        at = plan.value("gang_at") > 0.5
-        able = able.where(~at.any("place"), (d.lumps.gang_able * at).sum("place"))
-    have = np.einsum("go,noq->ngq", able.transpose("gang", "offer").values, stock)
-    need = d.gang_mw.transpose("gang", "quarter").values
-    short = have < need * (1.0 - 1e-6) - 1e-6
-    planned = np.einsum("go,oq->gq", able.transpose("gang", "offer").values, plan.value("stock").values)
-    short &= planned >= need * (1.0 - 1e-6) - 1e-6  # places may be shares where lumps are relaxed
-    for g, name in enumerate(d.gang_mw["gang"].values):
-        runs[:, names.index(str(name))] *= 1.0 - short[:, g]
-    return runs
 
 
 def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

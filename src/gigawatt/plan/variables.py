@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
+from gigawatt.plan.energy import add_tariffs
+from gigawatt.plan.gangs import add_gangs, can_work
 from gigawatt.plan.hosting import HostingDecisions, add_hosting, hosting_decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
@@ -68,6 +70,12 @@ class Decisions:
     """whether a pool is at work, where units stand by (pool, quarter): whole where lumps are"""
     runs: Expression | None = None
     """whether a training block with an uneven pace runs (job, quarter)"""
+    steady: Expression | None = None
+    """share of its rate at which a training block of one rate runs (workload, quarter)"""
+    reserved: Expression | None = None
+    """IT MW that a gang holds (gang, offer, quarter)"""
+    at_tariff: Expression | None = None
+    """IT MW at work at a tariff below the dearest of its pool (tariff, block, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -87,7 +95,7 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     m.add_variable("stock", offers, upper=stands)
     m.add_variable("energise", {"site": d.sites, **quarter})
     lanes: Axes = {**axes_of(d.lane_pool), **axes_of(d.hours_frac), **quarter}
-    m.add_variable("assign", lanes, mask=(d.rate > 0).expand_dims(block=d.hours_frac["block"].values))
+    m.add_variable("assign", lanes, mask=can_work(d).expand_dims(block=d.hours_frac["block"].values))
     wanted = d.demand > 0
     pools = tuple(sorted({str(pool) for pool in d.lane_pool.values}))
     m.add_variable("busy", {"pool": pools, **quarter})
@@ -122,6 +130,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     add_hosting(m, d)
     add_resale(m, d)
     add_pace(m, d)
+    add_gangs(m, d)
+    add_tariffs(m, d)
     return expressions(m, d)
 
 
@@ -165,7 +175,7 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
         kept_initial=maybe("kept_initial"), sold_initial=maybe("sold_initial"),
-        runs=maybe("runs"),
+        runs=maybe("runs"), steady=maybe("steady"), reserved=maybe("reserved"), at_tariff=maybe("at_tariff"),
         open=maybe("open"),
     )  # fmt: skip
 

@@ -145,16 +145,12 @@ def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
     return energy_usd_per_w_quarter(case.costs.idle_load.value, site.annual_pue, site.power_price_usd_per_j)
 
 
-def work_energy_usd_per_w(case: Case, pool: str) -> float:
-    """Energy bill that work adds to idling in a pool, mean over its offers, at the first quarter's prices.
-
-    USD per IT W at work and quarter.
-    """
-    more = case.costs.load_factor.value - case.costs.idle_load.value
-    pooled = [o for o in case.offers if o.pool == pool]
-    paid = [o.site for o in pooled if o.offer.contract != "cloud"]
-    bills = [energy_usd_per_w_quarter(more, site.annual_pue, site.power_price_usd_per_j) for site in paid]
-    return sum(bills) / len(pooled)
+def work_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
+    """Energy bill that work adds to idling at first prices [USD per IT W at work and quarter]; 0 for cloud."""
+    if offer.offer.contract == "cloud":
+        return 0.0
+    more, site = case.costs.load_factor.value - case.costs.idle_load.value, offer.site
+    return energy_usd_per_w_quarter(more, site.annual_pue, site.power_price_usd_per_j)
 
 
 def upkeep_usd_per_w(case: Case, offer: OfferCase) -> Floats:

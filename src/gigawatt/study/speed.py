@@ -17,6 +17,8 @@ import xarray as xr
 from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
+from gigawatt.plan.energy import offers_at_work
+from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
@@ -229,9 +231,13 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
         "assign_w": plan.value("assign") * 1e6,
         "stock_w": plan.value("stock") * 1e6,
         "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
+        "work_w": offers_at_work(plan) * 1e6,
     }
+    if "reserved" in plan.model.variables:
+        watts["reserved_w"] = plan.value("reserved") * 1e6
     return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
         offer_pool=("offer", d.offer_pool.values.astype(str)),
         lane_pool=("lane", d.lane_pool.values.astype(str)),
         lane_workload=("lane", d.lane_workload.values.astype(str)),
+        lane_offer=("lane", lane_offer(d)),
     )

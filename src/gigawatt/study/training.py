@@ -26,6 +26,11 @@ def training_rate(case: Case, row: Trained) -> Floats:
     return np.where(running, row.amount.value / (length * QUARTER_S), 0.0)
 
 
+def is_steady(item: ClassCase) -> bool:
+    """Whether a class is a block of work that keeps one rate from its start to its deadline."""
+    return isinstance(item.row, Trained) and item.row.amount is not None and item.row.spread == "even"
+
+
 def asked_rate(case: Case, item: ClassCase) -> Floats:
     """FLOP/s of demand: the even rate, or for a block that may be spread freely the earliest its pace allows (quarter).
 
