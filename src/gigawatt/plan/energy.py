@@ -40,7 +40,8 @@ def add_tariffs(m: Model, d: PlanInputs) -> None:
     """Work done at each tariff: a pool whose offers all pay the same has none."""
     if d.tariffs is None:
         return
-    stands = d.tariffs.member.dot(may_stand(d).astype(float), dim="offer") > 0
+    serves = d.tariffs.pool.isin(d.lane_pool.values[~gang_lanes(d).values])
+    stands = (d.tariffs.member.dot(may_stand(d).astype(float), dim="offer") > 0) & serves
     axes: Axes = {**axes_of(d.tariffs.pool), **axes_of(d.hours_frac), "quarter": d.quarters}
     m.add_variable("at_tariff", axes, mask=stands.expand_dims(block=d.hours_frac["block"].values))
 

@@ -11,7 +11,9 @@ from gigawatt.plan.algebra import Expression
 from gigawatt.plan.energy import offers_at_work
 from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.resale import resale_price
+from gigawatt.plan.signed import in_test
 from gigawatt.plan.solve import LivePlan
+from gigawatt.plan.variables import expressions
 from gigawatt.plan.worth import extra_income, priced_out
 
 
@@ -36,11 +38,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("accepted_facility_w", accepted * d.facility_over_it, "W",
         "cumulative facility power accepted since the start")  # fmt: skip
     put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
-    taken = (
-        plan.value("energise") - plan.value("vacate") if "vacate" in plan.model.variables else plan.value("energise")
-    )
-    put("in_use_facility_w", taken.cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
-        "facility power in use")  # fmt: skip
+    put("in_use_facility_w", _in_use(plan) * 1e6, "W", "facility power in use; of a provider's site what stands there")
     put(
         "connection_w",
         d.connection_mw * 1e6,
@@ -154,6 +152,25 @@ SIGNED = (
     ("vacate", "facility power given back in the quarter"),
     ("works", "IT power of offers that age which has not failed"),
 )
+
+
+def _in_use(plan: LivePlan) -> xr.DataArray:
+    """Facility MW in use (site, quarter): taken and not given back, and of a provider's site what stands or is tested
+    there, as nobody gives back what is not his.
+    """
+    d, order = plan.inputs, ("site", "quarter")
+    x = expressions(plan.model, d)
+    taken = (x.in_use.matrix @ plan.primal + x.in_use.const).reshape(len(d.sites), len(d.quarters))
+    in_use = xr.DataArray(taken, dims=order, coords={"site": list(d.sites), "quarter": list(d.quarters)})
+    in_use = in_use + d.energised_initial_mw
+    stands = plan.value("stock").transpose("offer", "quarter")
+    if (tests := in_test(d, x)) is not None:
+        stands = stands + (tests.matrix @ plan.primal + tests.const).reshape(stands.shape)
+    load = (stands * d.facility_over_it).groupby(d.offer_site.rename("site")).sum()
+    bought = {str(site) for site in d.offer_site.values[d.offer_contract.values != "cloud"]}
+    rented = [site for site in d.sites if site in load["site"].values and site not in bought]
+    in_use.loc[{"site": rented}] = load.sel(site=rented).transpose(*order).values
+    return in_use
 
 
 def _at_the_end(plan: LivePlan, amount: Expression | None) -> float:

@@ -17,7 +17,9 @@ def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     What works is stock, less what has failed with age. Units that stand by come off whole (``plan.spares``). In place
     of the work of a job with a gang stands all that its gang holds, in every block: (1 - reserve) reserved[g,o,q].
     """
-    pools = x.busy.axes["pool"]
+    works, pools = working(d, x), x.busy.axes["pool"]
+    keep_together(m, d, x, works)
+    keep_tariffs(m, d, x, works)
     if not pools:
         return
     blocks = x.assign.axes["block"]
@@ -30,9 +32,6 @@ def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
     if (mine := held(x)) is not None:
         used = used + (by_pool(mine) * (1.0 - d.reserve_frac)).along("block", blocks, 1)
     m.add_rows("capacity_block", used - x.busy.along("block", blocks, 1), "<=", 0.0)
-    works = working(d, x)
     stands = by_pool(works)
     m.add_rows("capacity", x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)
     keep_spares(m, d, x, stands)
-    keep_together(m, d, x, works)
-    keep_tariffs(m, d, x, works)
