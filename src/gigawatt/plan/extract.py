@@ -99,7 +99,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
     if "demand_now" in plan.model.constraints:
         per_work = plan.dual("demand_now") / d.hours_frac
-        put("marginal_cost", per_work, "MUSD per Mwork/s and quarter", "of serving one more unit in the block")
+        put("marginal_cost", per_work, "MUSD per Mwork/s and quarter",
+            "of serving one more unit in the block: a dual, one of several where plans tie")  # fmt: skip
     out = xr.Dataset(
         {name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()}
     )

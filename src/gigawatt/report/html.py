@@ -262,7 +262,10 @@ def _worth(results: Results) -> str:
         f'<td class="num">{_text(row["text"])}</td></tr>'
         for row in rows
     ]
-    lead = "Shadow prices of the plan, in money of the start of the horizon; whole gigawatts are held as they are."
+    lead = (
+        "What a little more saves, per unit, by planning again, in money of the start of the horizon; a MW energised "
+        "from the quarter until the site's next step. Whole gigawatts are held as they are."
+    )
     return f'<h3>What one more would be worth</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 
 

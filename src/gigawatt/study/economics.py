@@ -32,7 +32,11 @@ def level_rate(case: Case) -> float:
 
 
 def discount_factors(case: Case) -> Floats:
-    """Factor of each quarter's money, paid at its end, to the start of the horizon."""
+    """Factor of each quarter's money to the start of the horizon: (1 + r)^-(q + 1), q from 0.
+
+    Every flow falls at the end of its quarter, capex too, and interest is for the quarter before: the one place that
+    says when. What falls in which stands in ``docs/planner.md``, "When money falls".
+    """
     return np.asarray((1.0 + discount_rate(case)) ** -np.arange(1.0, len(case.quarters) + 1))
 
 
@@ -248,7 +252,7 @@ def _level_hold(case: Case, site: SiteCase) -> float:
         return 0.0
     if site.use.rent:
         return site.use.rent.value * QUARTER_S
-    return lease_usd_per_w_quarter(cost, discount_rate(case))
+    return lease_usd_per_w_quarter(cost, discount_rate(case), inflation(case))
 
 
 def inflow_usd(case: Case) -> Floats:

@@ -68,13 +68,19 @@ def price_text(offer: OfferCase, share: float | None = None) -> str:
     """An offer's price or rent in the unit it is written in, or a share of it, rounded down: "$152,600 a server"."""
     row, price = offer.offer, offer.offer.price or offer.system.price
     if row.contract == "own" and price is not None:
-        return f"${_cut(price.value, share):,.10g} a {offer.system.unit}"
+        return f"{_usd(_cut(price.value, share))} a {offer.system.unit}"
     if row.terms.saving is not None:
         return f"{1.0 - (1.0 - row.terms.saving.value) * (1.0 if share is None else share):.2%} less than owning"
     if row.rent is not None:
-        return f"${_cut(row.rent.value * QUARTER_S * 4.0, share):,.10g} a watt and year"
+        return f"{_usd(_cut(row.rent.value * QUARTER_S * 4.0, share))} a watt and year"
     assert row.rent_per_package_hour is not None
-    return f"${_cut(row.rent_per_package_hour.value * 3600.0, share):,.10g} a package and hour"
+    return f"{_usd(_cut(row.rent_per_package_hour.value * 3600.0, share))} a package and hour"
+
+
+def _usd(value: float) -> str:
+    """Dollars with the digits they have, cents in full: $1.60, $1.484, $152,600."""
+    text = f"{value:,.10g}"
+    return f"${value:,.2f}" if len(text.partition(".")[2]) < 2 and value < 100.0 else f"${text}"
 
 
 def _cut(value: float, share: float | None) -> float:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_due_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
 from gigawatt.finance.metrics import circularity, irr, levelised
 from gigawatt.finance.tranches import stakes
@@ -38,11 +38,12 @@ Floats = npt.NDArray[np.float64]
 def offer_cost_usd_per_w(case: Case) -> Floats:
     """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building.
 
-    At the first quarter's prices; a building as leased in it.
+    At the first quarter's prices; a building as leased in it. Capex is paid at the end of the first quarter that it
+    serves, with the first of the level payments, so that what is level over an economic life is what the books spend.
     """
     rate, level = level_rate(case), price_level(case)
-    systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
-    facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
+    systems = annuity_due_frac(rate, case.costs.system_life.value / QUARTER_S)
+    facility = annuity_due_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
         rents = site_hold(case, offer.site) + site_over(case, offer.site)[0] * (1.0 + guarantee_frac(offer.site))

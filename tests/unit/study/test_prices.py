@@ -140,3 +140,34 @@ def test_why_and_run_say_one_price(tmp_path: Path) -> None:
     assert len(rows) == 2
     for row in rows:
         assert said[families[row["what"]], row["quarter"]] == pytest.approx(row["value"], rel=1e-6)
+
+
+OWNED = f"""name: owned{HALL}
+horizon: {{start: 2027Q1, quarters: 56}}
+demand: {{}}
+commitments: [{{id: c, basis: it, by: [{{quarter: 2027Q1, value: 10 MW}}]}}]
+""".replace("value: 5 MW", "value: 12.5 MW").replace("    rent: 2 USD/W/yr\n", "")
+
+
+@pytest.mark.parametrize("prices", ["", "inflation: 3 %/yr\n"])
+def test_a_building_leased_for_its_life_costs_what_owning_does(tmp_path: Path, prices: str) -> None:
+    # 56 quarters are the building's life: nothing of it is left, and a rent that repays capex and upkeep is no more
+    lease = run(written(tmp_path, OWNED + prices)).summary["objective_usd"]
+    owned = OWNED.replace("tenure: lease", "tenure: own").replace("    landlord: crusoe\n", "")
+    assert run(written(tmp_path, owned + prices)).summary["objective_usd"] == pytest.approx(lease, rel=1e-9)
+    if not prices:
+        assert lease == pytest.approx(436.652e6, rel=1e-6)
+
+
+def test_a_token_costs_what_the_books_spend_on_it(tmp_path: Path) -> None:
+    # 20 quarters are the life of the servers, one class is served and nothing stands idle: the level cost is the present
+    # value of the books over that of the tokens
+    text = SERVED.replace("quarters: 2}", "quarters: 20}").replace(", most_per_quarter: 0.5 MW", "")
+    results = run(written(tmp_path, text.replace("policy: {reserve: 50 %}\n", "")))
+    book, labels = results.book, list(results.case.labels)
+    at = [d(labels.index(quarter) + 1) for quarter in book["quarter"]]
+    spent = float((book["usd"] * at)[book["payer"] == "example-neocloud"].sum())
+    tokens = sum(float(served) * 2190 * 3600 * d(q + 1) for q, served in
+                 enumerate(results.plan["served"].sum(["workload", "block"]).values))  # fmt: skip
+    assert results.summary["cost_per_mtok_usd"]["chat"] == pytest.approx(spent / tokens * 1e6, rel=1e-9)
+    assert spent / tokens * 1e6 == pytest.approx(0.047618, rel=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.plan.session import PlanSession
-from gigawatt.study.entry import entering_share
+from gigawatt.study.entry import entering_share, price_text
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import find
 from gigawatt.study.resolve import Case, resolve
@@ -106,3 +107,14 @@ def test_what_never_enters_is_said_so(tmp_path: Path) -> None:
     assert reasons(case, session, "example-neocloud")[1] == (
         "  buy: not even as a gift: what stands under it already is enough; new capacity would only take its place"
     )
+
+
+def test_prices_are_said_in_the_unit_they_are_written_in() -> None:
+    offers = {offer.id: offer for offer in resolve(load_scenario("starter"), load_catalog()).offers}
+    assert price_text(offers["rent-h200"]) == "$1.60 a package and hour"
+    assert price_text(offers["rent-h200"], 0.92811) == "$1.484 a package and hour"  # 1.484976, rounded down
+    assert price_text(offers["buy-b200"], 0.5).startswith("$")
+    rent = offers["rent-h200"].offer.model_copy(update={"rent_per_package_hour": None, "rent": None})
+    saving = rent.terms.model_copy(update={"saving": replace(offers["buy-b200"].system.price, value=0.2)})  # type: ignore[type-var]
+    held = replace(offers["rent-h200"], offer=rent.model_copy(update={"terms": saving}))
+    assert price_text(held, 0.9) == "28.00% less than owning"  # 1 - 0.8 x 0.9

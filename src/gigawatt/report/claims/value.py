@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gigawatt.catalog.schema import System, Workload
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_due_frac
 from gigawatt.perf.serving import serving_point
 from gigawatt.report.claims.model import Band, Claim, If, Topic, at_least, at_most, band, merge, point
 from gigawatt.report.claims.view import View
@@ -22,14 +22,14 @@ VAST = at_least(75.0)
 def owner_usd_per_j(view: View, system: System, end: int = 1) -> float:
     """Level cost of a rated IT watt, all in, for a second [USD per J of IT at full load].
 
-        [p (1 + n) / P (annuity + maintenance) + r rent(building) + energy at full load] / quarter
+        [p (1 + n) / P (annuity_due + maintenance) + r rent(building) + energy at full load] / quarter
 
     ``end`` takes the low (0), central (1) or high (2) price of the system.
     """
     assert system.price and system.it_power
     costs, rate = view.case.costs, level_rate(view.case)
     capex = system.price.range[end] / system.it_power.value * (1 + costs.network_over_system.value)
-    yearly = annuity_frac(rate, costs.system_life.value / QUARTER_S) + costs.maintenance.value * QUARTER_S
+    yearly = annuity_due_frac(rate, costs.system_life.value / QUARTER_S) + costs.maintenance.value * QUARTER_S
     building = costs.facility_over_it.value * lease_usd_per_w_quarter(facility_cost(view.case), rate)
     energy = energy_usd_per_w_quarter(1.0, costs.annual_pue.value, costs.power_price.value)
     return (capex * yearly + building + energy) / QUARTER_S
