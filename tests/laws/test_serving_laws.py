@@ -63,10 +63,13 @@ def test_what_a_loop_makes_while_it_is_full() -> None:
 @pytest.mark.parametrize("gap_s", [0.0, 1e-6, 1e-3, 1e-2, 0.1, 10.0])
 @pytest.mark.parametrize(("n", "inputs", "outputs"), [(1, 100, 1), (2, 100, 10), (5, 4000, 1), (40, 500, 3)])
 def test_nothing_lasts_longer_than_the_run(n: int, inputs: int, outputs: int, gap_s: float) -> None:
-    done = ran(alike(n, inputs, outputs, gap_s))
-    total = done.metrics.total
-    for metric in ("ttft", "e2e"):
-        assert total.percentile_s(metric, 1.0) <= done.metrics.end_s * 1.002  # half a bucket
+    for layout in ("tp8", "tp8 + tp8"):
+        done = ran(alike(n, inputs, outputs, gap_s), replace(ONE, layout=layout))
+        told = done.to_dict()
+        for metric in ("ttft", "e2e"):
+            assert done.metrics.total.percentile_s(metric, 1.0) <= done.metrics.end_s * 1.002  # half a bucket
+            assert told[f"{metric}_s"]["p50"] <= told[f"{metric}_s"]["p99"] <= told["duration_s"]
+        assert told["ttft_s"]["p99"] <= told["e2e_s"]["p99"]
 
 
 def test_times_to_first_token_do_not_jump_with_the_gap() -> None:
