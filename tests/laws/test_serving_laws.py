@@ -156,6 +156,17 @@ def test_more_replicas_for_the_same_work_draw_less_each() -> None:
         assert one["joules_per_token"] * one["output_tokens"] == pytest.approx(one["energy_j"])
 
 
+def test_weights_in_sram_draw_by_how_full_the_pipeline_is() -> None:
+    rng, drawn = np.random.default_rng(2), []
+    for per_s in (0.2, 5.0, 50.0):
+        some = requests_of(np.cumsum(rng.exponential(1.0 / per_s, 100)), 1000, 200)
+        done = ran(some, Cluster(system="cs-3", model="llama-70b"))
+        table = done.replica.table
+        drawn.append((done.metrics.energy_j / done.metrics.end_s - table.watts_at(0.0)) / np.ptp(table.watts[1]))
+        assert drawn[-1] < done.metrics.lines[0].busy_frac
+    assert 0.0 < drawn[0] < 0.01 < drawn[1] < drawn[2] < 1.0  # one request at a time leaves 79 of 80 stages idle
+
+
 @pytest.mark.parametrize(
     ("system", "model", "layout"),
     [("hgx-h200", "llama-70b", "tp8"), ("hgx-h200", "gpt-oss-120b", "tp1"), ("hgx-b200", "deepseek-r1", "tp8")],
