@@ -132,7 +132,9 @@ def test_a_step_table_is_written_and_read_back(tmp_path: Path) -> None:
     path = tmp_path / "steps.nc"
     done = gigawatt("perf", "llama-70b", "--systems", "hgx-h200", "--slo", "speed=20", "--table", str(path))
     assert done.returncode == 0, done.stderr
-    assert load_table(path).system == "hgx-h200"
+    table = load_table(path)
+    assert table.system == "hgx-h200" and table.software == "mean, a step verifies 3 drafted tokens"
+    assert table.effort is not None and table.effort.decode_s.shape[0] == 2  # arithmetic and memory
 
 
 def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> None:

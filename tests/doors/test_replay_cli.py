@@ -109,6 +109,9 @@ def test_closed_loop_speculation_scale_limit_and_requests(trace: Path, tmp_path:
     words = ("--concurrency", "4", "--speculate", "3x0.7", "--limit", "50", "--requests", str(out), "--json")
     told = json.loads(gigawatt("replay", str(trace), *ON, *words).stdout)
     assert told["completed"] == 50 and "closed loop of 4" in told["note"]
+    text = " ".join(gigawatt("replay", str(trace), *ON, *words[:6]).stdout.split())
+    whole = told["output_tokens"] / told["duration_s"]
+    assert f"{told['tokens_per_s']:,.0f} output tokens/s while the loop is full ({whole:,.0f} with its drain)" in text
     held = pq.read_table(out)
     assert len(held) == 50 and {"ttft_s", "tpot_s", "e2e_s", "queue_s", "line", "class"} <= set(held.column_names)
     slow = json.loads(gigawatt("replay", str(trace), *ON, "--scale", "0.5", "--json").stdout)

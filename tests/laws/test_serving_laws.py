@@ -63,10 +63,13 @@ def test_what_a_loop_makes_while_it_is_full() -> None:
 @pytest.mark.parametrize("gap_s", [0.0, 1e-6, 1e-3, 1e-2, 0.1, 10.0])
 @pytest.mark.parametrize(("n", "inputs", "outputs"), [(1, 100, 1), (2, 100, 10), (5, 4000, 1), (40, 500, 3)])
 def test_nothing_lasts_longer_than_the_run(n: int, inputs: int, outputs: int, gap_s: float) -> None:
-    done = ran(alike(n, inputs, outputs, gap_s))
-    total = done.metrics.total
-    for metric in ("ttft", "e2e"):
-        assert total.percentile_s(metric, 1.0) <= done.metrics.end_s * 1.002  # half a bucket
+    for layout in ("tp8", "tp8 + tp8"):
+        done = ran(alike(n, inputs, outputs, gap_s), replace(ONE, layout=layout))
+        told = done.to_dict()
+        for metric in ("ttft", "e2e"):
+            assert done.metrics.total.percentile_s(metric, 1.0) <= done.metrics.end_s * 1.002  # half a bucket
+            assert told[f"{metric}_s"]["p50"] <= told[f"{metric}_s"]["p99"] <= told["duration_s"]
+        assert told["ttft_s"]["p99"] <= told["e2e_s"]["p99"]
 
 
 def test_times_to_first_token_do_not_jump_with_the_gap() -> None:
@@ -151,6 +154,17 @@ def test_more_replicas_for_the_same_work_draw_less_each() -> None:
     assert used[2] == pytest.approx(used[0] / 16, rel=0.05)  # the same work over 16 times the time
     for one in told:
         assert one["joules_per_token"] * one["output_tokens"] == pytest.approx(one["energy_j"])
+
+
+def test_weights_in_sram_draw_by_how_full_the_pipeline_is() -> None:
+    rng, drawn = np.random.default_rng(2), []
+    for per_s in (0.2, 5.0, 50.0):
+        some = requests_of(np.cumsum(rng.exponential(1.0 / per_s, 100)), 1000, 200)
+        done = ran(some, Cluster(system="cs-3", model="llama-70b"))
+        table = done.replica.table
+        drawn.append((done.metrics.energy_j / done.metrics.end_s - table.watts_at(0.0)) / np.ptp(table.watts[1]))
+        assert drawn[-1] < done.metrics.lines[0].busy_frac
+    assert 0.0 < drawn[0] < 0.01 < drawn[1] < drawn[2] < 1.0  # one request at a time leaves 79 of 80 stages idle
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isfinite
+from math import isclose, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -218,6 +218,13 @@ def _keep(done: Replayed, resumed: Path | None) -> None:
     )
 
 
+def _drain(told: dict[str, Any]) -> str:
+    """That a closed loop's rate is the one while it is full, and the one over the whole run."""
+    whole = told["output_tokens"] / told["duration_s"] if told["duration_s"] else 0.0
+    is_whole = isclose(whole, told["tokens_per_s"], rel_tol=1e-9)
+    return "" if is_whole else f" while the loop is full ({whole:,.0f} with its drain)"
+
+
 def _use(pool: dict[str, Any]) -> str:
     """How much of a pool is used, in words."""
     return (
@@ -234,6 +241,7 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     from gigawatt.core.units import pretty
 
     told = done.to_dict()
+    lasted = told["duration_s"]
     sides = f"{told['n_replicas']:,} x {done.replica.layout}"
     if told["n_prefill_replicas"]:
         sides += f" + {told['n_prefill_replicas']:,} x {done.replica.prefill_layout} for prompts"
@@ -251,7 +259,7 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     good = told["goodput"]["slo_attained_frac"] if has_limit else None
     rows = {
         "requests": f"{told['completed']:,} completed of {told['requests']:,}" + (f", {bad:,} left out" if bad else ""),
-        "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s over {pretty(told['duration_s'], 's')}",
+        "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s{_drain(told)}, {pretty(lasted, 's')} in all",
         "within the SLO": "no limit is given" if good is None else f"{good:.1%}",
         "prefix hits": "-" if share is None else f"{share:.1%}",
         "use": "; ".join(_use(one) for one in told["pools"]),

@@ -310,8 +310,8 @@ def _table(body: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(
-        title=f"{body['scenario']}, {body['quarter']}, {body['day']} day: {body['requests']:,} requests counted at "
-        f"{body['requests_per_s'] / 1e6:.2f} million a second"
+        title=f"{body['scenario']}, {body['quarter']}, {body['day']} day: {body['requests']:,} requests counted, "
+        f"{body['requests_per_s'] / 1e6:.2f} million of them in a second of computing"
     )
     heads = ("class", "block", "cells", "hours", "TTFT p50", "p99", "limit", "TPOT p50", "p99", "limit", "met", "asked")
     for head in heads:

@@ -126,7 +126,7 @@ class Replayed:
         return {
             "requests": self.requests,
             **{key: told[key] for key in ("sent", "completed", "aborted", "gated", "failed", "retries", "preemptions")},
-            **{key: told[key] for key in ("ttft_s", "tpot_s", "e2e_s", "queue_s")},
+            **{key: _within(told[key], lasted) for key in ("ttft_s", "tpot_s", "e2e_s", "queue_s")},
             "e2e_mean_s": None if isnan(mean) else mean, "in_flight_mean": _rate(mean * all_.n["completed"], lasted),
             "tokens_per_s": _rate(all_.n["output_tokens"], counted_s), "duration_s": lasted,
             "completed_per_s": _rate(all_.n["completed"], counted_s),
@@ -154,6 +154,11 @@ class Replayed:
                 np.savez_compressed(file, m=self.memory.m, x=self.memory.x, key=np.array(self.key))
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
+def _within(times: dict[str, float | None], most_s: float) -> dict[str, float | None]:
+    """Times that a bucket's midpoint may put beyond the run, which none of them exceeds."""
+    return {key: None if value is None else min(value, most_s) for key, value in times.items()}
 
 
 def _rate(amount: float, seconds: float) -> float:
