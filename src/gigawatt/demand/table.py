@@ -334,7 +334,10 @@ def _csv(text: pa.Buffer, texts: Collection[str]) -> Table:
     between = next((one for one in (",", ";", "\t") if one.encode() in header), ",")
     if header.count(between.encode()) >= MOST_COLUMNS:
         raise pa.ArrowInvalid(f"its header has more than {MOST_COLUMNS:,} columns")
-    names = next(csv.reader([header.decode("utf-8-sig", errors="replace")], delimiter=between), [])
+    try:
+        names = next(csv.reader([header.decode("utf-8-sig", errors="replace")], delimiter=between), [])
+    except csv.Error as error:
+        raise pa.ArrowInvalid(f"its header: {error}") from error
     kept = {name: pa.string() for name in names if plain_name(name) in texts}
     columns, bad = _csv_read(text, between, kept)
     whole = [one.name for one in columns.schema if pa.types.is_integer(one.type)]
