@@ -189,3 +189,69 @@ def test_public_data_is_fitted_again(tmp_path: Path, fewer: Path) -> None:
     assert fresh == pytest.approx(before, abs=2e-3)
     for one in book.calibration("power-2026").coefficients.values():
         assert one.value == float(f"{one.value:.4g}")
+
+
+PRINTED = "; 'vllm bench serve --save-result' writes it"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"median_tpot_ms": float("inf")}, "median_tpot_ms is inf; 0.1 to 10,000 ms are right"),
+        ({"completed": float("inf")}, "completed is inf; 1 to 1,000,000,000 requests are right"),
+        ({"max_concurrency": float("inf")}, "max_concurrency is inf; 1 to 100,000 requests in flight are right"),
+        ({"max_concurrency": float("nan")}, "max_concurrency is nan; 1 to 100,000 requests in flight are right"),
+        ({"max_concurrency": 1e9}, "max_concurrency is 1e+09; 1 to 100,000 requests in flight are right"),
+        ({"max_concurrency": 0}, "max_concurrency is missing or not above 0" + PRINTED),
+        ({"median_tpot_ms": 1e12}, "median_tpot_ms is 1e+12; 0.1 to 10,000 ms are right"),
+        ({"median_tpot_ms": 1e-9}, "median_tpot_ms is 1e-09; 0.1 to 10,000 ms are right"),
+        ({"median_tpot_ms": "14"}, "median_tpot_ms is missing or not above 0" + PRINTED),
+        ({"median_tpot_ms": True}, "median_tpot_ms is missing or not above 0" + PRINTED),
+        ({"median_ttft_ms": 1e10}, "median_ttft_ms is 1e+10; 0.1 to 3,600,000 ms are right"),
+        ({"total_input_tokens": 10**12}, "total_input_tokens over completed is 1.5625e+09; 1 to 10,000,000 tokens a request are right"),
+        ({"total_input_tokens": 320}, "total_input_tokens over completed is 0.5; 1 to 10,000,000 tokens a request are right"),
+        ({"total_output_tokens": 320}, "total_output_tokens over completed is 0.5; 1 to 10,000,000 tokens a request are right"),
+        ({"total_input_tokens": 640 * 140_000}, "140,922 tokens a request are more than the 131,072 that Llama 3.1 70B takes"),
+        ({"model_id": ["a"]}, "model_id is ['a']; the name of a model is right"),
+    ],
+)  # fmt: skip
+def test_what_no_cluster_measures_is_named_by_field_and_file(
+    tmp_path: Path, changed: dict[str, Any], sentence: str
+) -> None:
+    (tmp_path / "r.json").write_text(json.dumps(RESULT | changed))
+    assert refused("--bench", "r.json", *CLUSTER, cwd=tmp_path) == f"CatalogError: r.json, result 1: {sentence}"
+
+
+@pytest.mark.parametrize("tpot", [0.2, 9000.0])
+def test_a_time_of_another_system_or_unit_is_not_fitted(tmp_path: Path, tpot: float) -> None:
+    """14 ms are expected: 0.2 would read the weights 70 times faster, 9,000 are likely microseconds."""
+    (tmp_path / "r.json").write_text(json.dumps(RESULT | {"median_tpot_ms": tpot}))
+    found = refused("--bench", "r.json", *CLUSTER, cwd=tmp_path)
+    assert found.startswith(
+        f"CatalogError: r.json, result 1: median_tpot_ms is {tpot:g} where Llama 3.1 70B on NVIDIA HGX"
+    )
+    assert found.endswith("more than 20 times off, the unit, --system, --layout or --model is another")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"[" * 100_000, "r.json: lists and objects stand more than 64 deep within each other"),
+        (b"\xff\xfe\x00", "r.json: is no UTF-8 text; the JSON of 'vllm bench serve --save-result' is right"),
+        (b'{"completed": 1, "completed": 2}', "r.json: the key 'completed' stands twice"),
+        (b'{"total_input_tokens": ' + b"9" * 400 + b"}", "r.json: 'total_input_tokens' holds a whole number of 400 digits; up to 40 are read"),
+        (b'{"completed": 1}\n{"completed"\n', "r.json: is not JSON (line 2: Expecting ':' delimiter)"),
+    ],
+)  # fmt: skip
+def test_results_that_are_no_json(tmp_path: Path, data: bytes, sentence: str) -> None:
+    (tmp_path / "r.json").write_bytes(data)
+    assert refused("--bench", "r.json", *CLUSTER, cwd=tmp_path) == f"CatalogError: {sentence}"
+
+
+def test_other_digits_and_what_is_no_file(bench: Path) -> None:
+    os.mkfifo(bench / "pipe.json")
+    assert refused("--bench", "pipe.json", *CLUSTER, cwd=bench) == "CatalogError: pipe.json: it is a pipe, not a file"
+    assert refused("--bench", "/dev/zero", *CLUSTER, cwd=bench) == "CatalogError: /dev/zero: it is a device, not a file"
+    for layout in ("tp\u0668", "tp" + "8" * 5000):
+        given = ("--bench", "c1.json", *CLUSTER[:4], "--layout", layout)
+        assert "is no layout; write for example tp8" in refused(*given, cwd=bench)

@@ -26,6 +26,8 @@ from gigawatt.core.errors import TraceError
 from gigawatt.core.files import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
 from gigawatt.demand.values import PER_S
 
+pa.enable_signal_handlers(False)  # Ctrl-C is Python's, and no thread of Arrow's waits for it until the end
+
 Ints = npt.NDArray[np.int64]
 Kind = Literal["csv", "jsonl", "parquet"]
 
@@ -67,8 +69,9 @@ def read_table(
 ) -> Table:
     """The first ``limit`` rows of a file (all for none); gz is unpacked, and no further than needed.
 
-    Nothing that Python owns is lent to Arrow: a thread of its pool that drops the last hold on such an object waits
-    for the interpreter, and where that is ending, the process aborts after its work is done.
+    Nothing that Python owns is lent to threads of Arrow's, and no more of them are started than need be: one that
+    drops its last hold on such an object waits for the interpreter, and where that is ending, the process aborts after
+    its work is done.
 
     Args:
         path: the file.
@@ -328,13 +331,16 @@ def _is_zone(name: str | None) -> bool:
 
 
 def _csv(text: pa.Buffer, texts: Collection[str]) -> Table:
-    """Arrow's own reader; on a row of the wrong width again on one thread, which knows its number."""
+    """Arrow's own reader, on one thread, which knows the number of a row of the wrong width."""
     start = text.slice(0, min(len(text), BLOCK_BYTES)).to_pybytes()
     header = start[: start.find(b"\n") + 1] or start
     between = next((one for one in (",", ";", "\t") if one.encode() in header), ",")
     if header.count(between.encode()) >= MOST_COLUMNS:
         raise pa.ArrowInvalid(f"its header has more than {MOST_COLUMNS:,} columns")
-    names = next(csv.reader([header.decode("utf-8-sig", errors="replace")], delimiter=between), [])
+    try:
+        names = next(csv.reader([header.decode("utf-8-sig", errors="replace")], delimiter=between), [])
+    except csv.Error as error:
+        raise pa.ArrowInvalid(f"its header: {error}") from error
     kept = {name: pa.string() for name in names if plain_name(name) in texts}
     columns, bad = _csv_read(text, between, kept)
     whole = [one.name for one in columns.schema if pa.types.is_integer(one.type)]
@@ -357,23 +363,20 @@ def _csv_read(text: pa.Buffer, between: str, types: dict[str, pa.DataType]) -> t
         null_values=["", "nan", "NaN", "null", "NA", "None"], strings_can_be_null=True, true_values=[],
         false_values=[], column_types=types,
     )  # fmt: skip
-    parsing = pyarrow.csv.ParseOptions(delimiter=between)
-    try:
-        return pyarrow.csv.read_csv(pa.BufferReader(text), parse_options=parsing, convert_options=convert), bad
-    except pa.ArrowInvalid:
-        parsing = pyarrow.csv.ParseOptions(delimiter=between, invalid_row_handler=note)
-        one = pyarrow.csv.ReadOptions(use_threads=False)
-        columns = pyarrow.csv.read_csv(
-            pa.BufferReader(text), read_options=one, parse_options=parsing, convert_options=convert
-        )
-        return columns, bad
+    parsing = pyarrow.csv.ParseOptions(delimiter=between, invalid_row_handler=note)
+    columns = pyarrow.csv.read_csv(
+        pa.BufferReader(text), parse_options=parsing, convert_options=convert,
+        read_options=pyarrow.csv.ReadOptions(use_threads=False),
+    )  # fmt: skip
+    return columns, bad
 
 
 def _jsonl(text: pa.Buffer, scalars: Collection[str], texts: Collection[str]) -> Table:
     """Arrow's own reader where it can be trusted; else line by line, so that lines that do not stand have a number."""
     if not texts and _is_simple(text):
         try:
-            columns = pyarrow.json.read_json(pa.BufferReader(text))
+            one = pyarrow.json.ReadOptions(use_threads=False)
+            columns = pyarrow.json.read_json(pa.BufferReader(text), read_options=one)
             columns.validate(full=True)  # lists that hold null come out broken
         except pa.ArrowException:
             columns = None

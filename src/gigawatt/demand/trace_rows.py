@@ -28,11 +28,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "arrival_ms": ("timestamp_ms", "arrival_time_ms"),
     "input_tokens": (
         "prompt_tokens", "input_length", "contexttokens", "context_tokens", "request_tokens", "num_prefill_tokens",
-        "in_tokens", "prompt_len", "prompt_length", "isl",
+        "in_tokens", "prompt_len", "prompt_length", "num_prompt_tokens", "isl", "input",
     ),
     "output_tokens": (
         "completion_tokens", "output_length", "generatedtokens", "generated_tokens", "response_tokens",
-        "num_decode_tokens", "out_tokens", "output_len", "osl",
+        "num_decode_tokens", "num_output_tokens", "num_completion_tokens", "out_tokens", "output_len", "osl", "output",
     ),
     "session": ("session_id", "conversation_id", "trace_id"),
     "hash_ids": ("block_hashes", "block_ids"),
@@ -135,10 +135,22 @@ def _shown(columns: pa.Table, name: str, row: int) -> str:
     return "missing" if value is None or value != value else f"'{value}'" if isinstance(value, str) else f"{value}"
 
 
+def _hint(shown: str) -> str:
+    """What is likely meant by text that is neither a number nor a date."""
+    if re.match(r"'[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}", shown):
+        return "; write the year first: 2026-10-05 09:00:00"
+    if re.fullmatch(r"'-?[0-9]+(,[0-9]+)+(\.[0-9]+)?'", shown):
+        return "; write a point for decimals and nothing for thousands"
+    return ""
+
+
 def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, checks: Checks) -> None:
     checks.refuse(
         ~np.isfinite(arrival),
-        lambda row: f"{name} is {_shown(columns, name, row)}; a time in seconds or a date is right, from 1970 to 2255",
+        lambda row: (
+            f"{name} is {_shown(columns, name, row)}; a time in seconds or a date is right, from 1970 to 2255"
+            + _hint(_shown(columns, name, row))
+        ),
     )
     checks.refuse(
         ~(arrival >= 0.0), lambda row: f"{name} is {_shown(columns, name, row)}, before the start; 0 or later is right"
@@ -182,7 +194,10 @@ def _tokens(columns: pa.Table, key: str, checks: Checks) -> Floats:
     zero = ", as zero tokens are no request"
     checks.refuse(
         ~((found >= 1.0) & (found < 2.0**40) & (found == np.rint(found))),
-        lambda row: f"{name} is {_shown(columns, name, row)}; {right}{zero if found[row] == 0.0 else ''}",
+        lambda row: (
+            f"{name} is {_shown(columns, name, row)}; {right}{zero if found[row] == 0.0 else ''}"
+            + _hint(_shown(columns, name, row))
+        ),
     )
     return found
 

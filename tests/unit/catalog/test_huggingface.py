@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -558,3 +559,100 @@ def test_broken_quantisation_beside_the_file(tmp_path: Path) -> None:
     with pytest.raises(CatalogError) as caught:
         read_config(_write(tmp_path, LLAMA))
     assert str(caught.value) == "hf_quant_config.json: 'quantization' is missing; it must be an object with quant_algo"
+
+
+QWEN = {
+    "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144, "moe_intermediate_size": 768,
+    "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+    "num_experts": 128, "num_experts_per_tok": 8, "vocab_size": 151_936, "max_position_embeddings": 40_960,
+    "tie_word_embeddings": False, "torch_dtype": "bfloat16",
+}  # fmt: skip
+PLAIN = {**LLAMA, "head_dim": 128}
+
+
+def without(config: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in keys}
+
+
+@pytest.mark.parametrize(
+    ("config", "assumed", "found"),
+    [
+        (without(QWEN, "num_key_value_heads"), "num_key_value_heads 4 (default of qwen3_moe)", {"n_kv_heads": 4}),
+        (without(QWEN, "moe_intermediate_size"), "moe_intermediate_size 768 (default of qwen3_moe)", {"moe_intermediate": 768}),
+        (without(PLAIN, "num_key_value_heads"), "num_key_value_heads 32 (one for each attention head)", {"n_kv_heads": 32}),
+        (without({**PLAIN, "model_type": "mistral"}, "num_key_value_heads"), "num_key_value_heads 8 (default of mistral)", {"n_kv_heads": 8}),
+        (without(PLAIN, "head_dim"), "head_dim 128 (width over heads)", {"head_dim": 128}),
+        (without({**GPT_OSS, "torch_dtype": "bfloat16"}, "head_dim"), "head_dim 64 (default of gpt_oss)", {"head_dim": 64}),
+        (without(PLAIN, "max_position_embeddings"), "max_position_embeddings 0 (no limit to the context)", {"max_context": 0}),
+        (without(PLAIN, "torch_dtype"), 'torch_dtype "bfloat16" (of weights)', {}),
+        (without({**PLAIN, "model_type": "ours"}, "tie_word_embeddings"), "tie_word_embeddings false (a table of its own for the output)", {}),
+        (
+            without(QWEN, "num_key_value_heads", "head_dim"),
+            "num_key_value_heads 4 (default of qwen3_moe); head_dim 64 (width over heads)", {"n_kv_heads": 4, "head_dim": 64},
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_file_does_not_say_is_assumed_aloud(
+    tmp_path: Path, config: dict[str, Any], assumed: str, found: dict[str, Any]
+) -> None:
+    model = read_config(_write(tmp_path, config))
+    assert model.note == f"Assumed, as config.json does not say: {assumed}."
+    assert {key: getattr(model.architecture, key) for key in found} == found
+
+
+@pytest.mark.parametrize("config", [QWEN, PLAIN, DEEPSEEK])
+def test_a_whole_file_assumes_nothing(tmp_path: Path, config: dict[str, Any]) -> None:
+    assert read_config(_write(tmp_path, {"torch_dtype": "bfloat16", **config})).note == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"a":' * 100_000, "lists and objects stand more than 64 deep within each other"),
+        (json.dumps({**LLAMA, "hidden_size": 10**400}), "'hidden_size' holds a whole number of 401 digits; up to 40 are read"),
+        (json.dumps({**LLAMA, "hidden_size": 10**30}), f"'hidden_size' is {10**30}; it must be a whole number of at least 1 and at most 1,000,000,000, such as 4096"),
+        (json.dumps({**LLAMA, "num_hidden_layers": 10**9}), "'num_hidden_layers' is 1000000000; it must be a whole number of at least 1 and at most 10,000, such as 32"),
+        (json.dumps({**LLAMA, "tie_word_embeddings": "false"}), "'tie_word_embeddings' is 'false'; it must be true or false"),
+        (json.dumps({**LLAMA, "model_type": ["llama"]}), "'model_type' is ['llama']; write for example \"llama\""),
+        (json.dumps({**QWEN, "mlp_only_layers": [[1]]}), "'mlp_only_layers' holds [1]; numbers or names are right"),
+        ('{"model_type": "llama", "model_type": "qwen3"}', "the key 'model_type' stands twice"),
+    ],
+)  # fmt: skip
+def test_files_that_are_hostile_get_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(CatalogError) as caught:
+        read_config(tmp_path / "config.json")
+    assert str(caught.value) == f"config.json: {sentence}"
+
+
+ODD = [None, [], {}, "x", "8", True, -1, 0, 1.5, 1e300, float("inf"), 10**30, 10**12, [[1]], [{}], ["a"], {"a": 1}, ""]
+
+
+@pytest.mark.parametrize("config", [PLAIN, QWEN, DEEPSEEK, GPT_OSS, GLM_5])
+def test_every_key_with_every_odd_value_is_read_or_refused(tmp_path: Path, config: dict[str, Any]) -> None:
+    read, refused = 0, []
+    for key in (*config, "layer_types", "quantization_config", "text_config", "moe_layer_freq", "num_experts"):
+        for value in ODD:
+            try:
+                read_config(_write(tmp_path, {**config, key: value}))
+                read += 1
+            except CatalogError as error:
+                refused.append(str(error))
+    assert read > 0 and all(one.startswith("config.json: ") for one in refused)
+
+
+def test_a_model_is_known_by_its_last_part() -> None:
+    for name in ("zhipuai/GLM-5", "ZhipuAI/glm_5", "/data/models/GLM-5/", "someone/GLM-5-FP8"):
+        assert CATALOG.model(name).id == "glm-5", name
+    assert CATALOG.model("anyone/gpt-oss-120b").id == "gpt-oss-120b"
+    with pytest.raises(CatalogError, match="no model is called 'someone/large'"):  # a short name of ours, no file's
+        CATALOG.model("someone/large")
+
+
+def test_a_last_part_of_two_models_names_both() -> None:
+    names = {**CATALOG.names["models"], "a/chat-7b": "glm-5", "b/chat-7b": "qwen3-8b"}
+    twins = replace(CATALOG, names={**CATALOG.names, "models": names})
+    assert twins.model("a/chat-7b").id == "glm-5"
+    with pytest.raises(CatalogError) as caught:
+        twins.model("c/Chat-7B")
+    assert str(caught.value) == "the model 'c/Chat-7B' may be glm-5 or qwen3-8b; write which"

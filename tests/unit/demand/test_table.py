@@ -315,3 +315,16 @@ def test_a_pipe_is_no_trace(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "t.csv")
     assert said(tmp_path / "t.csv") == "cannot be read: it is a pipe, not a file; name a file that exists"
     assert said(Path("/dev/zero"), limit=3) == "cannot be read: it is a device, not a file; name a file that exists"
+
+
+def test_dates_and_decimals_of_other_countries_get_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time;input;output\n05.10.2026 09:00:00;1;1\n")
+    assert said(path).endswith(
+        "row 1: time is '05.10.2026 09:00:00'; a time in seconds or a date is right, from 1970 to 2255; write the year "
+        f"first: 2026-10-05 09:00:00{LEFT_OUT}"
+    )
+    path.write_text("time;num_prompt_tokens;num_output_tokens\n0,014;1;1\n")
+    assert "time is '0,014'" in said(path) and "write a point for decimals and nothing for thousands" in said(path)
+    path.write_text("time;input;output\n0;1,024;1\n")
+    assert "input is '1,024'; a whole number of at least 1 is right; write a point for decimals" in said(path)

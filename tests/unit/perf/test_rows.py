@@ -304,3 +304,35 @@ def test_a_bare_row_needs_five_columns_only() -> None:
     bare = namedtuple("Bare", ["backend", "model_path", "system", "isl", "osl"])
     point = point_of(bare("vllm", "llama-3.1-8b", "h100", 1000, 100), CATALOG)
     assert point.layout == Layout() and point.batch == 1.0 and point.serving.weights == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("r.csv", b"backend,model_path,system,isl,osl\n", "r.csv: holds a header and no row; a row a serving point is right"),
+        ("r.csv", b"PK\x03\x04rest", "r.csv: is a zip archive; unpack it to CSV"),
+        ("r.csv.zip", b"backend,model_path,system,isl,osl\n", "r.csv.zip: is named as a zip archive; unpack it to CSV"),
+        ("r.csv", b"backend,model_path,system,isl,isl,osl\nv,m,s,1,2,3\n", "r.csv: names the column isl twice; each name once is right"),
+        ("r.csv", b"backend,model_path,system,isl,osl\nv,m,s,1,2\nv,m,s,1,2,3\n", "r.csv: row 2 has 6 fields where the header names 5"),
+        ("r.csv.gz", b"abc", "r.csv.gz: cannot be read (Not a gzipped file (b'ab'))"),
+    ],
+)  # fmt: skip
+def test_tables_that_are_none_say_so(tmp_path: Path, name: str, data: bytes, sentence: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CatalogError) as caught:
+        read_rows(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path}/{sentence}"
+
+
+@pytest.mark.parametrize("value", ["\u0668", "1_0", "0x10", True, "1,5"])
+def test_what_only_looks_like_a_number(value: Any) -> None:
+    with pytest.raises(CatalogError) as caught:
+        point_of(row(batch_size=value), CATALOG)
+    assert str(caught.value) == f"batch_size is '{value}'; it must be a number"
+
+
+@pytest.mark.parametrize("date", ["\u00b2\u00b2\u00b2\u00b2-01-01", "2026-01-\u0661"])
+def test_a_date_of_other_digits_is_none(date: str) -> None:
+    """Its software then counts as of the start of 2026, 0.3 years before April."""
+    old = row(backend_version="", silicon_data_source=f"measured={date};silicon_concurrency=\u00b2")
+    assert point_of(old, CATALOG).age_y == pytest.approx(0.3)
