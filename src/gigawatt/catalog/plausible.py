@@ -67,7 +67,7 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("prefix_hit", "", 0, 1),
         ("slo.ttft", "s", 1e-3, 31 * 86400, 1e-6, _YEAR_S),
         ("slo.speed", "token/s", 1, 1e4, 1e-3, 1e7),
-        ("slo.percentile", "", 0.5, 1, 1e-6, 0.999999),
+        ("slo.percentile", "", 0.5, 0.9999, 1e-6, 0.999999),
         ("value", "USD/token", 1e-9, 1e-2, 0, 1e3),
         ("peak_to_mean", "", 1, 20, 1, 1e3),
         ("utilisation", "", 0.01, 1, 1e-6, 1),
@@ -116,9 +116,9 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
     ),
     "efficiency": _rows(
         ("draft_tokens", "", 0, 16, 0, 1000),
-        ("headroom", "", 0, 1, 0, 0.99),
+        ("headroom", "", 0, 0.9, 0, 0.99),
         ("draft_accepted", "", 0, 1),
-        ("*", "", 0, 1, 1e-3, 100),
+        ("*", "", 0.01, 1, 1e-3, 100),
     ),
     "shipments": _rows(
         ("units", "", 1e3, 1e9, 1, 1e12),

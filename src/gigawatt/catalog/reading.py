@@ -35,7 +35,8 @@ def read_yaml(path: Path) -> Any:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise CatalogError(f"{path.name}: {line}{_in_words(error)}") from error
     except yaml.YAMLError as error:
-        raise CatalogError(f"{path.name}: holds a character that is no text: {' '.join(str(error).split())}") from error
+        sign = str(error).split(":")[0].removeprefix("unacceptable character ")
+        raise CatalogError(f"{path.name}: holds the character {sign}, which is no text") from error
 
 
 def _text(path: Path) -> str:
@@ -63,6 +64,8 @@ def _in_words(error: Any) -> str:
         )
     if error.problem == "mapping values are not allowed in this context":
         return "a colon and a blank within text; put the text in quotes"
+    if error.problem == "exceeded maximum nesting depth":
+        return f"more than {MOST_DEPTH} lists and mappings within each other"
     return ": ".join(text for text in (error.context, error.problem) if text)
 
 

@@ -621,8 +621,11 @@ def _sentence(error: ValidationError, where: str) -> str:
     import difflib
 
     text = explain(error, where)
-    extras = [e for e in error.errors(include_url=False)[:5] if e["type"] == "extra_forbidden"]
-    for problem in extras:
+    problems = error.errors(include_url=False)[:5]
+    for problem in (e for e in problems if e["type"] == "model_type"):
+        keys = ", ".join(f"{key}: ..." for key in _keys_at(tuple(p for p in problem["loc"] if isinstance(p, str))))
+        text = text.replace("{key: value, ...}", f"{{{keys}}}", 1)
+    for problem in (e for e in problems if e["type"] == "extra_forbidden"):
         *parents, key = problem["loc"]
         known = _keys_at(tuple(p for p in parents if isinstance(p, str)))
         if problem.get("input") is None and " " in str(key):
