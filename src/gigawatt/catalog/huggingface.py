@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from gigawatt.catalog.load import explain
 from gigawatt.catalog.schema import Architecture, Model, Precision, Storage
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.files import json_of, read_text
+from gigawatt.core.reading import json_of, read_text
 from gigawatt.core.source import Fact
 
 FAMILIES = {

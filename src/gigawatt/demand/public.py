@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.files import is_there
+from gigawatt.core.reading import is_there
 
 CHUNK = 1 << 18
 

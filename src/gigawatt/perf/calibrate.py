@@ -18,7 +18,7 @@ import numpy as np
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Calibration, Model, System
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.files import json_of, read_text
+from gigawatt.core.reading import json_of, read_text
 from gigawatt.perf.fit_inference import (
     GROUPS,
     Fitted,
