@@ -29,10 +29,13 @@ def delays(
     as_json: Json = False,
 ) -> None:
     """Play a plan forward, unchanged, under thousands of draws of late buildings and systems."""
+    from gigawatt.core.files import check_file, write_whole
     from gigawatt.study.delays import delayed
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
 
+    if figure is not None:
+        check_file(figure)
     case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
     with progress() as say:
         found = delayed(case, n_draws=draws, site_mean=site_mean, system_mean=system_mean, seed=seed, say=say)
@@ -40,7 +43,7 @@ def delays(
     if figure is not None:
         from gigawatt.report.fan import late_fan
 
-        late_fan(found).write_html(figure)
+        write_whole(figure, late_fan(found).to_html())
     if as_json:
         print_json(body)
         return
