@@ -23,6 +23,7 @@ def alternatives(
 ) -> None:
     """Which vendor, site, system, provider or technology could we do without, and what does it cost?"""
     from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.files import check_folder
     from gigawatt.plan.alternatives import divisible, left_out, ranges
     from gigawatt.plan.session import PlanSession
     from gigawatt.report.ranges import held, percent, price, watts, write_ranges
@@ -32,6 +33,8 @@ def alternatives(
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
 
+    if out is not None:
+        check_folder(out)
     slacks = _slacks(within)
     case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
     kinds = list(dict.fromkeys(kind.strip().lower() for kind in by.split(",") if kind.strip()))

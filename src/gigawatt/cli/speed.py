@@ -28,11 +28,14 @@ def speed(
     overlay: Overlay = None,
 ) -> None:
     """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
+    from gigawatt.core.files import check_folder
     from gigawatt.report.speed_page import sentences, speed_table, write_page
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.speed import SCALES, sweep
 
+    if out is not None:
+        check_folder(out)
     factors = parsed(scales) if scales else SCALES
     catalog = catalog_with(overlay)
     with progress() as say:

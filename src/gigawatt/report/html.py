@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from gigawatt.core.errors import ScenarioError
+from gigawatt.core.files import write_whole
 from gigawatt.core.units import pretty
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
@@ -63,7 +64,7 @@ def write_report(results: Results, claims: Claims, folder: Path) -> Path:
     path = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(results, claims), encoding="utf-8")
+        write_whole(path, page(results, claims))
     except OSError as error:
         raise ScenarioError(f"cannot write the report to {path}: {error.strerror}; choose another folder") from error
     return path
