@@ -76,13 +76,13 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show where a public trace is from and, once it is here, what its requests are like."""
-    from gigawatt.demand.public import ORIGINALS, find_public
+    from gigawatt.demand.public import ORIGINALS, unchanged
 
     about: dict[str, Any] = next((_row(one) for one in ORIGINALS if one.name == name), {})
     if not about or (about["path"] and not about["path"].endswith(".tar.gz")):
         from gigawatt.demand.traces import read_trace
 
-        path = find_public(name)
+        path = unchanged(name)
         with progress() as say:
             trace = read_trace(path, limit=limit, skip_bad=skip_bad, say=say)
         measured = {key: None if value != value else value for key, value in asdict(trace.requests.summary()).items()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
-from gigawatt.cli.given import out_file, real, whole, writing
+from gigawatt.cli.given import out_file, real, whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,6 +32,7 @@ def delays(
     as_json: Json = False,
 ) -> None:
     """Play a plan forward, unchanged, under thousands of draws of late buildings and systems."""
+    from gigawatt.core.writing import write_whole
     from gigawatt.study.delays import delayed
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
@@ -43,8 +44,7 @@ def delays(
     if figure is not None:
         from gigawatt.report.fan import late_fan
 
-        with writing(figure):
-            late_fan(found).write_html(figure)
+        write_whole(figure, late_fan(found).to_html())
     if as_json:
         print_json(body)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +62,8 @@ def out_file(path: Path | None) -> Path | None:
     """The path of a file to write. Raises OutputError where none can be written there."""
     if path is None:
         return None
+    from gigawatt.core.writing import check_file
+
     with _sayable(path, "file"):
         if path.is_dir():
             _refuse(path, "it is a folder", "file")
@@ -70,8 +71,7 @@ def out_file(path: Path | None) -> Path | None:
             _refuse(path, "it is a device", "file")
         if not path.parent.is_dir():
             _refuse(path, f"there is no folder {path.parent.name}; make it", "file")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            _refuse(path, "Permission denied", "file")
+        check_file(path)
     return path
 
 
@@ -79,20 +79,14 @@ def out_folder(path: Path | None) -> Path | None:
     """The path of a folder to write into, there or yet to be made. Raises OutputError where it cannot be."""
     if path is None:
         return None
+    from gigawatt.core.writing import check_folder
+
     with _sayable(path, "folder"):
         held = next((part for part in (path, *path.absolute().parents) if part.exists()), path)
         if not held.is_dir():
             _refuse(path, "it is not a folder" if held == path else f"{held} is not a folder", "folder")
-        if not os.access(held, os.W_OK | os.X_OK):
-            _refuse(path, "Permission denied", "folder")
+        check_folder(path)
     return path
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns what a file system refuses after all into a sentence."""
-    with _sayable(path, "file"):
-        yield
 
 
 @contextmanager

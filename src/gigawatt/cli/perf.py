@@ -140,11 +140,13 @@ def predict(
 ) -> None:
     """Predict the times of the serving points in a file."""
     from gigawatt.core.errors import CatalogError
+    from gigawatt.core.writing import whole_file
     from gigawatt.perf.predict import predict_file
 
     frame = predict_file(path, catalog_with(overlay), maker=_asked(maker))
     try:
-        frame.to_csv(out, index=False)
+        with whole_file(out) as part:
+            frame.to_csv(part, index=False)
     except OSError as error:
         raise CatalogError(f"cannot write {out}: {error.strerror}; choose another file") from error
     n = int((frame["maker"] != "").sum())

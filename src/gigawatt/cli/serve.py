@@ -151,10 +151,10 @@ def _read(
     """(trace as it stands in the file, requests to send)."""
     from dataclasses import replace
 
-    from gigawatt.demand.public import find_public
+    from gigawatt.demand.public import unchanged
     from gigawatt.demand.traces import read_trace
 
-    read = read_trace(find_public(name), limit=limit, skip_bad=skip_bad, say=say)
+    read = read_trace(unchanged(name), limit=limit, skip_bad=skip_bad, say=say)
     requests = read.requests.open_loop() if open_loop else read.requests
     if scale != 1.0:
         requests = replace(requests, arrival_s=requests.arrival_s / scale)

@@ -224,10 +224,10 @@ def _rows(run: Run) -> list[dict[str, Any]]:
 
 def _read(name: str, say: Callable[[str], None]) -> Requests:
     """Requests of a file or of a public trace, each at its own arrival."""
-    from gigawatt.demand.public import find_public
+    from gigawatt.demand.public import unchanged
     from gigawatt.demand.traces import read_trace
 
-    return read_trace(find_public(name), say=say).requests.open_loop()
+    return read_trace(unchanged(name), say=say).requests.open_loop()
 
 
 def _traced(found: Sequence[Cells], requests: Requests, seed: int, say: Callable[[str], None]) -> list[dict[str, Any]]:

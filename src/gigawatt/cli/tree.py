@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from math import isfinite, isnan
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
-from gigawatt.cli.given import number, out_file, real, whole, writing
+from gigawatt.cli.given import number, out_file, real, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,24 +56,26 @@ def tree(
     as_json: Json = False,
 ) -> None:
     """Plan over a tree of what may happen: orders to place now, bounds, and what foresight would be worth."""
+    from gigawatt.core.writing import write_whole
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.tree import plan_tree, serial_or_processes
 
     tail, wanted = _tail(cvar), _share(gap)
     catalog = catalog_with(overlay)
-    with progress() as say:
+    with closing(serial_or_processes(workers)) as executor, progress() as say:
         chosen = load_scenario(scenario)
         if lumps:
             chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": "whole"})})
         case = resolve(chosen, catalog, event or [])
         results = plan_tree(
             case, branches=[name.strip() for name in branches.split(",") if name.strip()], tail=tail, gap=wanted,
-            time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=serial_or_processes(workers),
-            say=say,
+            time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=executor, say=say,
         )  # fmt: skip
     body = tree_body(results)
-    if results.found.ended != "gap":
+    if results.is_stopped and results.found.ended != "interrupted":
+        print("Stopped: what was not asked yet of the plan is left out.", file=sys.stderr)
+    elif results.found.ended != "gap":
         why = {"interrupted": "Stopped", "time": f"Stopped after {time_limit:g} s", "rounds": "Stopped"}
         bound = f"no plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%})"
         if not isfinite(body["lower_usd"]):
@@ -85,14 +88,15 @@ def tree(
     if figure is not None:
         from gigawatt.report.fan import stock_fan
 
-        with writing(figure):
-            stock_fan(results).write_html(figure)
+        write_whole(figure, stock_fan(results).to_html())
     if as_json:
         print_json(body)
-        return
-    console = console_of()
-    for part in _tables(body):
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+    else:
+        console = console_of()
+        for part in _tables(body):
+            console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+    if results.is_stopped:
+        raise SystemExit(130)
 
 
 def tree_body(results: TreeResults) -> dict[str, Any]:

@@ -8,7 +8,6 @@ between its points; every point says whether it was measured, calibrated or extr
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.core.errors import TableError
+from gigawatt.core.writing import write_whole
 from gigawatt.perf.effort import Effort
 from gigawatt.perf.grid import on_grid
 
@@ -197,20 +197,11 @@ class StepTable:
                 "another file"
             )
         try:
-            self.as_dataset().to_netcdf(path, engine="h5netcdf")
+            write_whole(path, self.as_dataset().to_netcdf(engine="h5netcdf"))  # HDF5 does not survive a full disk
         except OSError as error:
             raise TableError(
-                f"the step table cannot be written to {path}: {_why(error)}; choose another file"
+                f"the step table cannot be written to {path}: {error.strerror}; choose another file"
             ) from error
-
-
-def _why(error: OSError) -> str:
-    """The system's own words for an error, which HDF5 hides behind its own."""
-    said = str(error)
-    if error.strerror and not error.strerror.startswith("Unable"):
-        return error.strerror
-    found = re.search(r"error message = '([^']*)'", said)
-    return found[1] if found else said
 
 
 def load_table(path: Path) -> StepTable:

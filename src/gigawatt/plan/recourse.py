@@ -9,9 +9,10 @@ it at x.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -20,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gigawatt.core.errors import InfeasibleError, SolverError
+from gigawatt.core.errors import GigawattError, InfeasibleError, SolverError
 from gigawatt.plan.problem import Problem
 from gigawatt.plan.solver import Ending, Solver
+from gigawatt.plan.workers import ended, started
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,6 +35,8 @@ TOLERANCE, LEAF_TOLERANCE = 1e-7, 1e-6
 hair."""
 LUMPS_GAP, LUMPS_S = 1e-3, 30.0
 """Relative gap and time [s] at which branch and bound in the first part ends with the best it has."""
+MOST_LOST = 3
+"""Workers that may end on their own and are started again; one more, and there is a reason."""
 STEEP = 1e-9
 """Slope of a plane below which it is none."""
 
@@ -226,8 +230,12 @@ class Serial:
 
     def start(self, problems: Sequence[LeafProblem]) -> list[Foreseen]:
         """See ``Executor``."""
-        self._leaves = [LeafSolver(problem) for problem in problems]
+        self.take(problems)
         return [leaf.foresee() for leaf in self._leaves]
+
+    def take(self, problems: Sequence[LeafProblem]) -> None:
+        """Takes the leaves in without a look at each one alone."""
+        self._leaves = [LeafSolver(problem) for problem in problems]
 
     def solve(self, points: Sequence[Floats]) -> list[Answer]:
         """See ``Executor``."""
@@ -239,25 +247,29 @@ class Serial:
 
 
 class Processes:
-    """Leaves dealt out to processes, each of which keeps its own; a leaf sees the same solves in the same order."""
+    """Leaves dealt out to processes, each of which keeps its own; a leaf sees the same solves in the same order.
+
+    A worker that ends on its own (as for lack of memory) is named on standard error and started again with its leaves;
+    their solvers then begin anew, so that of plans that cost the same another may be found. No worker outlives this
+    process, however it ends.
+    """
 
     def __init__(self, count: int = 2) -> None:
         """Starts ``count`` processes."""
-        context = multiprocessing.get_context("spawn")
-        self._ends: list[Connection] = []
         self._running: list[Any] = []
+        self._ends: list[Connection] = []
         for _ in range(count):
-            here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there,), daemon=True)
-            process.start()
-            there.close()
-            self._ends.append(here)
+            process, end = started(_serve)
             self._running.append(process)
+            self._ends.append(end)
+        self._problems: Sequence[LeafProblem] = ()
         self._owner: list[int] = []
         self._ticket = 0
+        self._lost = 0
 
     def start(self, problems: Sequence[LeafProblem]) -> list[Foreseen]:
         """See ``Executor``."""
+        self._problems = problems
         self._owner = [i % len(self._ends) for i in range(len(problems))]
         return self._ask("start", problems)
 
@@ -265,45 +277,77 @@ class Processes:
         """See ``Executor``."""
         return self._ask("solve", points)
 
+    def close(self) -> None:
+        """Ends the processes."""
+        for process, end in zip(self._running, self._ends, strict=True):
+            process.kill()
+            process.join()
+            end.close()
+
+    # --- inside
+
     def _ask(self, what: str, parts: Sequence[Any]) -> list[Any]:
+        """(leaf) answers; those that an ended worker owes are asked of one that takes its place."""
         self._ticket += 1  # an interrupt may have left answers to an earlier question in a pipe
-        for number, end in enumerate(self._ends):
-            mine = [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]
-            end.send((self._ticket, what, mine))
-        answers = [_answer(end, self._ticket) for end in self._ends]
+        for number in range(len(self._ends)):
+            with suppress(OSError):  # an ended worker is found when its answer is looked for
+                self._send(number, what, parts)
+        answers = [self._answer(number, what, parts) for number in range(len(self._ends))]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         taken = [iter(answer) for answer in answers]
         return [next(taken[owner]) for owner in self._owner]
 
-    def close(self) -> None:
-        """Ends the processes."""
-        for process in self._running:
-            process.terminate()
-            process.join()
-        for end in self._ends:
-            end.close()
+    def _send(self, number: int, what: str, parts: Sequence[Any]) -> None:
+        self._ends[number].send((self._ticket, what, self._of(number, parts)))
 
+    def _of(self, number: int, parts: Sequence[Any]) -> list[Any]:
+        """What of (leaf) parts is a worker's."""
+        return [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]
 
-def _answer(end: Connection, ticket: int) -> Any:
-    """The answer to one question; those to earlier ones are let go."""
-    while True:
-        number, answer = end.recv()
-        if number == ticket:
-            return answer
+    def _answer(self, number: int, what: str, parts: Sequence[Any]) -> Any:
+        """A worker's answer to the last question; those to earlier ones are let go."""
+        while True:
+            try:
+                ticket, answer = self._ends[number].recv()
+            except (EOFError, OSError):
+                self._replace(number)
+                with suppress(OSError):  # the next one may end too
+                    if what != "start":
+                        self._ends[number].send((0, "take", self._of(number, self._problems)))
+                    self._send(number, what, parts)
+                continue
+            if ticket == self._ticket:
+                return answer
+
+    def _replace(self, number: int) -> None:
+        """A new worker in place of one that ended. Raises SolverError where too many have."""
+        process = self._running[number]
+        self._ends[number].close()
+        process.join()
+        self._lost += 1
+        mine = self._of(number, self._problems)
+        said = f"worker {number + 1} of {len(self._ends)} {ended(process.exitcode)}"
+        if self._lost > MOST_LOST:
+            raise SolverError(
+                f"{said}, as {MOST_LOST} before it: too little memory, perhaps; fewer --workers need less"
+            )
+        print(f"  {said}: its {len(mine)} cases are planned again", file=sys.stderr)
+        self._running[number], self._ends[number] = started(_serve)
 
 
 def _serve(end: Connection) -> None:
-    """Answers requests until the other end goes; an interrupt is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Answers requests until the other end goes."""
     serial = Serial()
     while True:
+        ticket, what, parts = end.recv()
         try:
-            ticket, what, parts = end.recv()
-        except EOFError:
-            return
-        try:
-            end.send((ticket, serial.start(parts) if what == "start" else serial.solve(parts)))
-        except (InfeasibleError, SolverError) as error:
-            end.send((ticket, error))
+            answer: Any = getattr(serial, what)(parts)
+        except GigawattError as error:
+            answer = error
+        except MemoryError:
+            os._exit(1)  # named, and started again
+        except Exception as error:
+            answer = SolverError(f"a worker failed: {type(error).__name__}: {error}")
+        end.send((ticket, answer))

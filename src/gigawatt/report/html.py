@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import write_whole
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
@@ -63,7 +64,7 @@ def write_report(results: Results, claims: Claims, folder: Path) -> Path:
     path = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(results, claims), encoding="utf-8")
+        write_whole(path, page(results, claims))
     except OSError as error:
         raise ScenarioError(f"cannot write the report to {path}: {error.strerror}; choose another folder") from error
     return path

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from gigawatt.core.errors import TableError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import write_whole
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.measured import Choice, choose_maker
 from gigawatt.perf.operators import Floats
@@ -411,7 +412,7 @@ def write_page(
     """Path of one page that needs nothing else. Raises TableError where it cannot be written."""
     figure = frontier_figure(answers, task, objective, tail)
     try:
-        path.write_text(_page(figure, rows, task, objective, tail), encoding="utf-8")
+        write_whole(path, _page(figure, rows, task, objective, tail))
     except OSError as error:
         raise TableError(f"cannot write the page to {path}: {error.strerror}; choose another file") from error
     return path

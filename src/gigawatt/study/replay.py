@@ -10,7 +10,6 @@ import hashlib
 import signal
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +23,7 @@ import numpy.typing as npt
 from gigawatt.catalog.load import Catalog
 from gigawatt.core.errors import TraceError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import check_file, whole_file
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.table import BadRow
 from gigawatt.perf.inference import Speculation
@@ -37,6 +37,7 @@ from gigawatt.serving.memory import Memory, ended_ns, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
 from gigawatt.serving.simulate import outcome_of, run_kernel
 from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
+from gigawatt.study.resume import UnusableError, read_state, write_state
 
 Ints = npt.NDArray[np.int64]
 
@@ -150,8 +151,7 @@ class Replayed:
     def save(self, path: Path) -> None:
         """Writes what ``How.resume`` goes on with. Raises TraceError where it cannot write."""
         try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, m=self.memory.m, x=self.memory.x, key=np.array(self.key))
+            write_state(path, "replay", self.key, {"m": self.memory.m, "x": self.memory.x})
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
@@ -262,6 +262,11 @@ def _check_file(path: Path | None, *, must_exist: bool = False) -> None:
         raise TraceError(f"{path} is not there; an interrupted replay says which file it wrote")
     if path is not None and not path.parent.is_dir():
         raise TraceError(f"{path} cannot be written: there is no folder {path.parent}; make it or choose another")
+    if path is not None and not must_exist:
+        try:
+            check_file(path)
+        except OSError as error:
+            raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
 
 def _holdable(load: Load, fleet: Fleet, skip_bad: bool) -> tuple[Load, tuple[BadRow, ...]]:
@@ -399,23 +404,30 @@ def _memory(setup: Setup, rows: Rows, requests: Requests, how: How) -> tuple[Mem
     for array in (*rows, *(one for one in (*setup.settings, *setup.steps) if isinstance(one, np.ndarray))):
         digest.update(np.ascontiguousarray(array).tobytes())
     key = digest.hexdigest()
-    if how.resume is not None:
-        try:
-            with np.load(how.resume) as held:
-                found = str(held["key"])
-                memory = Memory(held["m"], held["x"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise TraceError(f"{how.resume} is no file of an interrupted replay: {error}") from error
-        if found != key:
-            raise TraceError(
-                f"{how.resume} is of another replay; the trace and every option must be those of the interrupted one"
-            )
-        return memory, key
     bin_ns = max(ceil(1.25 * _horizon_s(setup, requests, how) / _BINS), 1) * NS_PER_S
-    return new_memory(
+    fresh = new_memory(
         setup, slots=max(4096, 8 * how.concurrency), bins=_BINS, bin_ns=bin_ns,
         records=len(requests) if how.requests is not None else 0,
-    ), key  # fmt: skip
+    )  # fmt: skip
+    return fresh if how.resume is None else _resumed(how.resume, fresh, key, len(requests)), key
+
+
+def _resumed(path: Path, fresh: Memory, key: str, n: int) -> Memory:
+    """Memory of an interrupted run of the same key; like ``fresh``, with room for more requests at once."""
+    most = 8 * (len(fresh.m) + len(fresh.x) + 2 * n * (c.S_COLUMNS + 1 + 2 * c.E_COLUMNS)) * 2
+    try:
+        found, held = read_state(path, "replay", most_bytes=most)
+        memory = Memory(held["m"], held["x"])
+        like = (memory.m.dtype, memory.x.dtype, memory.m.ndim, memory.x.shape)
+        if like != (fresh.m.dtype, fresh.x.dtype, 1, fresh.x.shape) or len(memory.m) < len(fresh.m):
+            raise UnusableError("its arrays are not those of a fleet")
+    except (UnusableError, KeyError) as error:
+        raise TraceError(f"{path} is no file of an interrupted replay: {error}; start without --resume") from error
+    if found != key:
+        raise TraceError(
+            f"{path} is of another replay; the trace and every option must be those of the interrupted one"
+        )
+    return memory
 
 
 def _horizon_s(setup: Setup, requests: Requests, how: How) -> float:
@@ -449,25 +461,32 @@ def _warm(table: StepTable) -> None:
     kernels.settle(memory.m, int(memory.m[c.G_NOW]))
 
 
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU")
+
+
 @contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop between two instants, a second one at once."""
+    """A signal that a handler answers asks to stop between two instants, a second one goes to that handler."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = signal.getsignal(signal.SIGINT)
+    known = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in known if callable(signal.getsignal(number))}
 
     def stop(number: int, frame: Any) -> None:
-        if asked and callable(before):
-            before(number, frame)
+        handler = before[number]
+        if asked and callable(handler):
+            handler(number, frame)
         asked.append(number)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _write(path: Path, memory: Memory, rows: Rows, requests: Requests, start_s: float) -> None:
@@ -478,6 +497,7 @@ def _write(path: Path, memory: Memory, rows: Rows, requests: Requests, start_s: 
     }  # fmt: skip
     names = np.array([one.name for one in requests.streams], dtype=object)[requests.stream]
     try:
-        write_requests(path, memory, rows, columns | {"class": names})
+        with whole_file(path) as part:
+            write_requests(part, memory, rows, columns | {"class": names})
     except OSError as error:
-        raise TraceError(f"cannot write {path}: {error.strerror or error}; choose another file") from error
+        raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error

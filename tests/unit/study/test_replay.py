@@ -181,6 +181,12 @@ def test_what_was_stopped_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
     with pytest.raises(TraceError, match="is of another replay"):
         ran(requests, seed=1, resume=tmp_path / "r.npz")
+    with np.load(tmp_path / "r.npz") as held:
+        arrays = {name: held[name] for name in held.files}
+    for name, wrong in (("x", arrays["x"][:1]), ("m", arrays["m"].astype(float))):  # short, or of another type
+        np.savez(tmp_path / "no.npz", **(arrays | {name: wrong}))
+        with pytest.raises(TraceError, match=f"interrupted replay: its array '{name}' is not what was written; start"):
+            ran(requests, resume=tmp_path / "no.npz")
     (tmp_path / "no.npz").write_text("x")
     with pytest.raises(TraceError, match="is no file of an interrupted replay"):
         ran(requests, resume=tmp_path / "no.npz")
