@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,10 @@ from gigawatt.perf.layout import Layout, why_illegal
 from gigawatt.perf.measured import is_installed
 from gigawatt.perf.operators import SIDES, Floats, Pass, Software, generation_step, values_of, work_of
 from gigawatt.perf.precision import settle
-from gigawatt.perf.rows import Point, clean, point_of, read_rows
+from gigawatt.perf.rows import MEASURED, Point, clean, point_of, read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SILICON = Path("inferencex_silicon") / "silicon_calibration.csv"
 SOURCES = ("semianalysis-inferencex", "aiconfigurator-systems")
@@ -67,7 +70,9 @@ def fit_silicon(data: Path, catalog: Catalog, today: str, say: Say = lambda _: N
 
     Raises CatalogError where the file is missing or lacks a column.
     """
-    rows, dropped = clean(read_rows(data / SILICON), catalog)
+    frame = read_rows(data / SILICON)
+    _check_measured(data / SILICON, frame)
+    rows, dropped = clean(frame, catalog)
     points = [point_of(row, catalog) for row in rows.itertuples()]
     measured = measured_of(points, rows["silicon_tpot_ms"].to_numpy(), rows["silicon_ttft_ms"].to_numpy())
     say(f"fit of {len(rows)} rows")
@@ -90,6 +95,19 @@ def fit_silicon(data: Path, catalog: Catalog, today: str, say: Say = lambda _: N
         dropped=dropped, in_sample=inside,
         without_setting=setting, without_chip=chip, without_family=family, without_both=both,
     )  # fmt: skip
+
+
+def _check_measured(path: Path, frame: pd.DataFrame) -> None:
+    """Raises CatalogError for a measured time that is none, naming the row."""
+    for name in MEASURED:
+        if name not in frame:
+            raise CatalogError(f"{path}: lacks the column {name}; a fit needs what was measured")
+        least, most, unit = BOUNDS[name.removeprefix("silicon_")]
+        for row, value in enumerate(frame[name], 1):
+            if not isinstance(value, int | float | np.number) or not least <= value <= most:
+                raise CatalogError(
+                    f"{path}, row {row:,}: {name} is {value}; {least:,g} to {most:,.0f} {unit} are right"
+                )
 
 
 def _bands_and_residuals(

@@ -38,6 +38,7 @@ from gigawatt.perf.energy import (
     unit_watts,
 )
 from gigawatt.perf.point import require_figures
+from gigawatt.perf.rows import read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,16 +174,14 @@ def read_rows(data: Path, catalog: Catalog | None = None) -> tuple[Row, ...]:
     """All rows of the fit, and the ones that only check it (kind "check"), from a data folder.
 
     Raises:
-        FileNotFoundError: the folder lacks one of the files.
+        CatalogError: the folder lacks one of the files, or it is no table.
     """
-    import pandas as pd
-
     book = catalog or load_catalog()
-    splitwise = pd.read_csv(data / "splitwise" / "perf_model.csv")
-    power = pd.read_csv(data / "mlperf_inference" / "mlperf_inference_power.csv")
-    perf = pd.read_csv(data / "mlperf_inference" / "mlperf_inference_perf.csv")
-    acme = {name: pd.read_csv(data / "acme" / f"{name}.csv") for name in ("gpu_power_kalos", "gpu_power_seren")}
-    server = pd.read_csv(data / "acme" / "server_power.csv")
+    splitwise = read_csv(data / "splitwise" / "perf_model.csv")
+    power = read_csv(data / "mlperf_inference" / "mlperf_inference_power.csv")
+    perf = read_csv(data / "mlperf_inference" / "mlperf_inference_perf.csv")
+    acme = {name: read_csv(data / "acme" / f"{name}.csv") for name in ("gpu_power_kalos", "gpu_power_seren")}
+    server = read_csv(data / "acme" / "server_power.csv")
     rows = _splitwise_rows(splitwise) + _idle_rows(acme) + _mlperf_rows(power, perf, book)
     rows += _half_rows(splitwise, _chip(book.system("hgx-h100"), "bf16")) + _cap_rows(rows, perf, book)
     return tuple(rows + _check_rows(acme, server, book))
@@ -192,7 +191,7 @@ def fit_power(data: Path, catalog: Catalog | None = None) -> Calibration:
     """Calibration of the power model fitted on a data folder; ranges and residuals are of fits that leave rows out.
 
     Raises:
-        FileNotFoundError: the folder lacks one of the files.
+        CatalogError: the folder lacks one of the files, or it is no table.
     """
     book = catalog or load_catalog()
     rows = read_rows(data, book)
@@ -246,7 +245,7 @@ def power_residuals(data: Path, catalog: Catalog | None = None) -> tuple[PowerRe
     """Every row beside its prediction: once of the fit on all rows, once of each fit that had not seen it.
 
     Raises:
-        FileNotFoundError: the folder lacks one of the files.
+        CatalogError: the folder lacks one of the files, or it is no table.
     """
     book = catalog or load_catalog()
     rows = read_rows(data, book)

@@ -16,7 +16,7 @@ import numpy as np
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Model
 from gigawatt.core.errors import CatalogError
-from gigawatt.perf.rows import LENGTH_RATIO
+from gigawatt.perf.rows import LENGTH_RATIO, read_csv
 from gigawatt.perf.search import Basis, Options, Task, best, candidates
 
 COMPARED = Path("published_tables") / "inferencex_compare_points.csv"
@@ -39,9 +39,7 @@ class Compared:
 
 def compare(data: Path, catalog: Catalog, basis: Basis) -> tuple[Compared, ...]:
     """Every published point of the data folder, predicted where it can be."""
-    import pandas as pd
-
-    return tuple(_compared(row, catalog, basis) for row in pd.read_csv(data / COMPARED).itertuples())
+    return tuple(_compared(row, catalog, basis) for row in read_csv(data / COMPARED).itertuples())
 
 
 def _compared(row: object, catalog: Catalog, basis: Basis) -> Compared:

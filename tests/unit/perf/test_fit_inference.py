@@ -237,3 +237,14 @@ def test_the_shipped_residuals_keep_what_is_promised() -> None:
     assert SHIPPED.residuals["in sample, median |TPOT error|"] <= 0.07
     assert SHIPPED.residuals["chip left out, median |TPOT error|"] <= 0.10
     assert SHIPPED.residuals["family left out, median |TPOT error|"] <= 0.12
+
+
+@pytest.mark.parametrize(("value", "shown"), [("inf", "inf"), ("0", "0.0"), ("", "nan"), ("1e9", "1000000000.0")])
+def test_measured_times_that_are_none_are_named_by_row(tmp_path: Path, value: str, shown: str) -> None:
+    path = tmp_path / "inferencex_silicon" / "silicon_calibration.csv"
+    path.parent.mkdir()
+    rows = f"vllm,llama-3.1-8b,h100,1,1,10.5,100\nvllm,llama-3.1-8b,h100,1,1,{value},100\n"
+    path.write_text(f"backend,model_path,system,isl,osl,silicon_tpot_ms,silicon_ttft_ms\n{rows}")
+    with pytest.raises(CatalogError) as caught:
+        fit_silicon(tmp_path, CATALOG, "2026-11")
+    assert str(caught.value) == f"{path}, row 2: silicon_tpot_ms is {shown}; 0.1 to 10,000 ms are right"
