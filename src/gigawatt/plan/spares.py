@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Model
+from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.variables import Decisions
 
@@ -16,7 +17,8 @@ LOOSE = 1e6
 def pool_most(d: PlanInputs, pools: tuple[str, ...]) -> xr.DataArray:
     """The most that each pool can have at work in a block (pool, quarter) [IT MW]: what it could serve, or hold.
 
-    Work that can wait may crowd into the shortest block, and with what the quarter before carried over.
+    Work that can wait may crowd into the shortest block, and with what the quarter before carried over. A gang counts
+    with all that it holds.
     """
     hours = float(d.hours_frac.min())
     peak, daily = d.demand.max("block"), (d.demand * d.hours_frac).sum("block") / hours
@@ -30,9 +32,12 @@ def pool_most(d: PlanInputs, pools: tuple[str, ...]) -> xr.DataArray:
     work = asked.transpose("workload", "quarter").sel(workload=d.lane_workload.values).values
     need = np.divide(work, rate, out=np.zeros_like(rate), where=rate > 0.0)
     place = [str(name) for name in d.sites]
+    alone, gangs = gang_lanes(d).values, d.gang_mw.transpose("gang", "quarter").values
+    able = d.gang_offer.transpose("gang", "offer").values > 0
     rows = []
     for pool in pools:
-        serves = need[d.lane_pool.values == pool].sum(axis=0)
+        held = gangs[able[:, d.offer_pool.values == pool].any(axis=1)].sum(axis=0)
+        serves = need[(d.lane_pool.values == pool) & ~alone].sum(axis=0) + held
         at = sorted({str(site) for site in d.offer_site.values[d.offer_pool.values == pool]} & set(place))
         room = d.connection_mw.sel(site=at).transpose("site", "quarter").values.sum(axis=0)
         rows.append(np.minimum(np.minimum(serves, room), LOOSE))

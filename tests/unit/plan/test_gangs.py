@@ -118,6 +118,13 @@ def test_the_reserve_is_kept_of_a_gang_as_well() -> None:
     assert plan.objective_musd == near(20.0 + 2 * (600.0 + 50.0))
 
 
+def test_units_stand_by_for_a_gang_as_well() -> None:
+    # the gang of 6 does a job of 3, and 1 MW stands by for it: 7 MW at 2
+    alone = with_job([3.0, 3.0], 6.0, spares_mw=by("pool", ["pool-a"], [1.0]))
+    idle = alone.demand.copy(data=alone.demand.values * np.array([0.0, 1.0])[:, None, None])
+    assert solved(replace(alone, demand=idle)).objective_musd == near(14.0)
+
+
 def test_a_run_keeps_its_rate() -> None:
     # 12 MW, then what is wanted: 2 for the job of 3 in the first quarter, and so in the second: 1 lost at 50 in both
     plan = solved(with_job([3.0, 3.0], **only([12.0, np.inf])))
