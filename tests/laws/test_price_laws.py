@@ -11,11 +11,12 @@ import xarray as xr
 from gigawatt.catalog.load import load_catalog
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan, integer_columns
-from gigawatt.plan.scarcity import prices, steps_of
+from gigawatt.plan.scarcity import LITTLE, prices, steps_of
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import bundled, load_scenario
+from tests.cases.scenarios import planned
 
 SHARE = 4e-4
 """Part of its figure by which a limit is eased here; prices are taken with another."""
@@ -25,7 +26,6 @@ QUICK = ("neocloud", "starter")
 
 @dataclass(frozen=True)
 class Solved:
-    session: PlanSession
     plan: LivePlan
     found: xr.Dataset
 
@@ -47,7 +47,7 @@ class Solved:
 def solved(request: pytest.FixtureRequest) -> Solved:
     session = PlanSession(plan_inputs(resolve(load_scenario(request.param), load_catalog())))
     plan = session.solve()
-    return Solved(session, plan, prices(plan))
+    return Solved(plan, prices(plan))
 
 
 def held(price: float, before: float, after: float, little: float) -> None:
@@ -110,3 +110,26 @@ def test_a_mw_that_works(solved: Solved) -> None:
         little = SHARE * max(1.0, float(solved.plan.value("busy").sel(where)))
         frees = little * (1.0 - solved.plan.inputs.reserve_frac)
         held(float(worth.values[pool, quarter]), before, solved.again(None, "capacity", frees, **where), little)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(40))
+def test_a_price_lies_between_what_less_and_what_more_save(seed: int) -> None:
+    """What more of a limit saves falls with the amount: half of it saves no less a unit, twice no more."""
+    made = planned(seed)
+    if made is None:
+        pytest.skip("no plan meets this one")
+    plan = made[1]
+    solved, d = Solved(plan, prices(plan)), plan.inputs
+    before, worth = solved.again(), solved.found["value_of_connection"].transpose("site", "quarter").values
+    for place, site in enumerate(d.sites):
+        levels = d.connection_mw.sel(site=site).transpose("quarter").values
+        for first, last in steps_of(levels, np.isfinite(levels)):
+            little = min(1.0, LITTLE * (levels[first] or levels.max() or 1.0))
+            saves = []
+            for amount in (little / 2, little * 2):
+                more = d.connection_mw.transpose("site", "quarter").copy(deep=True)
+                more.values[place, first:last] += amount
+                saves.append((before - solved.again(replace(d, connection_mw=more))) / amount)
+            price, rounding = worth[place, first], NOTHING_MUSD + 1e-4 * abs(worth[place, first])
+            assert saves[1] - rounding <= price <= saves[0] + rounding, (site, first)
