@@ -371,11 +371,12 @@ def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
             left -= chunk
             m[m[replica + c.R_CHUNKS] + n_chunks] = slot
             n_chunks += 1
-    m[replica + c.R_N_CHUNKS], m[replica + c.R_FRESH], m[replica + c.R_WEIGHTED] = n_chunks, tokens, weighted
+    m[replica + c.R_N_CHUNKS] = n_chunks
     n, b, total = 1, m[replica + c.R_DECODING], m[replica + c.R_TOTAL]
     if b > 0:
         m[replica + c.R_CELL] = cell_of(m, pool, b, total, m[replica + c.R_CELL])
     if n_chunks > 0:
+        m[replica + c.R_FRESH], m[replica + c.R_WEIGHTED] = tokens, weighted
         decode = step_fs(m, pool, b, total, m[replica + c.R_CELL]) if b > 0 else 0
         spent = mixed_fs(decode, pass_fs(m, x, pool, tokens, weighted), m[pool + c.P_SHARED])
         if m[pool + c.P_CACHE] == CACHE_GIVEN:

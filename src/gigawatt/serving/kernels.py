@@ -407,8 +407,9 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     queued = 0
     if m[slot + c.S_READY] == 0:
         queued = m[slot + c.S_TOTAL]
-        beside = min(m[replica + c.R_OUTSTANDING] + 1, m[pool + c.P_SEQUENCES]) - m[pool + c.P_RANKS]
-        m[slot + c.S_LATENCY] += m[pool + c.P_CROWDING] * max(beside, 0)
+        if m[pool + c.P_CROWDING] > 0:
+            beside = min(m[replica + c.R_OUTSTANDING] + 1, m[pool + c.P_SEQUENCES]) - m[pool + c.P_RANKS]
+            m[slot + c.S_LATENCY] += m[pool + c.P_CROWDING] * max(beside, 0)
     m[slot + c.S_QUEUED] = queued
     m[replica + c.R_OUTSTANDING] += 1
     m[m[replica + c.R_LOAD]] += 1
