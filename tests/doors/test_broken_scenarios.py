@@ -648,5 +648,12 @@ def test_a_scenario_without_demand_is_planned(tmp_path: Path) -> None:
     assert list(results.summary["gw_by_quarter"].values())[-1] == 0.0
 
 
+def test_power_may_be_paid_to_be_used(tmp_path: Path) -> None:
+    """Markets have quarters whose mean is below zero: the price is taken with its sign, 0.01 USD/kWh = 0.01/3.6e6."""
+    path = changed(tmp_path, "power_price: 0.08 USD/kWh", "power_price: -0.01 USD/kWh")
+    case = resolve(load_scenario(path), load_catalog())
+    assert case.sites[0].power_price_usd_per_j == pytest.approx(-0.01 / 3.6e6)
+
+
 def test_a_buyer_need_not_be_in_the_catalogue(tmp_path: Path) -> None:
     assert answer(changed(tmp_path, "buyer: example-neocloud", "buyer: our-company")) == ""

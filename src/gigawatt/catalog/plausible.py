@@ -79,7 +79,7 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("hall", "W", 1e6, 1e9, 1, 1e12),
         ("facility_over_it", "", 1, 2, 1, 10),
         ("annual_pue", "", 1, 2, 1, 10),
-        ("power_price", "USD/J", 0.01 / _KWH_J, 0.5 / _KWH_J, 0, 100 / _KWH_J),
+        ("power_price", "USD/J", 0.01 / _KWH_J, 0.5 / _KWH_J, -1 / _KWH_J, 100 / _KWH_J),
     ),
     "deals": _rows(
         ("signed", "quarter", 4 * 2015, 4 * 2030, 4 * 1900, 4 * 2199),

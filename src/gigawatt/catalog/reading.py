@@ -21,6 +21,7 @@ MOST_DEPTH = 50
 
 _WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,30})")
 _REAL = re.compile(r"(?!0[0-9])[-+]?([0-9](_?[0-9])*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what an escape in double quotes brings in
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -109,6 +110,8 @@ class _Reader:
         if event.anchor:
             self._open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
+            if sign := _CONTROL.search(event.value):
+                self._refuse(event, f"holds the character #x{ord(sign[0]):04x}, which is no text")
             made: tuple[Any, int] = (_plain(event.value) if event.implicit[0] else event.value, 1)
         elif isinstance(event, yaml.SequenceStartEvent):
             made = self._list(depth)

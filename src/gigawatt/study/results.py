@@ -233,11 +233,17 @@ def bibliography(case: Case) -> str:
     for key in cited_keys(case):
         source = case.catalog.sources.get(key)
         if source is None:
-            rows.append(f"@misc{{{key},\n  note = {{named in the scenario}}\n}}\n")
+            rows.append(f"@misc{{{_bib(key)},\n  note = {{named in the scenario}}\n}}\n")
             continue
-        url = f"\n  url = {{{source.url}}}," if source.url else ""
+        url = f"\n  url = {{{_bib(source.url)}}}," if source.url else ""
         rows.append(
-            f"@misc{{{key},\n  title = {{{source.title}}},\n  howpublished = {{{source.site}}},{url}\n"
-            f"  year = {{{source.date}}}\n}}\n"
+            f"@misc{{{_bib(key)},\n  title = {{{_bib(source.title)}}},\n"
+            f"  howpublished = {{{_bib(source.site)}}},{url}\n"
+            f"  year = {{{_bib(source.date)}}}\n}}\n"
         )
     return "\n".join(rows)
+
+
+def _bib(text: str) -> str:
+    """Text without what would end or break an entry of BibTeX."""
+    return " ".join(text.translate({ord(sign): None for sign in "{}\\"}).split())

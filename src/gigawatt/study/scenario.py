@@ -534,7 +534,7 @@ def _unique(where: str, names: list[str]) -> None:
 
 def _no_negative(part: Any, path: str) -> None:
     if isinstance(part, Fact):
-        if part.value < 0 and part.unit != "quarter" and not path.endswith("growth"):
+        if part.value < 0 and part.unit != "quarter" and not path.endswith(("growth", ".power_price")):
             raise ValueError(f"{path}: {part.text} is negative; write zero or more")
         if part.value < 1 and path.endswith((".facility_over_it", ".annual_pue")):
             raise ValueError(f"{path}: {part.text} is less than 1; a building draws at least what its computers draw")

@@ -83,6 +83,8 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("a: 1\nb: Übung".encode("latin-1"), "line 2: is not UTF-8 text; save the file as UTF-8"),
         ("a: 1".encode("utf-16"), "line 1: is not UTF-8 text; save the file as UTF-8"),
         ("a: '\0'", "holds the character #x0000, which is no text"),
+        ('a: "\\e[31m red"', "line 1: holds the character #x001b, which is no text"),
+        ('"\\0": 1', "line 1: holds the character #x0000, which is no text"),
         ("a: '" + "x" * 9_000_000 + "'", "holds 9 MB; write at most 8 MB"),
     ],
     ids=lambda value: str(value)[:30].encode("unicode_escape").decode(),

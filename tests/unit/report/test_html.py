@@ -18,7 +18,7 @@ from gigawatt.report.cite import citation, judgement_rows, source_rows
 from gigawatt.report.html import page, write_report
 from gigawatt.report.style import heading
 from gigawatt.report.tables import summary_rows, summary_table
-from gigawatt.study.results import Results
+from gigawatt.study.results import Results, bibliography
 
 EVIL = '<script>alert(1)</script> & "quotes"'
 
@@ -109,6 +109,15 @@ def test_an_address_is_a_link_or_nothing(neocloud: Results, url: str) -> None:
     made = page(dataclasses.replace(neocloud, case=case), [])
     assert "<script>alert" not in made
     assert 'href="javascript' not in made
+
+
+def test_a_title_cannot_end_an_entry_of_the_bibliography(neocloud: Results) -> None:
+    catalog = neocloud.case.catalog
+    sources = {key: one.model_copy(update={"title": "a}\n}@misc{b"}) for key, one in catalog.sources.items()}
+    case = dataclasses.replace(neocloud.case, catalog=dataclasses.replace(catalog, sources=sources))
+    made, plain = bibliography(case), bibliography(neocloud.case)
+    assert "title = {a @miscb}," in made
+    assert [made.count(sign) for sign in "{}"] == [plain.count(sign) for sign in "{}"]
 
 
 def test_brackets_in_names_are_no_markup(neocloud: Results, tmp_path: Path) -> None:
