@@ -116,6 +116,10 @@ def replay(
         raise SystemExit(130)
 
 
+_MOST_CACHE = 1e18
+"""An exabyte, more than any fleet's [byte]; what has no end is called infinite."""
+
+
 def _cache(text: str) -> str | float:
     """``own``, ``infinite``, ``off`` or bytes."""
     from gigawatt.core.errors import CatalogError, UnitError
@@ -124,10 +128,10 @@ def _cache(text: str) -> str | float:
     if text in ("own", "infinite", "off"):
         return text
     try:
-        size = parse(text, "" if re.fullmatch(r"[\d.]+(e\d+)?", text) else "byte")
+        size = parse(text, "" if re.fullmatch(r"[0-9.]+(e[0-9]+)?", text) else "byte")
     except UnitError:
         size = -1.0
-    if size < 0.0:
+    if not 0.0 <= size <= _MOST_CACHE:
         raise CatalogError(f"'{text}' is no prefix cache; write own, infinite, off or a size such as 2TB")
     return size
 
