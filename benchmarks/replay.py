@@ -3,8 +3,11 @@
 A row of the public points says system, model, layout, precision, backend, lengths and requests in flight. Its step
 table (of the calibrated model, at the row's software and its age) goes into the simulator; lengths are drawn as the
 benchmark does, uniformly between 0.8 and 1 of the nominal ones, or fixed where the file says so; ten requests for each
-in flight are sent, each when another ends. Medians of time per output token and to first token are compared to the
-measured ones, beside what the calibrated model predicts for the same row under a steady load.
+in flight are sent, each when the user of another has the answer (request handling is part of the loop). The first ones
+make a share of their answers that is drawn, so that the loop starts as if it had long been going on (requests of one
+length that start together stay together, in waves that no measured row shows), and are not counted. Medians of time
+per output token and to first token are compared to the measured ones, beside what the calibrated model predicts for the
+same row under a steady load.
 
     python benchmarks/replay.py DATA [--all | --ranks] [--rule fullest | even] [--csv FILE]
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -33,7 +37,7 @@ from gigawatt.perf.replica import rank_frac
 from gigawatt.perf.rows import Point, clean, length_ratio, point_of, read_rows
 from gigawatt.serving.inputs import NS_PER_S, Fleet, Traffic, rows_of, setup_of
 from gigawatt.serving.simulate import simulate_rows
-from gigawatt.study.cluster import Cluster, felt_share, handling_s, pool_of, riding
+from gigawatt.study.cluster import Cluster, felt_share, handling, pool_of, riding
 
 SAMPLE = 60
 ROUNDS = 10  # requests sent for each in flight
@@ -60,25 +64,25 @@ def closed_loop(
     draw = np.random.default_rng(seed)
     low = 2.0 * ratio - 1.0  # a mean of 0.9 is drawn from 0.8 to 1
     lengths = [np.maximum(np.rint(size * draw.uniform(low, 1.0, n)), 1).astype(np.int64) for size in nominal]
+    lengths[1][:flight] = np.maximum(np.rint(lengths[1][:flight] * draw.uniform(0.0, 1.0, flight)), 1)
     ranks = point.layout.dp
     most = max(1, int(ranks * capacity_sequences(run.w, point.prompt + 0.75 * point.output)))
     share = felt_share(run)
     frac = RULES[rule](run, point.prompt)
     plain = Cluster(system="", model="")
     pool = pool_of(riding(table, share), ranks, point.prompt, plain, most=min(most, flight), frac=frac)
-    fleet = Fleet(pools=(pool,), traffic=(Traffic(name="all"),))
+    fixed_s, each_s = handling(float(run.first_s()), float(pool.table.prefill(point.prompt, 0.0)), share, ranks)
+    pool = replace(pool, crowding_s=each_s, ranks=ranks)
+    fleet = Fleet(pools=(pool,), traffic=(Traffic(name="all", latency_s=(fixed_s,)),))
     setup = setup_of(fleet, flight)
     out = simulate_rows(setup, rows_of(np.zeros(n), *lengths))
-    tpot = (out.end_ns - out.first_ns) / np.maximum(lengths[1] - 1, 1)
-    ttft = out.first_ns - out.sent_ns
-    first = float(run.first_s())
-    prompt_s = float(pool.table.prefill(point.prompt, 0.0))
-    seen = {name: float(np.median(ttft)) / NS_PER_S + handling_s(first, prompt_s, share, streams)
-            for name, streams in (("sim", min(flight, most) / ranks), ("bare", 1.0))}  # fmt: skip
+    late = slice(flight, None)  # without those the loop starts with
+    tpot = ((out.end_ns - out.first_ns) / np.maximum(lengths[1] - 1, 1))[late]
+    ttft = (out.first_ns - out.sent_ns)[late]
     return {
         "sim_tpot_ms": 1e3 * float(np.median(tpot)) / NS_PER_S,
-        "sim_ttft_ms": 1e3 * seen["sim"],
-        "bare_ttft_ms": 1e3 * seen["bare"],
+        "sim_ttft_ms": 1e3 * float(np.median(ttft + out.latency_ns[late])) / NS_PER_S,
+        "bare_ttft_ms": 1e3 * (float(np.median(ttft)) / NS_PER_S + fixed_s),
         "requests": n,
     }  # fmt: skip
 

@@ -50,10 +50,11 @@ def test_why_names_what_binds_and_why_not_what_would_change_it() -> None:
     assert "hall is in the plan" in done.stdout
     assert "coreweave" in done.stdout
     assert "(finite difference)" in done.stdout
-    # the hall's connection is not full: its rent is a price and no scarcity. Dates and terms are limits all the same
+    # the hall's connection is not full: its rent is a price and no scarcity. Dates are limits all the same; the term of
+    # the rented chips is none: where it would bind, none of them stands any more
     assert "2027Q1: the date from which an offer is available (buy-b200) binds; one MW of IT accepted" in done.stdout
     bound = json.loads(gigawatt("why", "starter", "--json").stdout)["binding"]
-    assert {row["family"] for row in bound} == {"available", "term"}
+    assert {row["family"] for row in bound} == {"available"}
 
 
 def test_why_prices_what_is_scarce() -> None:
@@ -64,10 +65,10 @@ def test_why_prices_what_is_scarce() -> None:
 
 def test_why_offers_the_nearest_names() -> None:
     assert refused("why", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
     assert refused("why", "starter", "--why-not", "corewave") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'corewave'; did you mean coreweave?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'corewave'; did you mean coreweave?"
     )
 
 
@@ -76,7 +77,7 @@ def test_run_says_why_of_sites_and_providers_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["why"][0].startswith("hall is in the plan: ")
     assert refused("run", "starter", "--why", "hal") == (
-        "ScenarioError: starter: no system, site, provider or vendor is called 'hal'; did you mean hall?"
+        "ScenarioError: starter.yaml: no system, site, provider or vendor is called 'hal'; did you mean hall?"
     )
 
 

@@ -25,12 +25,12 @@ DUE = "by: [{quarter: 2028Q1, value: 2 MW}]"
 BROKEN = {
     "right-of-one-who-offers-nothing": (
         POLICY, "rights: [{id: r, holder: oracle, kind: exclusivity, start: 2027Q1}]\n" + POLICY,
-        "starter: rights[0].holder: oracle offers nothing under own or lease or cloud, so 'r' would keep the buyer from "
+        "my.yaml: rights[0].holder: oracle offers nothing under own or lease or cloud, so 'r' would keep the buyer from "
         "adding anything; give an offer of theirs, or drop the right",
     ),
     "right-over-other-contracts": (
         POLICY, "rights: [{id: r, holder: coreweave, kind: exclusivity, start: 2027Q1, contracts: [own]}]\n" + POLICY,
-        "starter: rights[0].holder: coreweave offers nothing under own, so 'r' would keep the buyer from "
+        "my.yaml: rights[0].holder: coreweave offers nothing under own, so 'r' would keep the buyer from "
         "adding anything; give an offer of theirs, or drop the right",
     ),
     "non-exclusive-with-a-share": (
@@ -76,7 +76,7 @@ BROKEN = {
     ),
     "hall-larger-than-its-site": (
         POLICY, f"{POLICY}  lumps: whole\n",
-        "starter: sites[0].hall: a whole hall of 100 MW never fits 'hall', energised to 5 MW at its most; write a "
+        "my.yaml: sites[0].hall: a whole hall of 100 MW never fits 'hall', energised to 5 MW at its most; write a "
         "smaller hall, or policy.lumps: relaxed",
     ),
     "inflation-of-a-typo": (
@@ -85,11 +85,11 @@ BROKEN = {
         "2.5 %/yr",
     ),
     "share-of-nothing": (
-        PRICE, "      # price: $0.25/Mtok #", "starter: funding.revenue_share: there is nothing to share; give "
+        PRICE, "      # price: $0.25/Mtok #", "my.yaml: funding.revenue_share: there is nothing to share; give "
         "funding.revenue, or a class a price",
     ),
     "cap-on-token-sales": (
-        SHARE, f"{SHARE}, cap: $5M", "starter: funding.revenue_share.cap: declared revenue uses up $0 of $5M, and when "
+        SHARE, f"{SHARE}, cap: $5M", "my.yaml: funding.revenue_share.cap: declared revenue uses up $0 of $5M, and when "
         "token sales would use up the rest depends on the plan, which is not planned; drop the cap and end the share "
         "with until",
     ),

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gigawatt.catalog.load import facts, load_catalog, read_yaml
+from gigawatt.catalog.load import facts, load_catalog
+from gigawatt.catalog.reading import read_yaml
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
@@ -65,14 +66,16 @@ BROKEN = {
         "my.yaml: funding.opening_cash: 20 has no unit; write for example $35B",
     ),
     "energy-for-power": (
-        POWER, "power: 0.5 MWh", "my.yaml: initial[0].power: '0.5 MWh' is not a power; write for example 1.2 GW",
+        POWER, "power: 0.5 MWh", "my.yaml: initial[0].power: '0.5 MWh' is not a power; write for example 1.2 GW (units: W, kW, MW, GW)",
     ),
     "power-for-duration": (
-        TERM, "    term: 1 MW #", "my.yaml: offers[1].term: '1 MW' is not a duration; write for example 6 months",
+        TERM, "    term: 1 MW #", "my.yaml: offers[1].term: '1 MW' is not a duration; write for example 6 months "
+        "(units: ms, s, min, h, days, weeks, months, quarters, yr)",
     ),
     "unit-misspelt": (
         POWER, "power: 0.5 megawats",
-        "my.yaml: initial[0].power: '0.5 megawats' does not read as a number with a unit; write for example 1.2 GW",
+        "my.yaml: initial[0].power: '0.5 megawats': no unit is called 'megawats'; a power is in W, kW, MW, GW, "
+        "for example 1.2 GW",
     ),
     "negative-power": (POWER, "power: -0.5 MW", "my.yaml: initial[0].power: -0.5 MW is negative; write zero or more"),
     "kind-unknown": (
@@ -87,7 +90,53 @@ BROKEN = {
     "not-finite": (
         POWER, "power: inf MW", "my.yaml: initial[0].power: 'inf MW' is not a finite number; write for example 1.2 GW",
     ),
+    "decimal-comma-of-money": (
+        "opening_cash: $20M", "opening_cash: $20,5M",
+        "my.yaml: funding.opening_cash: '$20,5M': a comma parts thousands, as in 1,234; "
+        "write 20.5, with a decimal point",
+    ),
+    "decimal-comma-bare": (
+        "facility_over_it: 1.25", "facility_over_it: 1,25",
+        "my.yaml: sites[0].facility_over_it: '1,25': a comma parts thousands, as in 1,234; "
+        "write 1.25, with a decimal point",
+    ),
+    "power-of-powers": (
+        "opening_cash: $20M", "opening_cash: 9**9**9**9 USD",
+        "my.yaml: funding.opening_cash: '9**9**9**9 USD' does not read as a number with a unit; write for example $35B",
+    ),
+    "term-of-ages": (
+        TERM, "    term: 1e300 s #",
+        "my.yaml: offers[1].term: '1e300 s' is more than a duration can be; write for example 6 months",
+    ),
+    "supply-without-end": (
+        "value: 600}", "value: 1e400}",
+        "my.yaml: supply[0].packages_per_quarter[0].value: '1e400' is not a finite number; "
+        "write for example 0.25 or 25 %",
+    ),
+    "source-is-a-list-of-lists": (
+        POWER, "power: {value: 0.5 MW, source: [[a]]}",
+        "my.yaml: initial[0].power: source is [['a']]; write the key of a source, or a list of keys",
+    ),
+    "text-for-a-block": (
+        "credit: {limit: $60M, rate: 11 %/yr, lender: bank-syndicate}", "credit: 60M",
+        "my.yaml: funding.credit: '60M' stands where keys belong; write {limit: ..., rate: ..., lender: ...}",
+    ),
+    "hours-with-a-comma": (
+        "demand:\n", "blocks: [{name: day, hours: '24,0', shape: 0}]\ndemand:\n",
+        "my.yaml: blocks[0].hours: '24,0' is not a number; write for example 0.25, with a decimal point",
+    ),
+    "hours-without-end": (
+        "demand:\n", "blocks: [{name: day, hours: inf, shape: 0}]\ndemand:\n",
+        "my.yaml: blocks[0].hours: Input should be a finite number",
+    ),
+    "name-of-a-path": (
+        "name: starter", "name: ../x",
+        "my.yaml: name: '../x' names no folder; write letters and digits, for example my-plan",
+    ),
     # dates
+    "day-of-no-calendar": (
+        "start: 2027Q1", "start: 2027-02-30", "my.yaml: horizon.start: '2027-02-30' is no day: February 2027 has 28 days",
+    ),
     "season": (
         "start: 2027Q1", "start: spring 2027",
         "my.yaml: horizon.start: 'spring 2027' is not a quarter; write for example 2026Q3 or 2026-08-15",
@@ -169,12 +218,12 @@ BROKEN = {
     ),
     "system-of-no-class": (
         "policy:", "hosting: {classes: [{id: air, systems: [hgx-h200]}]}\npolicy:",
-        "starter: offers[0].system: no class of hosting.classes holds hgx-b200; add it to one",
+        "my.yaml: offers[0].system: no class of hosting.classes holds hgx-b200; add it to one",
     ),
     "rack-too-hot": (
         "policy:",
         "hosting: {classes: [{id: air, rack: 40 kW, systems: [hgx-b200, hgx-h200, gb200-nvl72]}]}\npolicy:",
-        "starter: hosting.classes[0].systems: a rack of gb200-nvl72 draws 132 kW, more than the 40 kW of 'air'",
+        "my.yaml: hosting.classes[0].systems: a rack of gb200-nvl72 draws 132 kW, more than the 40 kW of 'air'",
     ),
     "resale-of-rented": (
         TERM, f"    resale: [{{age: 1 yr, share: 50 %}}]\n{TERM}",
@@ -190,7 +239,7 @@ BROKEN = {
     ),
     "waits-for-nothing-known": (
         "    connection: # what", "    needs: [unobtainium]\n    connection: # what",
-        "starter: sites[0].needs: no lead time is known for 'unobtainium'; us-2026 has interconnection, "
+        "my.yaml: sites[0].needs: no lead time is known for 'unobtainium'; us-2026 has interconnection, "
         "substation-transformer, switchgear, gas-turbine, gas-engine",
     ),
     # sums
@@ -255,62 +304,64 @@ BROKEN = {
     # the catalogue
     "system-near": (
         B200, "    system: hgx-b20\n",
-        "starter: no system is called 'hgx-b20'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
+        "my.yaml: offers[0].system: no system is called 'hgx-b20'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
     ),
     "system-far": (
-        B200, "    system: abacus\n", "starter: no system is called 'abacus'; 'gigawatt show systems' lists them.",
+        B200, "    system: abacus\n", "my.yaml: offers[0].system: no system is called 'abacus'; "
+        "'gigawatt show systems' lists them.",
     ),
     "model-near": (
         "model: gpt-oss-120b", "model: gpt-oss-12b",
-        "starter: no model is called 'gpt-oss-12b'; did you mean gpt-oss-120b or gpt-oss-20b?",
+        "my.yaml: demand.inference[0].model: no model is called 'gpt-oss-12b'; did you mean gpt-oss-120b or gpt-oss-20b?",
     ),
     "workload-near": (
         "workload: open-chat-70b", "workload: open-chat",
-        "starter: no workload is called 'open-chat'; did you mean open-chat-70b or open-small-8b?",
+        "my.yaml: demand.inference[0].workload: no workload is called 'open-chat'; "
+        "did you mean open-chat-70b or open-small-8b?",
     ),
     "software-near": (
         "[kernels-2027]", "[kernels-2028]",
-        "starter: no software is called 'kernels-2028'; did you mean kernels-2026 or kernels-2027?",
+        "my.yaml: software[0].step: no software is called 'kernels-2028'; did you mean kernels-2026 or kernels-2027?",
     ),
     "undisclosed": (
         B200, "    system: jalapeno\n",
-        "starter: offers[0].system: jalapeno cannot be planned: performance undisclosed: FLOP/s, HBM, bandwidth and "
+        "my.yaml: offers[0].system: jalapeno cannot be planned: performance undisclosed: FLOP/s, HBM, bandwidth and "
         "power have not been published; give them in an overlay (n_packages, package.peak, package.memory, "
         "package.memory_bandwidth and it_power) to plan with Jalapeño.",
     ),
     "withdrawn": (
         B200, "    system: vr-nvl144-cpx\n",
-        "starter: offers[0].system: vr-nvl144-cpx was withdrawn; set 'as_announced: true' to plan with it",
+        "my.yaml: offers[0].system: vr-nvl144-cpx was withdrawn; set 'as_announced: true' to plan with it",
     ),
     "site-without-dates": (
         "  - site: hall #", "  - {site: saline}\n  - site: hall #",
-        "starter: site 'saline' has no energisation dates in the catalogue (energised: construction started in 2026; "
+        "my.yaml: sites[0].connection: 'saline' has no energisation dates in the catalogue (energised: construction started in 2026; "
         "no dated MW are public); add connection: [{quarter, value}] to it in the scenario",
     ),
     "inference-as-training": (
         "demand:\n",
         "demand:\n  training: [{name: run, workload: chat, rate: [{quarter: 2027Q1, value: 1e18 FLOP/s}]}]\n",
-        "starter: demand.training[0]: 'chat' is an inference workload",
+        "my.yaml: demand.training[0]: 'chat' is an inference workload",
     ),
     "training-as-inference": (
         "workload: open-chat-70b", "workload: research",
-        "starter: demand.inference[0]: 'research' is a training workload; put it under demand.training",
+        "my.yaml: demand.inference[0]: 'research' is a training workload; put it under demand.training",
     ),
     "requests-of-nobody": (
         TOKENS, "      requests_per_user_day: {free: 3}\n",
-        "starter: demand.inference[0]: requests per user need demand.weekly_users",
+        "my.yaml: demand.inference[0]: requests per user need demand.weekly_users",
     ),
     "gate-of-no-class": (
         "  reserve:", "  gating: [{workload: media, open_to: [pro], until: 2028Q1, lost_value: 10 %}]\n  reserve:",
-        "starter: policy.gating: 'media' is not a class of this scenario (chat)",
+        "my.yaml: policy.gating: 'media' is not a class of this scenario (chat)",
     ),
     "milestones-without-equity": (
         "  gap_premium", "  milestones: {deal: openai-amd, signed: 2027Q1}\n  gap_premium",
-        "starter: funding.milestones: the deal 'openai-amd' has no milestone equity",
+        "my.yaml: funding.milestones: the deal 'openai-amd' has no milestone equity",
     ),
     "load-over-connection": (
         POWER, "power: 2 MW",
-        "starter: initial: 'hall' starts with 2.5 MW of facility load but is energised to 2 MW in 2027Q1. "
+        "my.yaml: initial: 'hall' starts with 2.5 MW of facility load but is energised to 2 MW in 2027Q1. "
         "Lower the stock or add an energisation date",
     ),
 }  # fmt: skip
@@ -341,12 +392,12 @@ ACCEPTED = {
 UNCLEAR = {
     "new-site-without-dates": (
         CONNECTION, "",
-        "starter: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
+        "my.yaml: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
         "says only that no site is called 'hall'",
     ),
     "new-site-without-region": (
         "    region: us-south #", "    #",
-        "starter: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
+        "my.yaml: sites[0]: 'hall' is not in the catalogue: a new site needs region and connection",
         "says only that no site is called 'hall'",
     ),
     "decimal-comma": (
@@ -357,7 +408,8 @@ UNCLEAR = {
     ),
     "rent-as-price": (
         "    rent: 2.4 USD/W/yr #", "    rent: 2.4 USD/W #",
-        "my.yaml: sites[0].rent: '2.4 USD/W' is not a rent; write for example 9 USD/W/yr",
+        "my.yaml: sites[0].rent: '2.4 USD/W' is not a rent; write for example 9 USD/W/yr "
+        "(units: USD or $ over W, kW, MW, GW, over h, month, yr)",
         "names the unit USD/W/s, which nobody writes, and GUSD/GW/yr as the example",
     ),
     "duration-bare": (
@@ -370,8 +422,8 @@ UNCLEAR = {
         "the range ends with the word None",
     ),
     "name-with-blanks": (
-        "name: starter #", "name: My Plan #",
-        "my.yaml: name: 'My Plan' is not a name; write lower case letters, digits and hyphens, for example my-plan",
+        "- id: buy-b200", "- id: My Übung #",
+        "my.yaml: offers[0].id: 'My Übung' is not a name; write lower case letters, digits and hyphens, for example my-übung",
         "shows a regular expression",
     ),
     "yaml-broken": (
@@ -381,8 +433,8 @@ UNCLEAR = {
     ),
     "supply-system-near": (
         "    systems: [hgx-b200]", "    systems: [hgx-b2000]",
-        "starter: no system is called 'hgx-b2000'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
-        "comes from plan_inputs as a CatalogError that does not name the scenario",
+        "my.yaml: supply[0].systems: no system is called 'hgx-b2000'; did you mean hgx-b200 or hgx-b300 or hgx-h200?",
+        "says nothing of the scenario or the key",
     ),
     "quarters-as-words": (
         "quarters: 8}", "quarters: eight}",
@@ -432,6 +484,26 @@ def test_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None
     assert answer(changed(tmp_path, old, new)) == message
 
 
+@pytest.mark.parametrize("name", ["チャット Übung", "My Plan", "plan", "3.5B"])
+def test_a_scenario_is_called_what_its_user_likes(tmp_path: Path, name: str) -> None:
+    scenario = load_scenario(changed(tmp_path, "name: starter", f'name: "{name}"'))
+    assert scenario.name == name
+    assert scenario.where == "my.yaml"
+
+
+def test_truths_may_be_written_as_people_do(tmp_path: Path) -> None:
+    """YAML 1.1 reads the key ``on`` as true, and refused the event."""
+    event = "events: [{id: e, title: t, on: yes, delay_sites: [hall], delay: 3 months}]\npolicy:"
+    assert load_scenario(changed(tmp_path, "policy:", event)).events[0].on is True
+
+
+@pytest.mark.parametrize("many", ["[" + "hall, " * 40_000 + "]", "[" + ", ".join(f"h{i}" for i in range(40_000)) + "]"])
+def test_a_long_list_is_refused_in_a_short_sentence(tmp_path: Path, many: str) -> None:
+    said = answer(changed(tmp_path, "sites: [hall] # where", f"sites: {many} # where"))
+    assert said.startswith("my.yaml: offers[0].sites: 'h")
+    assert len(said) < 120
+
+
 def test_repeated_key(tmp_path: Path) -> None:
     path = changed(tmp_path, "title: A 5 MW", "title: x\ntitle: A 5 MW")
     assert answer(path) == "my.yaml: line 6: the key 'title' stands twice"
@@ -455,7 +527,7 @@ def test_no_such_name() -> None:
 def test_no_such_event() -> None:
     with pytest.raises(ScenarioError) as caught:
         resolve(load_scenario("starter"), load_catalog(), ["slip"])
-    assert str(caught.value) == "starter: no event 'slip'; this scenario has none"
+    assert str(caught.value) == "starter.yaml: no event 'slip'; this scenario has none"
 
 
 @pytest.mark.parametrize(
@@ -532,7 +604,7 @@ SECOND_THOUGHTS = {
     ),
     "landlord-is-buyer": (
         "landlord: crusoe", "landlord: example-neocloud",
-        "starter: sites[0].landlord: example-neocloud is the buyer and cannot be its own landlord",
+        "my.yaml: sites[0].landlord: example-neocloud is the buyer and cannot be its own landlord",
     ),
     "whole-reserve": (
         "reserve: 5 %", "reserve: 100 %", "my.yaml: policy.reserve: 100 % leaves nothing to serve with; write less than 100 %",
@@ -547,7 +619,7 @@ SECOND_THOUGHTS = {
     ),
     "right-of-nobody": (
         "policy:", "rights: [{id: r, holder: nosuchparty, kind: exclusivity, start: 2027Q1}]\npolicy:",
-        "starter: rights[0].holder: no party is called 'nosuchparty'; 'gigawatt show providers' lists the parties",
+        "my.yaml: rights[0].holder: no party is called 'nosuchparty'; 'gigawatt show providers' lists the parties",
     ),
     "right-twice": (
         "policy:", "rights: [{id: r, holder: nvidia, kind: exclusivity, start: 2027Q1}, "

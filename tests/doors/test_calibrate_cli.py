@@ -105,6 +105,12 @@ def test_what_is_missing_is_said(bench: Path) -> None:
     )
 
 
+def test_a_folder_that_cannot_be_is_refused_before_the_fit(bench: Path) -> None:
+    assert refused("--bench", "c1.json", *CLUSTER, "--out", "c1.json", cwd=bench) == (
+        "OutputError: cannot write to 'c1.json': it is not a folder; choose another folder"
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
@@ -126,7 +132,6 @@ def test_what_is_missing_is_said(bench: Path) -> None:
         (("--bench", "c1.json", *CLUSTER[:4], "--layout", "tp3"), "Llama 3.1 70B has 64 heads, which 3 tensor ranks cannot share evenly"),
         (("--bench", "c1.json", *CLUSTER[:4], "--layout", "tp16"), "tp16 needs 16 packages in one scale-up domain; NVIDIA HGX H200 has 8"),
         (("--bench", "c1.json", *CLUSTER[:4], "--layout", "dp2"), "Llama 3.1 70B has no experts to share; attention ranks would be replicas of their own"),
-        (("--bench", "c1.json", *CLUSTER, "--out", "c1.json"), "cannot write into c1.json: Not a directory; choose another folder"),
     ],
 )  # fmt: skip
 def test_every_wrong_word_gets_a_sentence(bench: Path, given: tuple[str, ...], sentence: str) -> None:

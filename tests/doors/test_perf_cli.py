@@ -10,6 +10,8 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.catalog.schema import System
+from gigawatt.perf.search import basis_of, task_of
+from gigawatt.perf.serving import serving_point
 from gigawatt.perf.table import load_table
 from tests.doors.inside import gigawatt, refused
 
@@ -59,12 +61,44 @@ def test_all_systems_that_can_be_planned_are_searched() -> None:
 
 def test_an_alias_options_and_an_objective_are_heard() -> None:
     plain = ("perf", "gptoss", "--systems", "b200", "--slo", "speed=250", "--json")
-    first, faster = (json.loads(gigawatt(*plain, *more).stdout) for more in ((), ("--speculate", "3x0.7")))
+    first, faster, unasked = (
+        json.loads(gigawatt(*plain, *more).stdout) for more in (("--speculate", "off"), ("--speculate", "3x0.75"), ())
+    )
     assert first["model"] == "gpt-oss-120b" and first["systems"][0]["id"] == "hgx-b200"
+    assert unasked["systems"] == faster["systems"]  # 3x0.75 is the catalogue's, and serves more here
+    assert first["systems"][0]["speculation"]["tokens"] == 0 and faster["systems"][0]["speculation"]["tokens"] == 3
     assert faster["systems"][0]["tokens_per_s_per_w"] > first["systems"][0]["tokens_per_s_per_w"]
     other = json.loads(gigawatt(*plain, "--objective", "package", "--backend", "vllm", "--kv", "bf16").stdout)
     assert other["objective"] == "package" and other["backend"] == "vllm"
     assert other["systems"][0]["precision"] == "mxfp4 weights, fp8 arithmetic, bf16 cache"
+
+
+@pytest.mark.parametrize(("name", "near"), [("coding-interactive", 1e-9), ("open-chat-70b", 1e-3)])
+def test_perf_compare_and_plan_agree_on_a_class(name: str, near: float) -> None:
+    # --isl takes whole tokens, and open-chat-70b has 1,154.7
+    workload = load_catalog().workload(name)
+    task, slo = task_of(workload, load_catalog().model(workload.model or "")), workload.slo
+    assert slo and slo.speed and slo.ttft
+    words = ["perf", task.model.id, "--systems", "gb300,vr200", "--isl", f"{task.prompt:.0f}", "--osl"]
+    words += [f"{task.output:.0f}", "--prefix-hit", f"{task.cached / task.prompt}"]
+    words += ["--slo", f"speed={slo.speed.value},ttft={slo.ttft.value}s,p={100 * slo.percentile.value}"]
+    rows = json.loads(gigawatt(*words, "--objective", "package", "--json").stdout)["systems"]
+    others = json.loads(gigawatt("compare", "gb300", "vr200", "--json").stdout)
+    basis = basis_of(load_catalog())
+    for row, other in zip(rows, others, strict=True):
+        ours, theirs = row["planned"], other["serving"][name]
+        assert row["speculation"] == theirs["speculation"] == {"tokens": 3, "accepted": 0.75}
+        for key in ("tokens_per_s", "tokens_per_s_per_w", "speed_tokens_per_s_user", "batch_size"):
+            assert ours[key] == pytest.approx(theirs[key], rel=near)
+        assert row["tokens_per_s_unit"] * (1 - row["headroom_frac"][1]) == pytest.approx(
+            theirs["tokens_per_s"], rel=near
+        )
+        point = serving_point(load_catalog().system(row["id"]), workload, task.model, basis)
+        assert point.draft_tokens == 3 and point.output_tokens_per_s == pytest.approx(theirs["tokens_per_s"])
+    text = gigawatt(*words).stdout
+    assert "drafts 3 tokens, accepted 0.75" in text and "As plans and gigawatt compare count" in text
+    assert "without drafts" in gigawatt(*words, "--speculate", "off").stdout
+    assert "drafts 3 tokens, accepted 0.75" in " ".join(gigawatt("compare", "gb300").stdout.split())
 
 
 def test_a_hybrid_is_named_with_a_plus() -> None:
@@ -89,14 +123,18 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     assert "MW" in figure["layout"]["yaxis"]["title"]["text"]
     assert not re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="', text.replace('href="data:,"', ""))
     nowhere = refused("perf", "deepseek-r1", *FEW, "--plot", str(tmp_path / "no" / "out.html"))
-    assert nowhere.startswith("TableError: cannot write the page to ") and nowhere.endswith("; choose another file")
+    assert nowhere.startswith("OutputError: cannot write to ") and nowhere.endswith(
+        "there is no folder no; make it or choose another file"
+    )
 
 
 def test_a_step_table_is_written_and_read_back(tmp_path: Path) -> None:
     path = tmp_path / "steps.nc"
     done = gigawatt("perf", "llama-70b", "--systems", "hgx-h200", "--slo", "speed=20", "--table", str(path))
     assert done.returncode == 0, done.stderr
-    assert load_table(path).system == "hgx-h200"
+    table = load_table(path)
+    assert table.system == "hgx-h200" and table.software == "mean, a step verifies 3 drafted tokens"
+    assert table.effort is not None and table.effort.decode_s.shape[0] == 2  # arithmetic and memory
 
 
 def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> None:
@@ -106,8 +144,8 @@ def test_a_step_table_with_speculation_is_of_a_verify_step(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert load_table(path).software == "dataflow-2026, a step verifies 3 drafted tokens"
     nowhere = refused(*plain[:-1], str(tmp_path / "no" / "steps.nc"))
-    assert nowhere.startswith("TableError: the step table cannot be written to ")
-    assert nowhere.endswith("no/steps.nc: there is no folder no; make it or choose another file")
+    assert nowhere.startswith("OutputError: cannot write to ")
+    assert nowhere.endswith("no/steps.nc': there is no folder no; make it or choose another file")
 
 
 def test_a_configuration_takes_the_place_of_a_model(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,39 @@ def test_a_table_for_people(trace: Path) -> None:
     assert "within the SLO  100.0%" in done.stdout and "running sequences" in done.stdout
 
 
+def test_labels_say_what_they_mean(trace: Path) -> None:
+    done = gigawatt("replay", str(trace), *ON)
+    text = " ".join(done.stdout.split())
+    assert re.search(r"energy [\d.,]+ kWh of IT, [\d.,]+ kW on average \([\d,]+ W a package, [\d.]+ J/token\)", text)
+    assert re.search(r"use replicas busy [\d.]+% of the time, [\d.]+% of what full batches could do, cache", text)
+    assert re.search(
+        r"computing [\d.e-]+ s, [\d,]+ simulated requests in each", text
+    )  # of this computer, not the cluster
+    assert "without drafts" in text and "MJ" not in text
+    told = json.loads(gigawatt("replay", str(trace), *ON, "--json").stdout)
+    assert told["completed_per_s"] == pytest.approx(300 / told["duration_s"])
+    assert told["power_w"] * told["duration_s"] == pytest.approx(told["energy_j"])
+    assert "drafts 3 tokens, accepted 0.7" in " ".join(
+        gigawatt("replay", str(trace), *ON, "--speculate", "3x0.7").stdout.split()
+    )
+
+
+def test_prefill_replicas_are_said_and_can_be_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("arrival_s,input_tokens,output_tokens\n0,4000,1\n")
+    on = ("replay", str(path), "--system", "h200", "--model", "llama-70b", "--replicas", "1")
+    told = json.loads(gigawatt(*on, "--layout", "tp8 + tp8", "--json").stdout)
+    assert (told["n_replicas"], told["n_prefill_replicas"], told["n_packages"]) == (1, 1, 16)
+    assert [pool["n_packages"] for pool in told["pools"]] == [8, 8]
+    text = " ".join(gigawatt(*on, "--layout", "tp8 + tp8", "--prefill-replicas", "2").stdout.split())
+    assert "on 24 packages, 1 x tp8 + 2 x tp8 for prompts" in text
+    sentence = refused(*on, "--layout", "tp8", "--prefill-replicas", "2")
+    assert sentence == (
+        "CatalogError: 2 prefill replicas are asked for, but tp8 takes its prompts itself; a layout such as 'tp8 + tp8' "
+        "has packages for prompts"
+    )
+
+
 def test_mooncake_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     row = '{{"timestamp": {}, "input_length": 1500, "output_length": 5, "hash_ids": [0, 1, {}]}}\n'
@@ -75,6 +109,9 @@ def test_closed_loop_speculation_scale_limit_and_requests(trace: Path, tmp_path:
     words = ("--concurrency", "4", "--speculate", "3x0.7", "--limit", "50", "--requests", str(out), "--json")
     told = json.loads(gigawatt("replay", str(trace), *ON, *words).stdout)
     assert told["completed"] == 50 and "closed loop of 4" in told["note"]
+    text = " ".join(gigawatt("replay", str(trace), *ON, *words[:6]).stdout.split())
+    whole = told["output_tokens"] / told["duration_s"]
+    assert f"{told['tokens_per_s']:,.0f} output tokens/s while the loop is full ({whole:,.0f} with its drain)" in text
     held = pq.read_table(out)
     assert len(held) == 50 and {"ttft_s", "tpot_s", "e2e_s", "queue_s", "line", "class"} <= set(held.column_names)
     slow = json.loads(gigawatt("replay", str(trace), *ON, "--scale", "0.5", "--json").stdout)

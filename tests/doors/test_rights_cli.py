@@ -57,7 +57,7 @@ def test_rights_prints_a_table_or_json_alone(tmp_path: Path) -> None:
 def test_rights_of_an_unknown_scenario_or_event(tmp_path: Path) -> None:
     assert "is neither a file nor a shipped scenario" in refused("rights", "nowhere")
     assert refused("rights", str(written(tmp_path)), "--event", "war") == (
-        "ScenarioError: starter: no event 'war'; this scenario has none"
+        "ScenarioError: my.yaml: no event 'war'; this scenario has none"
     )
 
 
@@ -92,11 +92,11 @@ BROKEN = {
     ),
     "all-within-a-year": (
         rented("rent_falls: 120 %/yr"),
-        "starter: offers[1].terms.rent_falls: 120 %/yr is all of it within a year; write less than 100 %/yr",
+        "my.yaml: offers[1].terms.rent_falls: 120 %/yr is all of it within a year; write less than 100 %/yr",
     ),
     "option-over": (
         rented("option: {firm: 1 MW, power: 1 MW, premium: 1 USD/W, until: 2026Q4}"),
-        "starter: offers[1].terms.option.until: 2026Q4 lies before the horizon; drop the option",
+        "my.yaml: offers[1].terms.option.until: 2026Q4 lies before the horizon; drop the option",
     ),
     "option-without-premium": (
         rented("option: {firm: 1 MW, power: 1 MW, until: 2028Q1}"),
@@ -108,15 +108,15 @@ BROKEN = {
     ),
     "guarantor-unknown": (
         lease("guarantee: {by: nvidea, fee: 2 %}"),
-        "starter: sites[0].lease.guarantee.by: no party is called 'nvidea'; did you mean nvidia?",
+        "my.yaml: sites[0].lease.guarantee.by: no party is called 'nvidea'; did you mean nvidia?",
     ),
     "guarantor-is-the-buyer": (
         lease("guarantee: {by: example-neocloud, fee: 2 %}"),
-        "starter: sites[0].lease.guarantee.by: example-neocloud is the buyer and cannot be its own guarantor",
+        "my.yaml: sites[0].lease.guarantee.by: example-neocloud is the buyer and cannot be its own guarantor",
     ),
     "step-in-for-nobody": (
         lease("step_in: oracle"),
-        "starter: sites[0].lease.step_in: 'oracle' is not a provider of this scenario (coreweave, example-neocloud)",
+        "my.yaml: sites[0].lease.step_in: 'oracle' is not a provider of this scenario (coreweave, example-neocloud)",
     ),
     "more-than-all-of-it": (
         lease("take_or_pay: 120 %"),
@@ -124,7 +124,7 @@ BROKEN = {
     ),
     "warrant-of-nobody": (
         (POLICY, "warrants: [{id: w, vendor: amd, shares: 1000, price: $10, over: 1 MW}]\n" + POLICY),
-        "starter: warrants[0].vendor: 'amd' is not a vendor of the offers of this scenario (nvidia)",
+        "my.yaml: warrants[0].vendor: 'amd' is not a vendor of the offers of this scenario (nvidia)",
     ),
     "warrant-under-water": (
         (POLICY, "warrants: [{id: w, vendor: nvidia, shares: 1, price: $10, strike: $11, over: 1 MW}]\n" + POLICY),
@@ -136,19 +136,19 @@ BROKEN = {
     ),
     "damages-from-nobody": (
         (POLICY, PROMISE.replace("vendor: nvidia, ", "damages: 5 USD/W/yr, ") + POLICY),
-        "starter: commitments[0].damages: 'b200' needs a vendor or one provider that pays them",
+        "my.yaml: commitments[0].damages: 'b200' needs a vendor or one provider that pays them",
     ),
     "cancel-with-nobody": (
         (POLICY, PROMISE.replace("vendor: nvidia, ", "cancel: {fee: 1 USD/W}, ") + POLICY),
-        "starter: commitments[0].cancel: 'b200' needs a vendor or one provider that is paid",
+        "my.yaml: commitments[0].cancel: 'b200' needs a vendor or one provider that is paid",
     ),
     "fails-without-date": (
         (POLICY, "events: [{id: e, title: e, fails: [coreweave]}]\n" + POLICY),
-        "starter: events[0]: 'e' lets a provider fail: say from when, start: 2028Q1",
+        "my.yaml: events[0]: 'e' lets a provider fail: say from when, start: 2028Q1",
     ),
     "fails-nobody": (
         (POLICY, "events: [{id: e, title: e, fails: [oracle], start: 2028Q1}]\n" + POLICY),
-        "starter: events[0].fails: 'oracle' is not a provider of this scenario (coreweave, example-neocloud)",
+        "my.yaml: events[0].fails: 'oracle' is not a provider of this scenario (coreweave, example-neocloud)",
     ),
     "near-key": (
         rented("rent_fall: 10 %/yr"),

@@ -32,11 +32,11 @@ FIRST = "{speed: 100 tok/s, value: $1/Mtok, share: 30 %}"
 WRONG = {
     "tier-not-faster": (
         PRICE, tiers("{speed: 25 tok/s, value: $1/Mtok, share: 30 %}"),
-        "starter: demand.inference[0].speeds[0]: 25 tok/s is no faster than the class's own 25 tok/s; name faster tiers",
+        "my.yaml: demand.inference[0].speeds[0]: 25 tok/s is no faster than the class's own 25 tok/s; name faster tiers",
     ),
     "tier-not-worth-more": (
         PRICE, tiers("{speed: 100 tok/s, value: $0.25/Mtok, share: 30 %}"),
-        "starter: demand.inference[0].speeds[0]: $0.25/Mtok is no more than the class's own $0.25/Mtok; "
+        "my.yaml: demand.inference[0].speeds[0]: $0.25/Mtok is no more than the class's own $0.25/Mtok; "
         "give the whole value of a token at that speed",
     ),
     "tiers-fall": (
@@ -51,11 +51,11 @@ WRONG = {
     ),
     "tiers-of-what-waits": (
         "    - workload: open-chat-70b", f"    - workload: batch\n      speeds: [{FIRST}]",
-        "starter: demand.inference[0].speeds: 'batch' can wait; tiers of speed are for work served at once",
+        "my.yaml: demand.inference[0].speeds: 'batch' can wait; tiers of speed are for work served at once",
     ),
     "curve-and-price": (
         PRICE, "      curve: {steps: [{price: $1/Mtok, volume: 1}, {price: $0.5/Mtok, volume: 2}]}\n" + PRICE,
-        "starter: demand.inference[0].curve: the steps hold the prices; drop price, value and speeds",
+        "my.yaml: demand.inference[0].curve: the steps hold the prices; drop price, value and speeds",
     ),
     "curve-rises": (
         PRICE, "      curve: {steps: [{price: $1/Mtok, volume: 1}, {price: $2/Mtok, volume: 2}]}\n" + PRICE,
@@ -68,16 +68,16 @@ WRONG = {
     ),
     "no-time-to-a-site": (
         "demand:\n", f"demand:\n  regions: [{region('100 %', 'eu-north: 30 ms')}]\n",
-        "starter: demand.regions[0].round_trip: no time from 'here' to 'us-south', where sites stand; give one for each of "
+        "my.yaml: demand.regions[0].round_trip: no time from 'here' to 'us-south', where sites stand; give one for each of "
         "us-south",
     ),
     "nothing-survives-alone": (
         POLICY, "  survive: {classes: [chat]}\n" + POLICY,
-        "starter: policy.survive: all sites stand in 'us-south'; nothing survives without another region",
+        "my.yaml: policy.survive: all sites stand in 'us-south'; nothing survives without another region",
     ),
     "survivor-unknown": (
         POLICY, "  survive: {classes: [chatter]}\n" + POLICY,
-        "starter: policy.survive.classes: 'chatter' is not a class of inference here (chat)",
+        "my.yaml: policy.survive.classes: 'chatter' is not a class of inference here (chat)",
     ),
     "spares-and-reserve": (
         POLICY, "  spares: {spare: 1, running: 9}\n" + POLICY,
@@ -114,11 +114,11 @@ def test_table_for_people() -> None:
 
 
 def test_scenarios_without_tiers_and_wrong_words() -> None:
-    assert "neocloud: no class has speeds; give one tiers under demand.inference" in refused("speed", "neocloud")
+    assert "neocloud.yaml: no class has speeds; give one tiers under demand.inference" in refused("speed", "neocloud")
     assert "--scales is '-1,1'; write factors of 0 and more, for example 0,0.1,1,10" in refused(
         "speed", "--scales=-1,1"
     )
-    assert "value-of-speed: no offer of 'tpu-v7'; offered are cs-3" in refused("speed", "--without", "tpu-v7")
+    assert "value-of-speed.yaml: no offer of 'tpu-v7'; offered are cs-3" in refused("speed", "--without", "tpu-v7")
 
 
 def sold(tmp_path: Path, curve: str) -> Path:

@@ -70,7 +70,7 @@ def test_a_search_that_is_stopped_says_what_it_has(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Decomposition, "_minimum", stopped)
     code, out, error = called(*SMALL, "--gap", "0%")
-    assert code == 0 and "What may happen" in out
+    assert code == 130 and "What may happen" in out
     assert "Stopped: the best plan so far costs" in error and "no plan costs less than" in error
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gigawatt.plan.algebra import lp_text
 from gigawatt.plan.live import build
-from gigawatt.study.run import run
 from gigawatt.study.scenario import bundled
+from tests.cases.shipped import finished
 from tests.unit.plan.every import every_family, lumped
 from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
 
 Golden = Callable[[str, str], None]
+HERE = Path(__file__).parent
+MOST_GAP = 1e-2
+"""Relative gap at which the planner takes whole numbers as placed, of the plan that the golden holds."""
 
 
 def test_lp_text_of_a_plan_with_every_family(golden: Golden) -> None:
@@ -33,9 +38,19 @@ def test_lp_text_of_lumps_hosting_and_resale(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize("name", bundled())
-def test_headline_figures(name: str, golden: Golden) -> None:
-    """Unique quantities only, to four digits: the objective, what is accepted by the end, costs; no vertex of a tie."""
-    figures = run(name).summary
+def test_headline_figures(name: str, golden: Golden, runs: Path) -> None:
+    """The objective, what is accepted by the end, costs, to four digits.
+
+    Of plans that cost the same, or that lie within the gap of whole numbers, another version of the solver may take
+    another one: on versions that are not the locked ones the objective alone is held, to the gap.
+    """
+    results = finished(name, runs)
+    figures = results.summary
+    if os.environ.get("GIGAWATT_LOCKED") == "0":
+        held = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))["objective_usd"]
+        room = 1e-4 + float(results.plan.attrs["mip_gap"]) + MOST_GAP
+        assert figures["objective_usd"] == pytest.approx(held, rel=room)
+        return
     at_end = list(figures["gw_by_quarter"].values())[-1]
     rounded = {
         "objective_usd": figures["objective_usd"],
@@ -44,7 +59,6 @@ def test_headline_figures(name: str, golden: Golden) -> None:
         "tranches_usd": sum(figures["tranches_usd"].values()),
         "unmet_share": figures["unmet_share"],
         "low_latency_share": figures["low_latency_share"],
-        "gw_without_commitments": figures.get("gw_without_commitments"),
     }
     text = {key: None if value is None else float(np.format_float_positional(value, 4, unique=False, fractional=False))
             for key, value in rounded.items()}  # fmt: skip

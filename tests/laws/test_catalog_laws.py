@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from itertools import pairwise
 
 import pytest
 
 from gigawatt.catalog.load import facts, load_catalog
+from gigawatt.catalog.plausible import BOUNDS, Range, bound, implausible
 from gigawatt.catalog.schema import KINDS_OF_ENTRY, Architecture, Entry, Model, Peaks, System
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.source import Fact
@@ -19,94 +19,6 @@ ENTRIES = [(folder, key) for folder in KINDS_OF_ENTRY for key in CATALOG.entries
 FACTS = [(folder, key, path, fact) for folder, key in ENTRIES for path, fact in facts(CATALOG.entries[folder][key])]
 SYSTEMS = CATALOG.all(System)
 MODELS = CATALOG.all(Model)
-
-# Plausible ranges in base units, first match wins: they catch slipped prefixes, not opinions.
-BOUNDS: dict[str, list[tuple[str, str, float, float]]] = {
-    "systems": [
-        ("n_packages", "", 1, 1024),
-        ("scale_up_packages", "", 1, 20_000),
-        ("package.n_dies", "", 1, 16),
-        ("package.peak.*", "FLOP/s", 1e14, 2e17),
-        ("package.memory", "byte", 1e10, 4e12),
-        ("package.memory_bandwidth", "byte/s", 1e12, 1e14),
-        ("package.sram", "byte", 1e7, 1e11),
-        ("package.sram_bandwidth", "byte/s", 1e13, 1e17),
-        ("package.fabric_bandwidth", "byte/s", 1e9, 1e11),
-        ("package.link_latency", "s", 1e-7, 1e-3),
-        ("package.scale_up_bandwidth", "byte/s", 1e11, 2e13),
-        ("package.scale_out_bandwidth", "byte/s", 1e10, 1e12),
-        ("package.power", "W", 100, 30_000),
-        ("it_power", "W", 5e3, 1e6),
-        ("price", "USD", 1e5, 5e7),
-        ("first_available", "quarter", 4 * 2020, 4 * 2030),
-    ],
-    "models": [
-        ("params_total", "", 1e9, 1e13),
-        ("params_active", "", 1e9, 1e12),
-    ],
-    "workloads": [
-        ("input_tokens", "token", 1, 1e6),
-        ("output_tokens", "token", 1, 1e6),
-        ("prefix_hit", "", 0, 1),
-        ("slo.ttft", "s", 1e-3, 31 * 86400),
-        ("slo.speed", "token/s", 1, 1e4),
-        ("slo.percentile", "", 0.5, 1),
-        ("value", "USD/token", 1e-9, 1e-2),
-        ("peak_to_mean", "", 1, 20),
-        ("utilisation", "", 0.01, 1),
-    ],
-    "sites": [
-        ("*.power", "W", 1e5, 2e10),
-        ("*.quarter", "quarter", 4 * 2020, 4 * 2050),
-        ("capacity", "W", 1e5, 2e10),
-        ("hall", "W", 1e6, 1e9),
-        ("facility_over_it", "", 1, 2),
-        ("annual_pue", "", 1, 2),
-        ("power_price", "USD/J", 0.01 / 3.6e6, 0.5 / 3.6e6),
-    ],
-    "deals": [
-        ("signed", "quarter", 4 * 2015, 4 * 2030),
-        ("power", "W", 1e6, 5e10),
-        ("amount", "USD", 1e6, 2e12),
-        ("term", "s", 0, 50 * 8760 * 3600),
-        ("equity.per_gw", "USD/W", 0.1, 1000),
-        ("equity.cap", "USD", 1e6, 1e12),
-        ("equity.valuation", "USD", 1e8, 1e13),
-        ("equity.first_on_signing", "USD", 0, 1e12),
-        ("equity.lag", "s", 0, 10 * 8760 * 3600),
-    ],
-    "software": [
-        ("available", "quarter", 4 * 2020, 4 * 2035),
-        ("multiplier", "", 1, 3),
-    ],
-    "costs": [
-        ("network_over_system", "", 0, 1),
-        ("shell", "USD/W", 0.5, 20),
-        ("power_plant", "USD/W", 0.5, 20),
-        ("cooling", "USD/W", 0.2, 20),
-        ("maintenance", "1/s", 0, 0.2 / (8760 * 3600)),
-        ("facility_opex", "1/s", 0, 0.2 / (8760 * 3600)),
-        ("facility_over_it", "", 1, 2),
-        ("annual_pue", "", 1, 2),
-        ("load_factor", "", 0.1, 1),
-        ("idle_load", "", 0.05, 0.6),
-        ("power_price", "USD/J", 0.01 / 3.6e6, 0.5 / 3.6e6),
-        ("system_life", "s", 1 * 8760 * 3600, 15 * 8760 * 3600),
-        ("facility_life", "s", 5 * 8760 * 3600, 50 * 8760 * 3600),
-        ("discount", "1/s", 0, 0.5 / (8760 * 3600)),
-        ("system_lead_time", "s", 0.1 * 8760 * 3600, 2 * 8760 * 3600),
-        ("lead_times.*", "s", 0.25 * 8760 * 3600, 10 * 8760 * 3600),
-    ],
-    "efficiency": [
-        ("draft_tokens", "", 0, 16),
-        ("*", "", 0, 1),
-    ],
-    "shipments": [
-        ("units", "", 1e3, 1e9),
-        ("h100_equivalents", "", 1e3, 1e9),
-        ("power", "W", 1e6, 1e12),
-    ],
-}
 
 SIZED = [row for row in FACTS if row[0] in BOUNDS]  # cited references are of any size
 
@@ -246,14 +158,23 @@ def test_judgement_has_a_range_and_a_sentence(folder: str, key: str, path: str, 
 
 @pytest.mark.parametrize(("folder", "key", "path", "fact"), SIZED, ids=_ids(SIZED))
 def test_figure_is_plausible(folder: str, key: str, path: str, fact: Fact) -> None:
-    row = next((row for row in BOUNDS[folder] if fnmatch(path, row[0])), None)
-    assert row is not None, f"{path} has no plausible range yet; add one to BOUNDS"
-    _, unit, low, high = row
-    if path.endswith(".int8") and folder == "systems":
-        low = 1e13  # Blackwell Ultra gave INT8 up
+    row = bound(folder, path)
+    assert row is not None, f"{path} has no plausible range yet; add one to catalog/plausible.py"
     for one in _each(fact):
-        assert one.unit == unit
-        assert all(low <= value <= high for value in one.range)
+        assert one.unit == row.unit
+        assert all(row.low <= value <= row.high for value in one.range)
+
+
+@pytest.mark.parametrize("row", [row for rows in BOUNDS.values() for row in rows], ids=lambda row: row.pattern)
+def test_what_is_shipped_is_within_what_may_be_brought(row: Range) -> None:
+    assert row.least <= row.low <= row.high <= row.most
+
+
+@pytest.mark.parametrize(("folder", "key"), ENTRIES)
+def test_entry_is_possible(folder: str, key: str) -> None:
+    """The laws that loading holds every entry to: ranges, units that draw what is in them, shapes that divide."""
+    entry = CATALOG.entries[folder][key]
+    assert list(implausible(folder, entry, facts(entry))) == []
 
 
 # ---------------------------------------------------------------- systems

@@ -14,9 +14,13 @@ import xarray as xr
 from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
 from gigawatt.finance.tranches import released_gw
+from gigawatt.study.economics import idle_energy_usd_per_w, work_energy_usd_per_w
+from gigawatt.study.money import deflator, price_level
 from gigawatt.study.results import Results, cited_keys, input_hash, save
 from gigawatt.study.run import run
-from gigawatt.study.scenario import bundled, load_scenario
+from gigawatt.study.scenario import Trained, bundled, load_scenario
+from gigawatt.study.training import training_rate
+from tests.cases.shipped import finished
 
 KEYS = (
     "scenario", "objective_usd", "gw_by_quarter", "gw_by_vendor", "n_packages", "n_dies", "capex_usd", "tranches_usd",
@@ -24,8 +28,8 @@ KEYS = (
 
 
 @pytest.fixture(scope="module", params=bundled())
-def results(request: pytest.FixtureRequest) -> Results:
-    return run(request.param)
+def results(request: pytest.FixtureRequest, runs: Path) -> Results:
+    return finished(request.param, runs)
 
 
 def test_books_balance_and_agree_with_the_plan(results: Results) -> None:
@@ -75,8 +79,12 @@ def test_summary_has_its_keys_and_is_json(results: Results) -> None:
     assert sum(results.summary["gw_by_vendor"].values()) == pytest.approx(accepted[-1])
 
 
-def test_same_input_same_hash_same_numbers(results: Results) -> None:
-    again = run(results.case.scenario.name)
+ALL = [pytest.param(name, marks=() if name in ("neocloud", "regions") else pytest.mark.heavy) for name in bundled()]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_same_input_same_hash_same_numbers(name: str, runs: Path) -> None:
+    results, again = finished(name, runs), run(name)
     assert again.hash == results.hash
     timing = {"solve_s", "build_s", "wall_s"}
     first = {k: v for k, v in results.summary.items() if k not in timing}
@@ -100,3 +108,45 @@ def test_run_folder_can_be_read_without_the_code(results: Results, tmp_path: Pat
     assert manifest["hash"] == results.hash
     bib = (folder / "sources.bib").read_text()
     assert all(f"{{{key}," in bib for key in cited_keys(results.case))
+
+
+def test_power_of_work_is_paid_where_it_is_done(results: Results) -> None:
+    """Work by offer adds up to work by lane, and energy in the books is that of what stands and of what works there."""
+    plan, case = results.plan, results.case
+    hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
+    lanes = (plan["assign_w"].transpose("lane", "quarter", "block").values * hours).sum(axis=(0, 2))
+    assert plan["work_w"].sum("offer").values == pytest.approx(lanes, rel=1e-6, abs=1.0)
+    assert float((plan["work_w"] - plan["stock_w"]).max()) <= 1.0
+    rise = price_level(case)
+    usd = sum(
+        (plan["stock_w"].values[i] * idle_energy_usd_per_w(case, offer)
+         + plan["work_w"].values[i] * work_energy_usd_per_w(case, offer)) * rise
+        for i, offer in enumerate(case.offers)
+    )  # fmt: skip
+    book = results.book[results.book["kind"] == "energy"].groupby("quarter")["usd"].sum()
+    assert book.reindex(case.labels, fill_value=0.0).to_numpy() == pytest.approx(
+        usd * deflator(case), rel=1e-6, abs=1.0
+    )
+
+
+def test_a_job_works_on_its_gang_until_its_deadline(results: Results) -> None:
+    """Nothing of a block is done outside its window; a gang's job works on what it holds, which is all of its MW."""
+    plan = results.plan
+    for item in results.case.classes:
+        row = item.row
+        if not isinstance(row, Trained) or row.amount is None:
+            continue
+        window = training_rate(results.case, row) > 0
+        served = plan["served"].sel(workload=item.id).transpose("quarter", "block").values
+        assert served[~window] == pytest.approx(np.zeros_like(served[~window]), abs=1e6)
+        if row.spread == "even":
+            assert served[window] == pytest.approx(np.full_like(served[window], served[window].mean()), rel=1e-6)
+        if row.gang is None:
+            continue
+        held = plan["reserved_w"].sel(gang=item.id).transpose("quarter", "offer").values
+        if row.spread == "even":
+            assert held[window].sum(axis=1) == pytest.approx(np.full(window.sum(), row.gang.value), rel=1e-6)
+        mine = plan["lane_workload"].values == item.id
+        work = plan["assign_w"].isel(lane=np.flatnonzero(mine)).max("block").transpose("quarter", "lane").values
+        place = [plan["offer"].values.tolist().index(name) for name in plan["lane_offer"].values[mine]]
+        assert float((work - held[:, place]).max()) <= 1.0

@@ -129,8 +129,13 @@ def test_little_in_a_closed_loop() -> None:
     """
     rng = np.random.default_rng(13)
     n = 3_000
-    pool = Pool(name="one", table=constant(1e-3, 2e-3), n_replicas=2, max_sequences=3, token_budget=64)
-    setup = setup_of(Fleet(pools=(pool,), traffic=(Traffic(name="all"),)), concurrency=7)
-    seen = simulate_reference(setup, rows_of(np.zeros(n), rng.integers(1, 99, n), rng.integers(1, 20, n)))
-    throughput = n / seen.end_ns.max()
-    assert throughput * np.mean(seen.end_ns - seen.sent_ns) == pytest.approx(7.0, rel=0.003)
+    rows = rows_of(np.zeros(n), rng.integers(1, 99, n), rng.integers(1, 20, n))
+    for handling_s, crowding_s in ((0.0, 0.0), (5e-3, 1e-3)):  # what users wait besides is part of the loop
+        pool = Pool(
+            name="one", table=constant(1e-3, 2e-3), n_replicas=2, max_sequences=3, token_budget=64,
+            crowding_s=crowding_s,
+        )  # fmt: skip
+        setup = setup_of(Fleet(pools=(pool,), traffic=(Traffic(name="all", latency_s=(handling_s,)),)), concurrency=7)
+        seen = simulate_reference(setup, rows)
+        answered = seen.end_ns + seen.latency_ns
+        assert n / answered.max() * np.mean(answered - seen.sent_ns) == pytest.approx(7.0, rel=0.003)

@@ -89,6 +89,8 @@ def pools(draw: st.DrawFn, name: str, hands_to: int) -> Pool:
         scaling=scaling,
         retries=draw(st.integers(0, 2)),
         spill_fill=draw(st.sampled_from([np.inf, 0.5, 1.0])),
+        crowding_s=draw(st.sampled_from([0.0, 1e-3, 1.7e-4])),
+        ranks=draw(st.sampled_from([1, 1, 2])),
     )
 
 
@@ -114,6 +116,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
             name=str(k),
             pools=lanes[k],
             share=draw(st.just(()) | shares(len(lanes[k]))),
+            latency_s=draw(st.just(()) | st.tuples(*[st.sampled_from([0.0, 1e-3, 7.5e-4])] * len(lanes[k]))),
             priority=draw(st.integers(0, 2)),
             spill_s=draw(optional_s(0.0, 5e-3)),
             gate=draw(optional_s(0.5, 1.0, 2.0)),

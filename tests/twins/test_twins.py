@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
 
 from gigawatt.serving.inputs import Rows, Setup
@@ -30,6 +31,13 @@ def differences(case: tuple[Setup, Rows]) -> dict[str, tuple[object, object]]:
 @given(case=cases())
 @settings(max_examples=150, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking takes minutes
 def test_kernel_and_twin_agree_in_every_number(case: tuple[Setup, Rows]) -> None:
+    assert not differences(case)
+
+
+@pytest.mark.heavy
+@given(case=cases())
+@settings(max_examples=3_000, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+def test_kernel_and_twin_agree_on_many_fleets(case: tuple[Setup, Rows]) -> None:
     assert not differences(case)
 
 

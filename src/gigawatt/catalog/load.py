@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from gigawatt.catalog.plausible import implausible
+from gigawatt.catalog.reading import read_yaml
 from gigawatt.catalog.schema import (
     KINDS_OF_ENTRY,
     Calibration,
@@ -30,8 +31,11 @@ from gigawatt.catalog.schema import (
     System,
     Workload,
 )
-from gigawatt.core.errors import CatalogError
+from gigawatt.core.errors import CatalogError, shown
 from gigawatt.core.source import Fact
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DATA = Path(__file__).parent / "data"
 
@@ -47,41 +51,41 @@ class Catalog:
     overlaid: tuple[str, ...] = ()
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def system(self, name: str) -> System:
+    def system(self, name: str, *, at: str = "") -> System:
         """System under its id or any alias."""
-        return cast(System, self.find("systems", name))
+        return cast(System, self.find("systems", name, at=at))
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str, *, at: str = "") -> Model:
         """Model under its id, alias or Hugging Face name, whatever the organisation in front."""
-        return cast(Model, self.find("models", name))
+        return cast(Model, self.find("models", name, at=at))
 
-    def workload(self, name: str) -> Workload:
+    def workload(self, name: str, *, at: str = "") -> Workload:
         """Workload class under its id or alias."""
-        return cast(Workload, self.find("workloads", name))
+        return cast(Workload, self.find("workloads", name, at=at))
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str, *, at: str = "") -> Provider:
         """Provider under its id or alias."""
-        return cast(Provider, self.find("providers", name))
+        return cast(Provider, self.find("providers", name, at=at))
 
-    def site(self, name: str) -> Site:
+    def site(self, name: str, *, at: str = "") -> Site:
         """Site under its id or alias."""
-        return cast(Site, self.find("sites", name))
+        return cast(Site, self.find("sites", name, at=at))
 
-    def deal(self, name: str) -> Deal:
+    def deal(self, name: str, *, at: str = "") -> Deal:
         """Deal under its id or alias."""
-        return cast(Deal, self.find("deals", name))
+        return cast(Deal, self.find("deals", name, at=at))
 
-    def software(self, name: str) -> Software:
+    def software(self, name: str, *, at: str = "") -> Software:
         """Software step under its id."""
-        return cast(Software, self.find("software", name))
+        return cast(Software, self.find("software", name, at=at))
 
-    def costs(self, name: str) -> Costs:
+    def costs(self, name: str, *, at: str = "") -> Costs:
         """Set of cost assumptions."""
-        return cast(Costs, self.find("costs", name))
+        return cast(Costs, self.find("costs", name, at=at))
 
-    def efficiency(self, name: str) -> Efficiency:
+    def efficiency(self, name: str, *, at: str = "") -> Efficiency:
         """Set of roofline efficiencies."""
-        return cast(Efficiency, self.find("efficiency", name))
+        return cast(Efficiency, self.find("efficiency", name, at=at))
 
     def calibration(self, name: str) -> Calibration:
         """Set of fitted coefficients."""
@@ -104,15 +108,19 @@ class Catalog:
         """Yearly shipments by vendor."""
         return self.all(Shipments)
 
-    def find(self, folder: str, name: str) -> Entry:
-        """Entry of ``folder`` under its id or alias. Raises CatalogError with the nearest names."""
+    def find(self, folder: str, name: str, *, at: str = "") -> Entry:
+        """Entry of ``folder`` under its id or alias.
+
+        Raises CatalogError with the nearest names, and the key ``at`` which the name was asked for.
+        """
         known = self.names[folder]
         key = known.get(_fold(name)) or (self._by_last_part(name) if folder == "models" else None)
         if key is None:
             near = difflib.get_close_matches(_fold(name), list(known), n=3, cutoff=0.5)
             close = sorted({known[word] for word in near})
             hint = f"did you mean {' or '.join(close)}?" if close else f"'gigawatt show {folder}' lists them."
-            raise CatalogError(f"no {folder.rstrip('s')} is called '{name}'; {hint}")
+            where = f"{at}: " if at else ""
+            raise CatalogError(f"{where}no {folder.rstrip('s')} is called {shown(name)}; {hint}")
         return self.entries[folder][key]
 
     def _by_last_part(self, name: str) -> str | None:
@@ -163,83 +171,44 @@ def _facts_in(value: Any, path: str) -> Iterator[tuple[str, Fact]]:
             yield from _facts_in(item, f"{path}[{index}]")
 
 
-def read_yaml(path: Path) -> Any:
-    """Content of a YAML file. Raises CatalogError where it does not parse or repeats a key."""
-    import yaml
-
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_strict_loader())
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        words = ": ".join(text for text in (error.context, error.problem) if text)
-        raise CatalogError(f"{path.name}: {line}{words}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path.name}: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}") from error
-
-
-@cache
-def _strict_loader() -> type:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Strict(base):  # type: ignore[misc]
-        """Dates, clock times and numbers with leading zeros stay text, and a repeated key is an error."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key '{key.value}' stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-            return super().construct_mapping(node, deep=deep)
-
-    dropped = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "int", "float")}
-    Strict.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] not in dropped]
-        for first, pairs in base.yaml_implicit_resolvers.items()
-    }
-    whole = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-    real = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9]*|\.[0-9]+|[0-9][0-9_]*)([eE][-+]?[0-9]+)?")
-    Strict.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(whole.pattern + r"\Z"), list("-+0123456789"))
-    Strict.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(rf"(?!0[0-9]){real.pattern}\Z"), list("-+0123456789.")
-    )
-    return Strict
-
-
 def explain(error: ValidationError, where: str) -> str:
     """Sentence for the first problems pydantic found: where, what, what would be right."""
     lines = []
-    for problem in error.errors()[:5]:
+    for problem in error.errors(include_url=False)[:5]:
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
-        message = problem["msg"].removeprefix("Value error, ")
-        given = problem.get("input")
-        if problem["type"] == "extra_forbidden":
-            message = "is not a key that exists here"
-        elif problem["type"].startswith("int_"):
-            message = f"{given!r} is not a whole number; write for example 28"
-        elif problem["type"] == "string_pattern_mismatch":
-            near = re.sub(r"[^a-z0-9]+", "-", str(given).lower()).strip("-") or "my-plan"
-            message = f"{given!r} is not a name; write lower case letters, digits and hyphens, for example {near}"
-        lines.append(f"{where}: {place}: {message}" if place else f"{where}: {message}")
+        lines.append(f"{where}: {place}: {_in_words(problem)}" if place else f"{where}: {_in_words(problem)}")
     return "\n".join(lines)
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    kind, given = problem["type"], problem.get("input")
+    if kind == "extra_forbidden":
+        return "is not a key that exists here"
+    if kind.startswith("int_"):
+        return f"{shown(given)} is not a whole number; write for example 28"
+    if kind in ("float_parsing", "float_type"):
+        return f"{shown(given)} is not a number; write for example 0.25, with a decimal point"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{shown(given)} stands where keys belong; write {{key: value, ...}}"
+    if kind in ("tuple_type", "list_type"):
+        return f"{shown(given)} stands where a list belongs; write [...]"
+    if kind == "string_type":
+        return f"{shown(given)} is not text; put it in quotes"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _read_folder(root: Path, folder: str, entry_type: type[Entry]) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in sorted((root / folder).glob("*.yaml")):
         rows = read_yaml(path)
-        for row in rows if isinstance(rows, list) else [rows]:
-            name = row.get("id", path.stem) if isinstance(row, dict) else path.stem
+        for place, row in enumerate(rows if isinstance(rows, list) else [rows]):
+            name = row.get("id", path.stem) if isinstance(row, dict) else f"{path.stem}[{place}]"
             try:
                 entry = entry_type.model_validate(row)
             except ValidationError as error:
                 raise CatalogError(explain(error, f"{path.name}: {name}")) from error
+            if broken := next(implausible(folder, entry, facts(entry)), None):
+                raise CatalogError(f"{path.name}: {name}: {broken}")
             if entry.id in found:
                 raise CatalogError(f"{path.name}: the id '{entry.id}' stands twice in {folder}")
             found[entry.id] = entry
@@ -259,7 +228,41 @@ def _read_sources(root: Path) -> dict[str, Source]:
     path = root / "sources.yaml"
     if not path.exists():
         return {}
-    return {key: Source(key=key, **row) for key, row in read_yaml(path).items()}
+    rows = read_yaml(path)
+    if not isinstance(rows, dict):
+        raise CatalogError(f"{path.name}: sources are a mapping, key: {{title: ..., site: ..., date: ...}}")
+    found = {}
+    for key, row in rows.items():
+        if not isinstance(row, dict):
+            raise CatalogError(f"{path.name}: {shown(key)} is {shown(row)}; write {{title: ..., site: ..., date: ...}}")
+        if "key" in row:
+            raise CatalogError(f"{path.name}: {shown(key)} has a key 'key'; its name is its key, drop it")
+        try:
+            found[key] = Source.model_validate(row | {"key": key})
+        except ValidationError as error:
+            raise CatalogError(explain(error, f"{path.name}: {shown(key)}")) from error
+    return found
+
+
+def _check_layout(overlay: Path) -> None:
+    """Raises CatalogError for what a catalogue would never read: folders and files of other names, and nested ones."""
+    has = f"it has {', '.join(KINDS_OF_ENTRY)}, each with files NAME.yaml, and sources.yaml"
+    if not overlay.is_dir():
+        raise CatalogError(f"the overlay {overlay} is not a folder")
+    for part in sorted(overlay.iterdir()):
+        if part.name.startswith(".") or part.suffix in _SIDE_TEXTS:
+            continue
+        if part.is_dir() and part.name not in KINDS_OF_ENTRY:
+            raise CatalogError(f"{part}: the catalogue has no such folder; {has}")
+        if not part.is_dir() and part.name != "sources.yaml":
+            raise CatalogError(f"{part}: would not be read; put it into a folder of its kind: {has}")
+        for inner in sorted(part.iterdir()) if part.is_dir() else ():
+            read = inner.suffix == ".yaml" and inner.is_file()
+            if not read and not inner.name.startswith(".") and inner.suffix not in _SIDE_TEXTS:
+                raise CatalogError(f"{inner}: would not be read; the entries of {part.name} are files NAME.yaml in it")
+
+
+_SIDE_TEXTS = (".md", ".txt")
 
 
 @cache
@@ -272,11 +275,7 @@ def load_catalog(overlay: Path | None = None) -> Catalog:
     sources = _read_sources(DATA)
     overlaid: list[str] = []
     if overlay is not None:
-        if not overlay.is_dir():
-            raise CatalogError(f"the overlay {overlay} is not a folder")
-        for part in overlay.iterdir():
-            if part.is_dir() and part.name not in KINDS_OF_ENTRY:
-                raise CatalogError(f"{part}: the catalogue has no such folder; it has {', '.join(KINDS_OF_ENTRY)}")
+        _check_layout(overlay)
         sources |= _read_sources(overlay)
     for folder, entry_type in KINDS_OF_ENTRY.items():
         own = _read_folder(DATA, folder, entry_type)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.files import json_of, read_text
+from gigawatt.core.reading import json_of, read_text
 
 FAMILIES = {
     "deepseek": "deepseek_v2 deepseek_v3 deepseek_v32",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gigawatt.core.names import named
 from gigawatt.core.quantity import (
     Bytes,
     BytesPerS,
@@ -27,7 +28,9 @@ from gigawatt.core.quantity import (
     Watts,
 )
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
+Slug = Annotated[str, AfterValidator(named)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Width = Annotated[int, Field(ge=1, le=10**9)]
 Precision = Literal["fp16", "bf16", "int8", "fp8", "fp4"]
 Storage = Literal["fp16", "bf16", "int8", "fp8", "fp8_block", "nvfp4", "mxfp4", "int4"]
 
@@ -35,7 +38,7 @@ Storage = Literal["fp16", "bf16", "int8", "fp8", "fp8_block", "nvfp4", "mxfp4", 
 class Frozen(BaseModel):
     """Read once, never changed; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class Entry(Frozen):
@@ -116,39 +119,39 @@ class Architecture(Frozen):
     source: str
     kind: Literal["datasheet", "judgement", "derived"]
     as_of: str
-    n_layers: int
-    hidden: int
-    n_heads: int
-    n_kv_heads: int
-    head_dim: int
+    n_layers: Width
+    hidden: Width
+    n_heads: Width
+    n_kv_heads: Width
+    head_dim: Width
     attention: Literal["mha", "gqa", "mla"]
-    v_head_dim: int = 0  # 0: as head_dim
-    q_lora_rank: int = 0
-    kv_lora_rank: int = 0
-    rope_dim: int = 0
+    v_head_dim: Count = 0  # 0: as head_dim
+    q_lora_rank: Count = 0
+    kv_lora_rank: Count = 0
+    rope_dim: Count = 0
     gated_attention: bool = False
-    window: int = 0
-    window_layers: int = 0
-    linear_layers: int = 0
-    linear_key_heads: int = 0
-    linear_value_heads: int = 0
-    linear_key_dim: int = 0
-    linear_value_dim: int = 0
-    sparse_top_k: int = 0
-    index_heads: int = 0
-    index_dim: int = 0
-    intermediate: int
+    window: Count = 0
+    window_layers: Count = 0
+    linear_layers: Count = 0
+    linear_key_heads: Count = 0
+    linear_value_heads: Count = 0
+    linear_key_dim: Count = 0
+    linear_value_dim: Count = 0
+    sparse_top_k: Count = 0
+    index_heads: Count = 0
+    index_dim: Count = 0
+    intermediate: Count
     ffn_matrices: Literal[2, 3] = 3
-    n_dense_layers: int = 0
-    n_experts: int = 0
-    experts_per_token: int = 0
-    n_shared_experts: int = 0
-    moe_intermediate: int = 0
-    shared_intermediate: int = 0  # 0: n_shared_experts x moe_intermediate
+    n_dense_layers: Count = 0
+    n_experts: Count = 0
+    experts_per_token: Count = 0
+    n_shared_experts: Count = 0
+    moe_intermediate: Count = 0
+    shared_intermediate: Count = 0  # 0: n_shared_experts x moe_intermediate
     tied_embeddings: bool = False
-    n_mtp_layers: int = 0
-    vocabulary: int = 0
-    max_context: int = 0
+    n_mtp_layers: Count = 0
+    vocabulary: Count = 0
+    max_context: Count = 0
 
 
 class Model(Entry):
@@ -342,7 +345,7 @@ class Calibration(Entry):
     purpose: Literal["inference", "power", "dataflow", "measured"]
     source: str | tuple[str, ...]
     fitted: str
-    rows: int
+    rows: Count
     coefficients: dict[str, Coefficient]
     offsets: dict[str, dict[str, float]] = {}
     residuals: dict[str, float]

@@ -6,17 +6,12 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line; what a user can cause ends as one sentence on standard error, with exit code 1."""
-    from gigawatt.cli.app import app
-    from gigawatt.core.errors import GigawattError
-
+    """Runs the command line and ends with its exit code; what ends it early is one sentence on standard error."""
     try:
-        app()
-    except GigawattError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except BrokenPipeError:
-        raise SystemExit(0) from None
-    except KeyboardInterrupt:
-        print("stopped; what was written stays", file=sys.stderr)
+        from gigawatt.cli.door import code_of_call, program
+    except KeyboardInterrupt:  # before there is a door
+        print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    if getattr(sys.modules.get("__main__"), "main", None) is main:  # this process is the command and nothing else
+        program()
+    raise SystemExit(code_of_call())

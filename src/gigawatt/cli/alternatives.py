@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import number, out_folder
 
 
 def alternatives(
@@ -16,7 +17,9 @@ def alternatives(
     within: Annotated[str, typer.Option("--within", help="What a plan may cost more, such as 1%,5%.")] = "1%,5%",
     by: Annotated[str, typer.Option("--by", help="Any of vendor, site, system, provider, technology.")] = "vendor,site",
     at: Annotated[str, typer.Option("--at", help="Quarter at whose end is counted; the last by default.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for a picture and a page.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", callback=out_folder, help="Folder for a picture and a page.")
+    ] = None,
     event: Events = None,
     overlay: Overlay = None,
     as_json: Json = False,
@@ -79,12 +82,14 @@ def alternatives(
 
 def _slacks(text: str) -> list[float]:
     """Shares of "1%,5%", in rising order. Raises ScenarioError."""
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
 
+    parts = [part.strip() for part in text.split(",")]
     try:
-        values = sorted({float(part.strip().rstrip("%")) / 100.0 for part in text.split(",")})
-    except ValueError:
+        values = sorted({number(part if part.endswith("%") else f"{part}%") for part in parts})
+    except typer.BadParameter:
         values = [-1.0]
-    if not all(0.0 <= value <= 1.0 for value in values):
-        raise ScenarioError(f"--within is '{text}'; write percentages from 0 to 100, for example 1%,5%")
+    unmarked = len(parts) > 1 and not all(part.endswith("%") for part in parts)  # 0,5% is a decimal comma
+    if unmarked or not all(0.0 <= value <= 1.0 for value in values):
+        raise ScenarioError(f"--within is {shown(text)}; write percentages from 0 to 100, for example 1%,5%")
     return values

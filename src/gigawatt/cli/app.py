@@ -17,15 +17,16 @@ from gigawatt.cli.common import (
     Json,
     Overlay,
     Scenario,
+    as_text,
     catalog_with,
     console_of,
     print_json,
     progress,
-    write_text,
 )
 from gigawatt.cli.data import data_app
 from gigawatt.cli.delays import delays
 from gigawatt.cli.explain import why, worth
+from gigawatt.cli.given import out_file, out_folder, real, whole
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
@@ -79,7 +80,7 @@ def _root(
 @app.command()
 def run(
     scenario: Scenario,
-    out: Annotated[Path, typer.Option("--out", help="Folder for runs.")] = Path("runs"),
+    out: Annotated[Path, typer.Option("--out", callback=out_folder, help="Folder for runs.")] = Path("runs"),
     as_json: Json = False,
     why: Annotated[
         str | None,
@@ -90,16 +91,18 @@ def run(
     why_not: Annotated[str | None, typer.Option("--why-not", help="Likewise; both may be given.")] = None,
     event: Events = None,
     mip_gap: Annotated[
-        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole numbers count as placed.")
+        float, typer.Option("--mip-gap", parser=real(0.0, 0.5), help="Gap at which whole numbers count as placed.")
     ] = 0.01,
     lumps: Annotated[
         bool, typer.Option("--lumps", help="Halls, openings and places of gangs whole, whatever the scenario says.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, help="Seconds for one run of the solver; the best plan stays.")
+        float,
+        typer.Option("--time-limit", parser=real(1.0), help="Seconds for one run of the solver; the best plan stays."),
     ] = 120.0,
     look_ahead: Annotated[
-        int | None, typer.Option("--look-ahead", min=4, help="Order year by year, seeing so many quarters ahead.")
+        int | None,
+        typer.Option("--look-ahead", parser=whole(4), help="Order year by year, seeing so many quarters ahead."),
     ] = None,
     simulate_in: Annotated[
         str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")
@@ -107,9 +110,6 @@ def run(
     overlay: Overlay = None,
 ) -> None:
     """Plan a scenario, close its books, check its claims, and write a report."""
-    from gigawatt.report.cite import citation
-    from gigawatt.report.claims import as_rows, claims
-    from gigawatt.report.html import write_report
     from gigawatt.report.tables import summary_table
     from gigawatt.study.named import find
     from gigawatt.study.resolve import resolve
@@ -129,22 +129,37 @@ def run(
             lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=quarters, say=say,
         )  # fmt: skip
         say("writing the run")
-        folder = save(results, out)
-        say("checking the claims")
-        rows = as_rows(claims(results))
-        (folder / "claims.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        say("drawing the report")
-        report = write_report(results, rows, folder)
-        write_text(folder / "cite.txt", citation(results))
+        folder = save(results, out, _pages(results, say))
         reasons = [line for name in asked for line in _why(results, name, say)]
     if as_json:
-        print_json(results.summary | {"run": str(folder), "report": str(report)} | ({"why": reasons} if asked else {}))
+        written = {"run": str(folder), "report": str(folder / "report.html")}
+        print_json(results.summary | written | ({"why": reasons} if asked else {}))
         return
     console = console_of()
     console.print(summary_table(results))
     for line in reasons:
         console.print(line, soft_wrap=True, highlight=False)
-    console.print(f"Report: {report.resolve()}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, highlight=False)
+
+
+def _pages(results: Results, say: Callable[[str], None]) -> dict[str, Callable[[], str]]:
+    """What people read of a run, by the name of its file."""
+    from gigawatt.report.cite import citation
+    from gigawatt.report.claims import as_rows, claims
+    from gigawatt.report.html import page
+
+    rows: list[dict[str, Any]] = []
+
+    def checked() -> str:
+        say("checking the claims")
+        rows.extend(as_rows(claims(results)))
+        return json.dumps(rows, indent=1) + "\n"
+
+    def drawn() -> str:
+        say("drawing the report")
+        return page(results, rows)
+
+    return {"claims.json": checked, "report.html": drawn, "cite.txt": lambda: as_text(citation(results))}
 
 
 def _why(results: Results, name: str, say: Callable[[str], None]) -> list[str]:
@@ -155,16 +170,17 @@ def _why(results: Results, name: str, say: Callable[[str], None]) -> list[str]:
 
 
 @app.command()
-def new(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+def new(path: Annotated[Path, typer.Argument(callback=out_file, help="File to write.")]) -> None:
     """Write a commented starter scenario for a 5 MW company."""
     from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.writing import write_whole
     from gigawatt.study.scenario import BUNDLED
 
     if path.exists():
         raise ScenarioError(f"{path} exists and is left as it is; choose another name")
     text = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
     try:
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     except OSError as error:
         raise ScenarioError(f"cannot write {path}: {error.strerror}") from error
     print(f"{path} is written. Edit it, then: gigawatt validate {path} && gigawatt run {path}")
@@ -212,8 +228,12 @@ def show(
     if what == "scenarios":
         from gigawatt.study.scenario import bundled, load_scenario
 
-        for shipped in bundled():
-            print(f"{shipped:16s} {load_scenario(shipped).title}")
+        titles = {shipped: load_scenario(shipped).title for shipped in bundled()}
+        if as_json:
+            print_json([{"name": shipped, "title": title} for shipped, title in titles.items()])
+            return
+        for shipped, title in titles.items():
+            print(f"{shipped:16s} {title}")
         return
     catalog = catalog_with(overlay)
     _known_kind(catalog, what)
@@ -285,9 +305,13 @@ def cite(
 ) -> None:
     """Print what a run rests on: judgements first, then every source."""
     from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.writing import settled
+    from gigawatt.study.results import read_manifest
 
     name = "sources.bib" if bibtex else "cite.txt"
-    path = folder / name
+    path = settled(folder) / name
     if not path.is_file():
         raise ScenarioError(f"{folder} is not the folder of a run: it has no {name}; 'gigawatt run NAME' writes one")
+    if name not in read_manifest(folder)["files"]:
+        raise ScenarioError(f"{folder} holds a {name} that is not of its run; 'gigawatt run NAME' writes it")
     print(path.read_text(encoding="utf-8"), end="")

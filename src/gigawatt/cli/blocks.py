@@ -9,12 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from gigawatt.cli.common import Json, print_json
+from gigawatt.cli.given import real, whole
 
 
 def blocks(
     year: Annotated[Path, typer.Argument(help="CSV, JSONL or parquet, a row an hour: demand, perhaps price.")],
-    n: Annotated[int, typer.Option("--blocks", min=2, max=24, help="How many blocks.")] = 4,
-    peak: Annotated[float, typer.Option("--peak", help="Share of hours that are the peak, up to 0.5.")] = 1.0 / 24.0,
+    n: Annotated[int, typer.Option("--blocks", parser=whole(2, 24), help="How many blocks.")] = 4,
+    peak: Annotated[
+        float, typer.Option("--peak", parser=real(), help="Share of hours that are the peak, up to 0.5.")
+    ] = 1.0 / 24.0,
     as_json: Json = False,
 ) -> None:
     """Cluster a year of demand, and price, into blocks to put into a scenario; the busiest hours stay their own.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from gigawatt.cli.common import Overlay, catalog_with, console_of, progress
+from gigawatt.cli.given import out_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,7 +38,9 @@ def calibrate(
     backend: Annotated[
         str, typer.Option("--backend", help="Backend whose offsets are the start: vllm, sglang or trtllm.")
     ] = "vllm",
-    out: Annotated[Path, typer.Option("--out", help="Folder to write, used with --catalog.")] = Path("calibrated"),
+    out: Annotated[
+        Path, typer.Option("--out", callback=out_folder, help="Folder to write, used with --catalog.")
+    ] = Path("calibrated"),
     overlay: Overlay = None,
 ) -> None:
     """Fit the performance models: on a folder of public measurements, or on benchmarks of your own cluster."""
@@ -61,7 +64,7 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _everything(data: Path, out: Path, catalog: Catalog) -> None:
-    from gigawatt.catalog.load import read_yaml
+    from gigawatt.catalog.reading import read_yaml
     from gigawatt.catalog.schema import Calibration
     from gigawatt.perf.calibrate import calibrate_all
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -25,11 +27,14 @@ Events = Annotated[list[str] | None, typer.Option("--event", help="Switch on an 
 
 
 def console_of(*, error: bool = False) -> Console:
-    """A console as wide as the terminal, 140 columns where there is none; ``error`` writes on standard error."""
+    """A console as wide as the terminal, 140 columns where there is none; ``error`` writes on standard error.
+
+    Text is text: brackets and colons in names are no markup.
+    """
     from rich.console import Console
 
     wide = None if sys.stdout.isatty() else 140
-    return Console(stderr=error, width=wide, soft_wrap=False)
+    return Console(stderr=error, width=wide, soft_wrap=False, markup=False, emoji=False)
 
 
 def catalog_with(overlay: Path | None) -> Catalog:
@@ -42,9 +47,28 @@ def catalog_with(overlay: Path | None) -> Catalog:
     return catalog
 
 
+_DOCUMENT: ContextVar[TextIO | None] = ContextVar("document", default=None)
+
+
+@contextmanager
+def document_to(stream: TextIO) -> Iterator[None]:
+    """``print_json`` writes there, wherever else standard output leads."""
+    token = _DOCUMENT.set(stream)
+    try:
+        yield
+    finally:
+        _DOCUMENT.reset(token)
+
+
 def print_json(value: Any) -> None:
     """JSON alone on standard output; not a number is an error here, never ``NaN``."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+    out = _DOCUMENT.get() or sys.stdout
+    print(json.dumps(value, indent=1, ensure_ascii=not _is_unicode(out), allow_nan=False), file=out, flush=True)
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    """Whether a stream takes every letter; elsewhere JSON has them as codes."""
+    return (stream.encoding or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 @contextmanager
@@ -56,14 +80,17 @@ def progress() -> Iterator[Callable[[str], None]]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), console=console
+    ) as bar:
         task = bar.add_task("starting", total=None)
         yield lambda text: bar.update(task, description=text)
 
 
-def write_text(path: Path, renderable: Any) -> None:
+def as_text(renderable: Any) -> str:
     """What the terminal shows, as plain text of 120 columns."""
     from rich.console import Console
 
-    with path.open("w", encoding="utf-8") as file:
-        Console(file=file, width=120, color_system=None).print(renderable)
+    file = io.StringIO()
+    Console(file=file, width=120, color_system=None, markup=False, emoji=False).print(renderable)
+    return file.getvalue()

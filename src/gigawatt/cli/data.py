@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Json, console_of, print_json, progress
+from gigawatt.cli.given import out_folder, whole
 
 if TYPE_CHECKING:
     from gigawatt.demand.public import Original
@@ -44,7 +45,9 @@ def list_command(as_json: Json = False) -> None:
 @data_app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A public trace; 'gigawatt data list' names them.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder; else $GIGAWATT_CACHE or the user's cache.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", callback=out_folder, help="Folder; else $GIGAWATT_CACHE or the user's cache.")
+    ] = None,
 ) -> None:
     """Fetch a public trace from its source, check it, and keep it."""
     from gigawatt.demand.public import fetch as fetch_original
@@ -68,18 +71,18 @@ def fetch(
 @data_app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A public trace, or a file of one's own.")],
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Read the first rows only.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", parser=whole(1), help="Read the first rows only.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and list rows that do not stand.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show where a public trace is from and, once it is here, what its requests are like."""
-    from gigawatt.demand.public import ORIGINALS, find_public
+    from gigawatt.demand.public import ORIGINALS, unchanged
 
     about: dict[str, Any] = next((_row(one) for one in ORIGINALS if one.name == name), {})
     if not about or (about["path"] and not about["path"].endswith(".tar.gz")):
         from gigawatt.demand.traces import read_trace
 
-        path = find_public(name)
+        path = unchanged(name)
         with progress() as say:
             trace = read_trace(path, limit=limit, skip_bad=skip_bad, say=say)
         measured = {key: None if value != value else value for key, value in asdict(trace.requests.summary()).items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import out_file, real, whole
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,20 +16,23 @@ if TYPE_CHECKING:
 
 def delays(
     scenario: Scenario,
-    draws: Annotated[int, typer.Option("--draws", min=10, max=1_000_000, help="Draws of lateness.")] = 1000,
+    draws: Annotated[int, typer.Option("--draws", parser=whole(10, 1_000_000), help="Draws of lateness.")] = 1000,
     site_mean: Annotated[
-        float, typer.Option("--site-mean", min=0.0, max=20.0, help="Quarters a building is late in the mean.")
+        float, typer.Option("--site-mean", parser=real(0.0, 20.0), help="Quarters a building is late in the mean.")
     ] = 1.0,
     system_mean: Annotated[
-        float, typer.Option("--system-mean", min=0.0, max=20.0, help="Quarters a system is late in the mean.")
+        float, typer.Option("--system-mean", parser=real(0.0, 20.0), help="Quarters a system is late in the mean.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same draws.")] = 0,
-    figure: Annotated[Path | None, typer.Option("--figure", help="HTML file for the fan of what stands.")] = None,
+    seed: Annotated[int, typer.Option("--seed", parser=whole(0), help="The same seed gives the same draws.")] = 0,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", callback=out_file, help="HTML file for the fan of what stands.")
+    ] = None,
     event: Events = None,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
     """Play a plan forward, unchanged, under thousands of draws of late buildings and systems."""
+    from gigawatt.core.writing import write_whole
     from gigawatt.study.delays import delayed
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
@@ -40,7 +44,7 @@ def delays(
     if figure is not None:
         from gigawatt.report.fan import late_fan
 
-        late_fan(found).write_html(figure)
+        write_whole(figure, late_fan(found).to_html())
     if as_json:
         print_json(body)
         return

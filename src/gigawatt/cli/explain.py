@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import whole
 
 if TYPE_CHECKING:
     from gigawatt.plan.session import PlanSession
@@ -22,7 +23,7 @@ def why(
         str,
         typer.Option("--why-not", help="Likewise, mostly for what is not chosen: what would bring it in."),
     ] = "",
-    most: Annotated[int, typer.Option("--most", min=1, help="How many limits are named.")] = 8,
+    most: Annotated[int, typer.Option("--most", parser=whole(1), help="How many limits are named.")] = 8,
     event: Events = None,
     overlay: Overlay = None,
     as_json: Json = False,

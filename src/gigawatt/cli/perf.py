@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
+from gigawatt.cli.given import out_file, real, whole
 
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
@@ -51,40 +52,49 @@ perf_app = typer.Typer(
 def model_command(
     model: Annotated[str | None, typer.Argument(help="A model by id, alias or Hugging Face name.")] = None,
     systems: Annotated[str, typer.Option("--systems", help="Systems A,B,C (A+B a hybrid); else all.")] = "",
-    isl: Annotated[int, typer.Option("--isl", min=1, help="Mean tokens of a prompt.")] = 1024,
-    osl: Annotated[int, typer.Option("--osl", min=1, help="Mean tokens of an answer.")] = 1024,
+    isl: Annotated[int, typer.Option("--isl", parser=whole(1), help="Mean tokens of a prompt.")] = 1024,
+    osl: Annotated[int, typer.Option("--osl", parser=whole(1), help="Mean tokens of an answer.")] = 1024,
     prefix_hit: Annotated[
-        float, typer.Option("--prefix-hit", min=0.0, max=1.0, help="Share of the prompt that is in cache.")
+        float, typer.Option("--prefix-hit", parser=real(0.0, 1.0), help="Share of the prompt that is in cache.")
     ] = 0.0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
     weights: Annotated[str, typer.Option("--weights", help="How weights are stored, for example nvfp4.")] = "",
     kv: Annotated[str, typer.Option("--kv", help="How the cache is kept: bf16 or fp8.")] = "",
     speculate: Annotated[
-        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7.")
+        str,
+        typer.Option(
+            "--speculate",
+            help="Tokens drafted a pass and probability to keep one: 3x0.7; off drafts none. Else the better of off "
+            "and the catalogue's, as in plans.",
+        ),
     ] = "",
     objective: Annotated[str, typer.Option("--objective", help="What is made most: package, mw or dollar.")] = "mw",
     max_packages: Annotated[
-        int, typer.Option("--max-packages", min=0, help="Packages of the largest replica; 0 is no limit.")
+        int, typer.Option("--max-packages", parser=whole(0), help="Packages of the largest replica; 0 is no limit.")
     ] = 0,
     model_config: Annotated[
         Path | None, typer.Option("--model-config", help="A Hugging Face config.json in place of MODEL.")
     ] = None,
     overlay: Overlay = None,
     as_json: Json = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Page with the frontiers to write.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", callback=out_file, help="Page with the frontiers to write.")
+    ] = None,
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     table: Annotated[
         Path | None,
         typer.Option(
             "--table",
-            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; with "
-            "--speculate it holds the time of one step that verifies the drafted tokens.",
+            callback=out_file,
+            help="Step table (netCDF) of the best point of one system to write, of the side that decodes; where it "
+            "drafts, a step is one that verifies the drafted tokens (--speculate off has one token a step).",
         ),
     ] = None,
 ) -> None:
     """Search all layouts, batches, aggregated or disaggregated, for the best way to serve a model at an SLO."""
     from gigawatt.core.errors import CatalogError
+    from gigawatt.perf.inference import Speculation
     from gigawatt.perf.search import Tail, answer, basis_of, step_tables
     from gigawatt.report.perf_page import answer_rows, answer_table, page_data, write_page
 
@@ -96,13 +106,14 @@ def model_command(
     chosen = _systems(catalog, systems)
     if table is not None and len(chosen) != 1:
         raise CatalogError("--table takes one system; name it with --systems")
-    answers = [answer(system, task, basis, options, objective=aim, tail=tail) for system in chosen]
+    drafts = Speculation() if speculate or options.maker == "measured" else basis.draft  # no kernel verifies drafts
+    answers = [answer(system, task, basis, options, objective=aim, tail=tail, drafts=drafts) for system in chosen]
     if not any(len(one.found) for one in answers):
         raise CatalogError("\n".join(dict.fromkeys(one.chosen.reason for one in answers)))
     rows, made = answer_rows(answers, options), None
     if table is not None:
         one = answers[0]
-        made = step_tables(one.found, one.chosen, basis, options)
+        made = step_tables(one.found, one.chosen, basis, replace(options, speculation=one.found.speculation))
         made.decode.save(table)
     if plot is not None:
         write_page(answers, rows, task, aim, tail, plot)
@@ -123,17 +134,19 @@ def model_command(
 @perf_app.command()
 def predict(
     path: Annotated[Path, typer.Argument(help="CSV of serving points: model, system, lengths, batch, layout.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV to write, with predicted times added.")],
+    out: Annotated[Path, typer.Option("--out", callback=out_file, help="CSV to write, with predicted times added.")],
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     overlay: Overlay = None,
 ) -> None:
     """Predict the times of the serving points in a file."""
     from gigawatt.core.errors import CatalogError
+    from gigawatt.core.writing import whole_file
     from gigawatt.perf.predict import predict_file
 
     frame = predict_file(path, catalog_with(overlay), maker=_asked(maker))
     try:
-        frame.to_csv(out, index=False)
+        with whole_file(out) as part:
+            frame.to_csv(part, index=False)
     except OSError as error:
         raise CatalogError(f"cannot write {out}: {error.strerror}; choose another file") from error
     n = int((frame["maker"] != "").sum())
@@ -168,17 +181,21 @@ def _systems(catalog: Catalog, names: str) -> list[System | tuple[System, System
 
 
 def _task(model: Model, lengths: tuple[int, int, float], slo: str) -> Task:
-    from gigawatt.core.errors import CatalogError
+    from gigawatt.core.errors import CatalogError, shown
     from gigawatt.core.units import parse
     from gigawatt.perf.search import Task
 
+    given: set[str] = set()
     known: dict[str, Any] = {"ttft": None, "speed": None, "p": 0.5}
     for part in (word for word in slo.split(",") if word.strip()):
         key, _, text = (piece.strip() for piece in part.partition("="))
         if key not in known or not text:
-            raise CatalogError(f"'{part.strip()}' is no limit; write for example --slo ttft=2s,speed=50,p=99")
+            raise CatalogError(f"{shown(part.strip())} is no limit; write for example --slo ttft=2s,speed=50,p=99")
+        if key in given:
+            raise CatalogError(f"the limit '{key}' is given twice; write it once, for example {key}={text}")
+        given.add(key)
         if key == "ttft":
-            if re.fullmatch(r"[\d.]+", text):
+            if re.fullmatch(r"[0-9.]+", text):
                 raise CatalogError(f"'{text}' has no unit; write for example ttft={text}s")
             known[key] = parse(text, "s")
         elif key == "speed":
@@ -212,7 +229,7 @@ def _options(backend: str, weights: str, kv: str, speculate: str, max_packages: 
     if kv and kv not in get_args(Cache):
         raise CatalogError(f"'{kv}' is no way to keep the cache; known are {', '.join(get_args(Cache))}")
     drafted = re.fullmatch(r"([0-9]{1,2})x(0(?:\.[0-9]+)?|1(?:\.0+)?|\.[0-9]+)", speculate)
-    if speculate and (drafted is None or int(drafted[1]) < 1):
+    if speculate not in ("", "off") and (drafted is None or int(drafted[1]) < 1):
         raise CatalogError(
             f"'{speculate}' is no speculation; write tokens x probability to keep each, for example 3x0.7"
         )

@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import real
 
 
 def rights(
     scenario: Scenario,
     event: Events = None,
     mip_gap: Annotated[
-        float, typer.Option("--mip-gap", min=0.0, max=0.5, help="Gap at which whole gigawatts are placed.")
+        float, typer.Option("--mip-gap", parser=real(0.0, 0.5), help="Gap at which whole gigawatts are placed.")
     ] = 0.01,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, help="Seconds for each plan; the best found stays.")
+        float, typer.Option("--time-limit", parser=real(1.0), help="Seconds for each plan; the best found stays.")
     ] = 120.0,
     overlay: Overlay = None,
     as_json: Json = False,

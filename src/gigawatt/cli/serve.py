@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isfinite
+from math import isclose, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
+from gigawatt.cli.given import out_file, real, whole
 from gigawatt.cli.perf import _MAKER_HELP, _SLO_HELP
 
 if TYPE_CHECKING:
@@ -31,7 +32,15 @@ def replay(
     trace: Annotated[str, typer.Argument(help="File of requests, or a public trace of 'gigawatt data list'.")],
     system: Annotated[str, typer.Option("--system", help="System by id or alias; A+B is a hybrid.")],
     model: Annotated[str, typer.Option("--model", help="Model by id, alias or Hugging Face name.")],
-    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Replicas that decode.")],
+    replicas: Annotated[int, typer.Option("--replicas", parser=whole(1), help="Replicas that decode.")],
+    prefill_replicas: Annotated[
+        int | None,
+        typer.Option(
+            "--prefill-replicas",
+            parser=whole(1),
+            help="Replicas that take prompts where the layout has them apart; else as many as are balanced and of use.",
+        ),
+    ] = None,
     layout: Annotated[
         str | None, typer.Option("--layout", help="Of a replica: 'tp8', or 'tp8 + tp4' as decode + prefill.")
     ] = None,
@@ -42,31 +51,34 @@ def replay(
         typer.Option("--prefix-cache", help="own (of each replica), infinite, off, or bytes of a store such as 2TB."),
     ] = "own",
     concurrency: Annotated[
-        int, typer.Option("--concurrency", min=0, help="Requests in flight of a closed loop; 0 goes by arrivals.")
+        int,
+        typer.Option("--concurrency", parser=whole(0), help="Requests in flight of a closed loop; 0 goes by arrivals."),
     ] = 0,
     slo: Annotated[str, typer.Option("--slo", help=_SLO_HELP)] = "",
     speculate: Annotated[
-        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7.")
+        str, typer.Option("--speculate", help="Tokens drafted a pass and probability to keep one: 3x0.7; else none.")
     ] = "",
     backend: Annotated[str, typer.Option("--backend", help="vllm, sglang or trtllm; else the mean of them.")] = "",
     maker: Annotated[str, typer.Option("--maker", help=_MAKER_HELP)] = "auto",
     max_sequences: Annotated[
-        int | None, typer.Option("--max-sequences", min=1, help="Running requests of a replica.")
+        int | None, typer.Option("--max-sequences", parser=whole(1), help="Running requests of a replica.")
     ] = None,
     token_budget: Annotated[
-        int | None, typer.Option("--token-budget", min=1, help="Tokens of one iteration of a replica.")
+        int | None, typer.Option("--token-budget", parser=whole(1), help="Tokens of one iteration of a replica.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Replay the first rows only.")] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Times as many arrivals a second.")] = 1.0,
+    limit: Annotated[int | None, typer.Option("--limit", parser=whole(1), help="Replay the first rows only.")] = None,
+    scale: Annotated[float, typer.Option("--scale", parser=real(), help="Times as many arrivals a second.")] = 1.0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out and list rows that do not stand.")] = False,
     open_loop: Annotated[
         bool, typer.Option("--open-loop", help="Send rows of sessions at their arrival, whatever became of others.")
     ] = False,
-    requests: Annotated[Path | None, typer.Option("--requests", help="Parquet with a row a request to write.")] = None,
+    requests: Annotated[
+        Path | None, typer.Option("--requests", callback=out_file, help="Parquet with a row a request to write.")
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="File of an interrupted replay to go on with.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", parser=whole(0), help="Of what is drawn.")] = 0,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
@@ -84,8 +96,9 @@ def replay(
     task = _task(chosen, (1, 1, 0.0), slo)
     options = _options(backend, precision or "", "", speculate, 0, basis_of(catalog))
     cluster = Cluster(
-        system=system, model=chosen, n_replicas=replicas, layout=layout, precision=precision, router=router,
-        prefix_cache=_cache(prefix_cache), backend=backend, maker=_asked(maker), speculation=options.speculation,
+        system=system, model=chosen, n_replicas=replicas, n_prefill=prefill_replicas, layout=layout,
+        precision=precision, router=router, prefix_cache=_cache(prefix_cache), backend=backend, maker=_asked(maker),
+        speculation=options.speculation,
         max_sequences=max_sequences, token_budget=token_budget,
     )  # fmt: skip
     limits = Limits(ttft_s=task.ttft_s, tokens_per_s_user=task.tokens_per_s_user, percentile=task.percentile)
@@ -128,7 +141,7 @@ def _cache(text: str) -> str | float:
     if text in ("own", "infinite", "off"):
         return text
     try:
-        size = parse(text, "" if re.fullmatch(r"[0-9.]+(e[0-9]+)?", text) else "byte")
+        size = parse(text, "byte" if re.search("[A-Za-z]", re.sub(r"[eE][+-]?[0-9]+", "", text)) else "")
     except UnitError:
         size = -1.0
     if not 0.0 <= size <= _MOST_CACHE:
@@ -142,10 +155,10 @@ def _read(
     """(trace as it stands in the file, requests to send)."""
     from dataclasses import replace
 
-    from gigawatt.demand.public import find_public
+    from gigawatt.demand.public import unchanged
     from gigawatt.demand.traces import read_trace
 
-    read = read_trace(find_public(name), limit=limit, skip_bad=skip_bad, say=say)
+    read = read_trace(unchanged(name), limit=limit, skip_bad=skip_bad, say=say)
     requests = read.requests.open_loop() if open_loop else read.requests
     if scale != 1.0:
         requests = replace(requests, arrival_s=requests.arrival_s / scale)
@@ -184,7 +197,7 @@ def _live() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task("starting", total=None, visible=False)
 
@@ -209,6 +222,21 @@ def _keep(done: Replayed, resumed: Path | None) -> None:
     )
 
 
+def _drain(told: dict[str, Any]) -> str:
+    """That a closed loop's rate is the one while it is full, and the one over the whole run."""
+    whole = told["output_tokens"] / told["duration_s"] if told["duration_s"] else 0.0
+    is_whole = isclose(whole, told["tokens_per_s"], rel_tol=1e-9)
+    return "" if is_whole else f" while the loop is full ({whole:,.0f} with its drain)"
+
+
+def _use(pool: dict[str, Any]) -> str:
+    """How much of a pool is used, in words."""
+    return (
+        f"{pool['name']} busy {pool['busy_frac']:.1%} of the time, {pool['utilisation_frac']:.1%} of what full batches "
+        f"could do, cache {pool['kv_held_frac']:.1%} full"
+    )
+
+
 def _table(done: Replayed, name: str, bad: int) -> Group:
     """Figures for people."""
     from rich.console import Group
@@ -217,7 +245,13 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     from gigawatt.core.units import pretty
 
     told = done.to_dict()
-    table = Table(title=f"{Path(name).name} on {told['n_packages']:,} packages, {done.replica.layout}")
+    lasted = told["duration_s"]
+    sides = f"{told['n_replicas']:,} x {done.replica.layout}"
+    if told["n_prefill_replicas"]:
+        sides += f" + {told['n_prefill_replicas']:,} x {done.replica.prefill_layout} for prompts"
+    table = Table(
+        title=f"{Path(name).name} on {told['n_packages']:,} packages, {sides}, {done.replica.speculation.said}"
+    )
     for heading in ("", "p50", "p90", "p95", "p99"):
         table.add_column(heading, justify="left" if not heading else "right")
     names = {"ttft_s": "time to first token", "tpot_s": "time per output token", "e2e_s": "whole request",
@@ -229,11 +263,13 @@ def _table(done: Replayed, name: str, bad: int) -> Group:
     good = told["goodput"]["slo_attained_frac"] if has_limit else None
     rows = {
         "requests": f"{told['completed']:,} completed of {told['requests']:,}" + (f", {bad:,} left out" if bad else ""),
-        "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s over {pretty(told['duration_s'], 's')}",
+        "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s{_drain(told)}, {pretty(lasted, 's')} in all",
         "within the SLO": "no limit is given" if good is None else f"{good:.1%}",
         "prefix hits": "-" if share is None else f"{share:.1%}",
-        "energy": pretty(told["energy_j"], "J"),
-        "simulated": f"{told['requests_per_s']:,.0f} requests/s",
+        "use": "; ".join(_use(one) for one in told["pools"]),
+        "energy": f"{told['energy_j'] / 3.6e6:,.4g} kWh of IT, {told['power_w'] / 1e3:,.4g} kW on average "
+        f"({told['power_w'] / told['n_packages']:,.0f} W a package, {told['joules_per_token']:,.3g} J/token)",
+        "computing": f"{told['wall_s']:,.3g} s, {told['requests_per_s']:,.0f} simulated requests in each",
     }
     lines = Table.grid(padding=(0, 2))
     for key, text in rows.items():

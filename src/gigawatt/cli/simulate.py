@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import real, whole
 
 if TYPE_CHECKING:
     from gigawatt.demand.requests import Requests
@@ -32,10 +33,13 @@ def simulate(
     quarter: Annotated[str, typer.Option("--quarter", help="Quarter whose fleet is simulated, for example 2027Q3.")],
     day: Annotated[str, typer.Option("--day", help="peak, as the plan was sized, or ordinary.")] = "peak",
     requests: Annotated[
-        int, typer.Option("--requests", min=0, help="About how many requests in all; cells are a sample of the fleet.")
+        int,
+        typer.Option(
+            "--requests", parser=whole(0), help="About how many requests in all; cells are a sample of the fleet."
+        ),
     ] = 0,
     scale: Annotated[
-        float, typer.Option("--scale", min=0.0, max=1.0, help="Share of the fleet's cells, over the whole day.")
+        float, typer.Option("--scale", parser=real(0.0, 1.0), help="Share of the fleet's cells, over the whole day.")
     ] = 0.0,
     trace: Annotated[
         str,
@@ -49,8 +53,10 @@ def simulate(
         bool, typer.Option("--autoscaling", help="Let pools switch off replicas that are not needed at the moment.")
     ] = False,
     event: Events = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="At most; 0 is one a core. No figure changes.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", parser=whole(0), help="Of all random numbers.")] = 0,
+    threads: Annotated[
+        int, typer.Option("--threads", parser=whole(0), help="At most; 0 is one a core. No figure changes.")
+    ] = 0,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="File of an interrupted simulation to go on with.")
     ] = None,
@@ -218,10 +224,10 @@ def _rows(run: Run) -> list[dict[str, Any]]:
 
 def _read(name: str, say: Callable[[str], None]) -> Requests:
     """Requests of a file or of a public trace, each at its own arrival."""
-    from gigawatt.demand.public import find_public
+    from gigawatt.demand.public import unchanged
     from gigawatt.demand.traces import read_trace
 
-    return read_trace(find_public(name), say=say).requests.open_loop()
+    return read_trace(unchanged(name), say=say).requests.open_loop()
 
 
 def _traced(found: Sequence[Cells], requests: Requests, seed: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -304,8 +310,8 @@ def _table(body: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table(
-        title=f"{body['scenario']}, {body['quarter']}, {body['day']} day: {body['requests']:,} requests counted at "
-        f"{body['requests_per_s'] / 1e6:.2f} million a second"
+        title=f"{body['scenario']}, {body['quarter']}, {body['day']} day: {body['requests']:,} requests counted, "
+        f"{body['requests_per_s'] / 1e6:.2f} million of them in a second of computing"
     )
     heads = ("class", "block", "cells", "hours", "TTFT p50", "p99", "limit", "TPOT p50", "p99", "limit", "met", "asked")
     for head in heads:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import number, out_folder
 
 
 def speed(
@@ -23,11 +24,14 @@ def speed(
         typer.Option("--without", help="A curve without this system (repeatable), or none; else without the largest."),
     ] = None,
     event: Events = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the page with the figure.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", callback=out_folder, help="Folder for the page with the figure.")
+    ] = None,
     as_json: Json = False,
     overlay: Overlay = None,
 ) -> None:
     """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
+    from gigawatt.core.names import slug
     from gigawatt.report.speed_page import sentences, speed_table, write_page
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
@@ -39,7 +43,7 @@ def speed(
         say("looking up systems, sites and classes")
         case = resolve(load_scenario(scenario), catalog, event or [])
         found = sweep(case, scales=factors, without=[] if without == ["none"] else without, say=say)
-        page = write_page(found, out / f"speed-{case.scenario.name}.html") if out else None
+        page = write_page(found, out / f"speed-{slug(case.scenario.name)}.html") if out else None
     if as_json:
         print_json(found.to_dict() | ({"page": str(page)} if page else {}))
         return
@@ -53,12 +57,12 @@ def speed(
 
 def parsed(text: str) -> tuple[float, ...]:
     """Factors of ``--scales``, smallest first. Raises ScenarioError where one is no number or below 0."""
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
 
     try:
-        factors = sorted({float(part) for part in text.split(",") if part.strip()})
-    except ValueError:
+        factors = sorted({number(part) for part in text.split(",") if part.strip()})
+    except typer.BadParameter:
         factors = []
     if not factors or factors[0] < 0.0 or factors[-1] > 1e6:
-        raise ScenarioError(f"--scales is '{text}'; write factors of 0 and more, for example 0,0.1,1,10")
+        raise ScenarioError(f"--scales is {shown(text)}; write factors of 0 and more, for example 0,0.1,1,10")
     return tuple(factors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from math import isfinite, isnan
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.given import number, out_file, real, whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,42 +34,48 @@ def tree(
     ] = "",
     gap: Annotated[str, typer.Option("--gap", help="Relative gap of the bounds at which the search ends.")] = "0.5%",
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1.0, help="Seconds of the search with its foresight.")
+        float, typer.Option("--time-limit", parser=real(1.0), help="Seconds of the search with its foresight.")
     ] = 180.0,
     lumps: Annotated[
         bool, typer.Option("--lumps", help="Lumps decided before the first branch whole, whatever the scenario says.")
     ] = False,
     extensive: Annotated[bool, typer.Option("--extensive", help="Solve the tree as one problem.")] = False,
     regret: Annotated[
-        float, typer.Option("--regret", min=0.0, help="Seconds for each case whose orders are followed; 0: none.")
+        float,
+        typer.Option("--regret", parser=real(0.0), help="Seconds for each case whose orders are followed; 0: none."),
     ] = 30.0,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes; the result is the same.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", parser=whole(1, 64), help="Processes; the result is the same.")
+    ] = 2,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="HTML file for the fan of what stands in every case.")
+        Path | None,
+        typer.Option("--figure", callback=out_file, help="HTML file for the fan of what stands in every case."),
     ] = None,
     event: Events = None,
     overlay: Overlay = None,
     as_json: Json = False,
 ) -> None:
     """Plan over a tree of what may happen: orders to place now, bounds, and what foresight would be worth."""
+    from gigawatt.core.writing import write_whole
     from gigawatt.study.resolve import resolve
     from gigawatt.study.scenario import load_scenario
     from gigawatt.study.tree import plan_tree, serial_or_processes
 
     tail, wanted = _tail(cvar), _share(gap)
     catalog = catalog_with(overlay)
-    with progress() as say:
+    with closing(serial_or_processes(workers)) as executor, progress() as say:
         chosen = load_scenario(scenario)
         if lumps:
             chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": "whole"})})
         case = resolve(chosen, catalog, event or [])
         results = plan_tree(
             case, branches=[name.strip() for name in branches.split(",") if name.strip()], tail=tail, gap=wanted,
-            time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=serial_or_processes(workers),
-            say=say,
+            time_limit_s=time_limit, as_one=extensive, regret_limit_s=regret, executor=executor, say=say,
         )  # fmt: skip
     body = tree_body(results)
-    if results.found.ended != "gap":
+    if results.is_stopped and results.found.ended != "interrupted":
+        print("Stopped: what was not asked yet of the plan is left out.", file=sys.stderr)
+    elif results.found.ended != "gap":
         why = {"interrupted": "Stopped", "time": f"Stopped after {time_limit:g} s", "rounds": "Stopped"}
         bound = f"no plan costs less than {_money(body['lower_usd'])} (gap {body['gap_frac']:.2%})"
         if not isfinite(body["lower_usd"]):
@@ -80,13 +88,15 @@ def tree(
     if figure is not None:
         from gigawatt.report.fan import stock_fan
 
-        stock_fan(results).write_html(figure)
+        write_whole(figure, stock_fan(results).to_html())
     if as_json:
         print_json(body)
-        return
-    console = console_of()
-    for part in _tables(body):
-        console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+    else:
+        console = console_of()
+        for part in _tables(body):
+            console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+    if results.is_stopped:
+        raise SystemExit(130)
 
 
 def tree_body(results: TreeResults) -> dict[str, Any]:
@@ -178,31 +188,31 @@ def _money(value: float) -> str:
 
 
 def _share(text: str) -> float:
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
 
     try:
-        value = float(text.rstrip("% ")) / (100.0 if text.strip().endswith("%") else 1.0)
-    except ValueError:
+        value = number(text)
+    except typer.BadParameter:
         value = -1.0
     if not 0.0 <= value < 1.0:
-        raise ScenarioError(f"--gap is '{text}'; write a share, for example 0.5% or 0.005")
+        raise ScenarioError(f"--gap is {shown(text)}; write a share, for example 0.5% or 0.005")
     return value
 
 
 def _tail(text: str) -> Tail:
-    from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.errors import ScenarioError, shown
     from gigawatt.plan.tail import Tail
 
     if not text:
         return Tail()
     try:
-        level, weight = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise ScenarioError(f"--cvar is '{text}'; write LEVEL:WEIGHT, for example 0.9:0.5") from None
+        level, weight = (number(part) for part in text.split(":"))
+    except (ValueError, typer.BadParameter):
+        raise ScenarioError(f"--cvar is {shown(text)}; write LEVEL:WEIGHT, for example 0.9:0.5") from None
     try:
         return Tail(level=level, weight=weight)
     except ValueError as error:
-        raise ScenarioError(f"--cvar is '{text}': {error}") from None
+        raise ScenarioError(f"--cvar is {shown(text)}: {error}") from None
 
 
 def _tables(body: dict[str, Any]) -> list[Any]:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from typing import NewType
 
-from gigawatt.core.errors import UnitError
+from gigawatt.core.errors import UnitError, shown
 
 Quarter = NewType("Quarter", int)
 """Quarters since year 0: 4 * year + (quarter - 1)."""
 
-_TEXT = re.compile(r"(\d{4})\s*-?\s*Q([1-4])", re.IGNORECASE)
-_DATE = re.compile(r"(\d{4})-(\d{2})(?:-\d{2})?")
+_TEXT = re.compile(r"([0-9]{4})\s*-?\s*Q([1-4])", re.IGNORECASE)
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})(?:-([0-9]{2}))?")
+_FIRST, _LAST = 1900, 2199
+_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 
 def parse_quarter(text: object) -> Quarter:
-    """Quarter of "2026Q3", of "2026-08" or of "2026-08-15".
+    """Quarter of "2026Q3", of "2026-08" or of "2026-08-15". Raises UnitError for what no calendar holds.
 
     >>> str_quarter(parse_quarter("2026-08-15"))
     '2026Q3'
     """
-    word = str(text).strip()
-    if match := _TEXT.fullmatch(word):
-        return Quarter(4 * int(match[1]) + int(match[2]) - 1)
-    if (match := _DATE.fullmatch(word)) and 1 <= int(match[2]) <= 12:
-        return Quarter(4 * int(match[1]) + (int(match[2]) - 1) // 3)
-    raise UnitError(f"'{word}' is not a quarter; write for example 2026Q3 or 2026-08-15")
+    word = text.strip() if isinstance(text, str) else text
+    named = _TEXT.fullmatch(word) if isinstance(word, str) else None
+    dated = _DATE.fullmatch(word) if isinstance(word, str) else None
+    month = 3 * int(named[2]) - 2 if named else int(dated[2]) if dated else 0
+    if not 1 <= month <= 12:
+        raise UnitError(f"{shown(str(word))} is not a quarter; write for example 2026Q3 or 2026-08-15")
+    year = int((named or dated)[1])  # type: ignore[index]
+    if not _FIRST <= year <= _LAST:
+        raise UnitError(f"{shown(word)} lies outside {_FIRST} to {_LAST}; write for example 2026Q3 or 2026-08-15")
+    days = monthrange(year, month)[1]
+    if dated and dated[3] and not 1 <= int(dated[3]) <= days:
+        raise UnitError(f"{shown(word)} is no day: {_MONTHS[month - 1]} {year} has {days} days")
+    return Quarter(4 * year + (month - 1) // 3)
 
 
 def str_quarter(quarter: int) -> str:

@@ -31,5 +31,20 @@ class TableError(GigawattError):
     """Step times that contradict themselves, or a file that does not hold them."""
 
 
+class OutputError(GigawattError):
+    """A place that cannot be written to."""
+
+
 class TraceError(GigawattError):
     """A trace of requests that does not stand: names the row, what is wrong and what would be right."""
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A user's value in a sentence: text in quotes, at most so many characters, nothing that moves a terminal."""
+    quote = "'" if isinstance(value, str) else ""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = "a number of thousands of digits"
+    short = text if len(text) <= most else f"{text[:most]}..."
+    return quote + "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in short) + quote

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from gigawatt.core.calendar import parse_quarter
-from gigawatt.core.errors import UnitError
+from gigawatt.core.errors import UnitError, shown
 from gigawatt.core.source import KINDS, Fact
 from gigawatt.core.units import parse
 
@@ -88,30 +88,51 @@ class Quantity:
                 )
         except UnitError as error:
             raise ValueError(str(error)) from error
-        raise ValueError(f"{raw!r} is a bare number; write {{value, source, kind, as_of}}")
+        raise ValueError(f"{shown(raw)} is a bare number; write {{value, source, kind, as_of}}")
 
     def _number(self, raw: Any) -> float:
         if self.unit == "quarter":
             return float(parse_quarter(raw))
         if not isinstance(raw, (str, int, float)):
-            raise UnitError(f"{raw!r} is not a number with a unit")
+            raise UnitError(f"{shown(raw)} is not a number with a unit")
         value = parse(raw, self.unit)
         if self.most is not None and value > self.most:
             raise UnitError(f"{raw} is more than {self.most:g}; a share lies between 0 and 1, or 0 % and 100 %")
         return value
 
     def _conflict(self, rows: list[Any]) -> Fact:
-        chosen = [row for row in rows if row.get("chosen") is True]
+        chosen = [row for row in rows if _is_chosen(row)]
         if len(chosen) != 1:
             raise UnitError(f"{len(rows)} conflicting figures need exactly one with 'chosen: true', not {len(chosen)}")
         others = tuple(self._figure(row) for row in rows if row is not chosen[0])
         return self._figure(chosen[0], others)
 
     def _figure(self, row: Mapping[str, Any], others: tuple[Fact, ...] = ()) -> Fact:
-        if unknown := set(row) - _KEYS:
-            raise UnitError(f"a figure has no key '{sorted(unknown)[0]}'; it has {', '.join(sorted(_KEYS))}")
+        if unknown := sorted(set(map(str, row)) - _KEYS):
+            if row.get(unknown[0], "") is None:
+                raise UnitError(f"{shown(unknown[0])} {ALONE}")
+            raise UnitError(f"a figure has no key {shown(unknown[0])}; it has {', '.join(sorted(_KEYS))}")
         if "value" not in row:
             raise UnitError("a figure needs a 'value'")
+        value, low, high = self._range(row)
+        sources, as_of, note = _sources(row), _text(row, "as_of"), _text(row, "note")
+        _is_chosen(row)
+        kind = row.get("kind", "scenario" if self.bare else None)
+        if kind not in KINDS:
+            raise UnitError(f"kind is {shown(kind)}; it is one of {', '.join(KINDS)}")
+        if not self.bare:
+            if not sources:
+                raise UnitError(f"the figure {row['value']} has no source; name a key of sources.yaml")
+            if not as_of:
+                raise UnitError(f"the figure {row['value']} has no date; add as_of")
+            if kind == "judgement" and (low is None or high is None or not note):
+                raise UnitError(f"the judgement {row['value']} needs low, high and a note that says why")
+        return Fact(
+            value=value, unit=self.unit, text=str(row["value"]), source=sources, kind=kind,
+            as_of=as_of, low=low, high=high, note=note, alternatives=others,
+        )  # fmt: skip
+
+    def _range(self, row: Mapping[str, Any]) -> tuple[float, float | None, float | None]:
         value = self._number(row["value"])
         low = None if row.get("low") is None else self._number(row["low"])
         high = None if row.get("high") is None else self._number(row["high"])
@@ -119,22 +140,34 @@ class Quantity:
             raise UnitError(f"value {row['value']} lies below its low {row['low']}")
         if high is not None and high < value:
             raise UnitError(f"value {row['value']} lies above its high {row['high']}")
-        source = row.get("source", ())
-        sources = (source,) if isinstance(source, str) else tuple(source)
-        kind = row.get("kind", "scenario" if self.bare else None)
-        if kind not in KINDS:
-            raise UnitError(f"kind is {kind!r}; it is one of {', '.join(KINDS)}")
-        if not self.bare:
-            if not sources:
-                raise UnitError(f"the figure {row['value']} has no source; name a key of sources.yaml")
-            if not row.get("as_of"):
-                raise UnitError(f"the figure {row['value']} has no date; add as_of")
-            if kind == "judgement" and (low is None or high is None or not row.get("note")):
-                raise UnitError(f"the judgement {row['value']} needs low, high and a note that says why")
-        return Fact(
-            value=value, unit=self.unit, text=str(row["value"]), source=sources, kind=kind,
-            as_of=str(row.get("as_of", "")), low=low, high=high, note=str(row.get("note", "")), alternatives=others,
-        )  # fmt: skip
+        return value, low, high
+
+
+ALONE = "stands alone; in {...} a comma parts two keys, so write decimals with a point or the whole in quotes"
+
+
+def _sources(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of the sources of a figure: one, or a list of them."""
+    given = row.get("source", ())
+    keys = (given,) if isinstance(given, str) else given
+    if not isinstance(keys, (list, tuple)) or not all(isinstance(key, str) and key.strip() for key in keys):
+        raise UnitError(f"source is {shown(given)}; write the key of a source, or a list of keys")
+    return tuple(keys)
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    """Text of a figure's ``as_of`` or ``note``; empty where it says none."""
+    given = row.get(key)
+    if given is not None and (isinstance(given, bool) or not isinstance(given, (str, int, float))):
+        raise UnitError(f"{key} is {shown(given)}; write {'a date' if key == 'as_of' else 'a sentence'}")
+    return "" if given is None else str(given)
+
+
+def _is_chosen(row: Mapping[str, Any]) -> bool:
+    given = str(row.get("chosen", False)).lower()
+    if given not in ("true", "false"):
+        raise UnitError(f"chosen is {shown(row['chosen'])}; write true or false")
+    return given == "true"
 
 
 Watts = Annotated[Fact, Quantity("W")]

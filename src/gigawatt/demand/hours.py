@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.files import read_bytes
+from gigawatt.core.reading import read_bytes
 from gigawatt.demand.table import Table, kind_of, plain_name, read_table
 from gigawatt.demand.values import numbers
 

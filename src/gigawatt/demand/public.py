@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.files import is_there
+from gigawatt.core.reading import is_there
+from gigawatt.core.writing import sha256_of, whole_file, write_whole
 
 CHUNK = 1 << 18
 
@@ -151,16 +152,37 @@ def find_public(name: str) -> Path:
     return path
 
 
+def unchanged(name: str) -> Path:
+    """``find_public``, and the file of a public trace is what its source gives, by its SHA-256 where one is known.
+
+    Raises:
+        TraceError: likewise, or a file that has changed or was cut short.
+    """
+    path = find_public(name)
+    if Path(name).exists():
+        return path
+    try:
+        _compare(path, sha256_of(path), _wanted(original(name), path), "move it away and fetch it again")
+    except OSError as error:
+        raise TraceError(f"{path} cannot be read: {error.strerror}") from error
+    return path
+
+
 def by_hand(one: Original, folder: Path | None = None) -> str:
     """Half a sentence: where to put a file that was fetched in another way, and what it must be."""
     check = f"with SHA-256 {one.sha256}" if one.sha256 else "whose SHA-256 is not recorded"
     return f"put the file of {one.url} ({check}) at {(folder or cache_dir()) / one.file}"
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _wanted(one: Original, path: Path) -> str:
+    """SHA-256 a file of the cache must have: the registered one, or that of its first fetch; empty where neither is."""
+    recorded = path.with_name(f"{path.name}.sha256")
+    if one.sha256 or not recorded.is_file():
+        return one.sha256
+    words = recorded.read_text(encoding="utf-8", errors="replace").split()
+    if not words or len(words[0]) != 64:
+        raise TraceError(f"{recorded} holds no SHA-256; move it and {path.name} away and fetch the trace again")
+    return words[0]
 
 
 def fetch(
@@ -180,24 +202,20 @@ def fetch(
     path = folder / one.file
     recorded = folder / f"{one.file}.sha256"
     try:
-        wanted = one.sha256 or (recorded.read_text(encoding="utf-8").split()[0] if recorded.is_file() else "")
+        wanted = _wanted(one, path)
         if path.is_file():
             found = sha256_of(path)
             _compare(path, found, wanted, "move it away to fetch it again")
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            part = folder / f"{one.file}.{os.getpid()}.part"
-            try:
+            with whole_file(path) as part:
                 found = _download(one.url, part, advance)
-                _compare(part, found, wanted, "nothing was kept; the source may have changed")
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+                _compare(path, found, wanted, "nothing was kept; the source may have changed")
         if not recorded.is_file():
-            recorded.write_text(f"{found}  {one.file}\n", encoding="utf-8")
+            write_whole(recorded, f"{found}  {one.file}\n")
     except urllib.error.URLError as error:
         raise TraceError(f"{one.name} cannot be fetched ({error.reason}); {by_hand(one, folder)}") from error
-    except (OSError, IndexError) as error:
+    except OSError as error:
         raise TraceError(
             f"{one.name} cannot be fetched or kept in {folder} ({error}); {by_hand(one, folder)}"
         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.files import MOST_BYTES, json_of, opened, read_text
+from gigawatt.core.reading import MOST_BYTES, json_of, opened, read_text
 from gigawatt.demand.lengths import Lengths, empirical, lognormal
 from gigawatt.demand.requests import Stream
 from gigawatt.demand.synthetic import Load

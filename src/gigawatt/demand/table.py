@@ -23,7 +23,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.files import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
+from gigawatt.core.reading import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
 from gigawatt.demand.values import PER_S
 
 pa.enable_signal_handlers(False)  # Ctrl-C is Python's, and no thread of Arrow's waits for it until the end

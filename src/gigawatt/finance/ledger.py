@@ -29,20 +29,24 @@ ACCOUNTS: dict[str, tuple[str, str]] = {
     "guarantee-fee": ("expense", "revenue"),
     "revenue-share": ("expense", "revenue"),
     "delay-damages": ("expense", "revenue"),
+    "penalty": ("expense", "revenue"),
     "deposit": ("loans", "debt"),
     "deposit-return": ("debt", "loans"),
     "interest": ("expense", "revenue"),
     "sales": ("expense", "revenue"),
     "milestone-equity": ("investments", "equity"),
     "equity": ("investments", "equity"),
-    "gap-financing": ("investments", "equity"),
+    "gap-financing": ("loans", "debt"),
+    "gap-repayment": ("debt", "loans"),
     "debt-draw": ("loans", "debt"),
     "debt-repayment": ("debt", "loans"),
 }
 """Kind of flow to (account of the payer, account of the payee) that stands against cash."""
 
 CAPEX_KINDS = ("systems", "network", "shell", "power", "cooling", "site-opening", "fit-out")
-FUNDING_KINDS = ("milestone-equity", "equity", "gap-financing", "debt-draw", "debt-repayment", "interest")
+FUNDING_KINDS = (
+    "milestone-equity", "equity", "gap-financing", "gap-repayment", "debt-draw", "debt-repayment", "interest",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ import numpy as np
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Calibration, Model, System
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.files import json_of, read_text
+from gigawatt.core.reading import json_of, read_text
+from gigawatt.core.writing import write_whole
 from gigawatt.perf.fit_inference import (
     GROUPS,
     Fitted,
@@ -227,7 +228,7 @@ def write(calibration: Calibration, out: Path, name: str) -> Path:
     path = folder / f"{name}.yaml"
     entry = calibration.model_dump(mode="json", exclude_defaults=True)
     text = yaml.safe_dump(entry, sort_keys=False, width=120, allow_unicode=True)
-    path.write_text(f"# Fitted {calibration.fitted} on {calibration.rows} rows.\n{text}", encoding="utf-8")
+    write_whole(path, f"# Fitted {calibration.fitted} on {calibration.rows} rows.\n{text}")
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from gigawatt.catalog.schema import System
 from gigawatt.core.units import pretty
+from gigawatt.perf.inference import Speculation
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.operators import Floats
 from gigawatt.perf.table import Maker
@@ -58,6 +60,7 @@ class Candidates:
 
     system: System
     task: Task
+    speculation: Speculation = Speculation()
     precision: str = ""
     maker: Maker = "calibrated"
     names: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ class Operating:
 
     system: str
     reason: str = ""
+    speculation: Speculation = Speculation()
     layout: str = ""
     prefill_layout: str = ""
     precision: str = ""
@@ -138,6 +142,16 @@ class Operating:
     def is_served(self) -> bool:
         """True where something meets the SLO."""
         return not self.reason
+
+    def rate(self, objective: Objective) -> float:
+        """Output tokens/s a package, tokens/s a W of IT power, or tokens a USD; 0 where nothing is served."""
+        if not self.is_served:
+            return 0.0
+        if objective == "package":
+            return self.tokens_per_s_package
+        if objective == "mw":
+            return self.tokens_per_s_unit / self.it_power_unit_w
+        return self.tokens_per_s_package * 3600.0 / self.usd_per_h_package
 
     @property
     def joules_per_token(self) -> float:
@@ -174,7 +188,10 @@ def within_slo(found: Candidates, tail: Tail = Tail(), end: int = 1) -> npt.NDAr
 
 def best(found: Candidates, basis: Basis, objective: Objective = "mw", tail: Tail = Tail()) -> Operating:
     """Operating point with the highest rate that holds the SLO, and the band of its rate."""
-    none = Operating(system=found.system.id, percentile=found.task.percentile, headroom=basis.headroom)
+    none = Operating(
+        system=found.system.id, speculation=found.speculation, percentile=found.task.percentile,
+        headroom=basis.headroom,
+    )  # fmt: skip
     if found.reason:
         return replace(none, reason=found.reason)
     ends = [np.where(within_slo(found, tail, end), found.rate(objective, end), -np.inf) for end in range(3)]
@@ -200,6 +217,12 @@ def best(found: Candidates, basis: Basis, objective: Objective = "mw", tail: Tai
         tokens_per_s_unit=each * units, it_power_unit_w=float(found.watts_package[at]) * units,
         usd_per_h_package=float(found.usd_per_h_package[at]),
     )  # fmt: skip
+
+
+def preferred(ways: Sequence[Operating], objective: Objective) -> int:
+    """Which of several ways to serve has the highest rate; the last where none serves, which is the one that drafts."""
+    rates = [one.rate(objective) for one in ways]
+    return rates.index(max(rates)) if max(rates) > 0.0 else len(ways) - 1
 
 
 def _why_missed(found: Candidates, tail: Tail) -> str:

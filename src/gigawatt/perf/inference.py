@@ -62,6 +62,11 @@ class Speculation:
         return float(n + 1) if p >= 1.0 else (1.0 - p ** (n + 1)) / (1.0 - p)
 
     @property
+    def said(self) -> str:
+        """For the reader: ``drafts 3 tokens, accepted 0.7`` or ``without drafts``."""
+        return f"drafts {self.tokens} tokens, accepted {self.accepted:g}" if self.tokens else "without drafts"
+
+    @property
     def words(self) -> str:
         """What a step of a table does besides, to stand behind the software's name; empty without speculation."""
         return f", a step verifies {self.tokens} drafted tokens" if self.tokens else ""

@@ -21,7 +21,7 @@ import numpy as np
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Model, System
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.files import read_bytes
+from gigawatt.core.reading import read_bytes
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.operators import Floats, Work, experts_touched, stacked, work_of
 from gigawatt.perf.precision import STORED_BITS, Serving, settle

@@ -27,6 +27,7 @@ from gigawatt.perf.candidates import (
     Operating,
     best,
     pareto,
+    preferred,
     within_slo,
 )
 from gigawatt.perf.draw import PREFILL_LOAD
@@ -41,14 +42,14 @@ from gigawatt.perf.task import Basis, Options, Tail, Task, basis_of, task_of
 
 __all__ = [
     "BATCHES", "OBJECTIVES", "PREFILL_LOAD", "Answer", "Basis", "Candidates", "Objective", "Operating", "Options",
-    "Tables", "Tail", "Task", "answer", "basis_of", "best", "candidates", "paired", "pareto", "step_table",
+    "Tables", "Tail", "Task", "answer", "basis_of", "best", "candidates", "paired", "pareto", "preferred", "step_table",
     "step_tables", "task_of", "within_slo",
 ]  # fmt: skip
 
 
 def candidates(system: System, task: Task, basis: Basis, options: Options = Options()) -> Candidates:
     """All legal ways to serve ``task`` on ``system``; none, with ``reason``, where it cannot be."""
-    none = Candidates(system=system, task=task)
+    none = Candidates(system=system, task=task, speculation=options.speculation)
     if task.prompt < 1 or task.output < 1 or not 0.0 <= task.cached <= task.prompt:
         raise CatalogError(
             f"a task has at least 1 token of prompt and of output and no more in cache than its prompt; this one has "
@@ -76,7 +77,10 @@ def candidates(system: System, task: Task, basis: Basis, options: Options = Opti
 def paired(system: System, partner: System, task: Task, basis: Basis, options: Options = Options()) -> Candidates:
     """Hybrids: attention, head and prompts on ``system``, feed-forward layers in the SRAM of ``partner``."""
     both = {"id": f"{system.id}+{partner.id}", "name": f"{system.name} with {partner.name}"}
-    none = Candidates(system=system.model_copy(update=both), task=task, maker="dataflow", parts=(system, partner))
+    none = Candidates(
+        system=system.model_copy(update=both), task=task, speculation=options.speculation, maker="dataflow",
+        parts=(system, partner),
+    )  # fmt: skip
     full = candidates(system, task, basis, replace(options, speculation=Speculation()))
     if full.reason or not full.layouts:
         return replace(none, reason=full.reason or f"{system.name} keeps weights in SRAM; name it second")
@@ -85,25 +89,39 @@ def paired(system: System, partner: System, task: Task, basis: Basis, options: O
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
-    """What a search of one system found: all candidates, the operating point, and the frontier through ``frontier``."""
+    """What a search of one system found: all candidates, the operating point, and the frontier through ``frontier``.
+
+    ``planned`` is the point that plans take, which is the best a package, whatever the objective is.
+    """
 
     found: Candidates
     chosen: Operating
     frontier: Indices
+    planned: Operating
 
 
 def answer(
     system: System | tuple[System, System], task: Task, basis: Basis, options: Options = Options(), *,
-    objective: Objective = "mw", tail: Tail = Tail(),
+    objective: Objective = "mw", tail: Tail = Tail(), drafts: Speculation = Speculation(),
 ) -> Answer:  # fmt: skip
     """Operating point of a system at the SLO, and its frontier among all that hold the limit of the first token.
 
-    Two systems are a hybrid: attention on the first, feed-forward layers in the SRAM of the second.
+    Two systems are a hybrid: attention on the first, feed-forward layers in the SRAM of the second. With ``drafts``
+    both are searched, the options as they are and with these drafts, and the better one is the answer, as in plans.
     """
+    guesses = [options.speculation, drafts] if drafts.tokens else [options.speculation]
+    found = [_found(system, task, basis, replace(options, speculation=guess)) for guess in guesses]
+    points = [best(one, basis, objective, tail) for one in found]
+    counted = [best(one, basis, "package", tail) for one in found]
+    at = preferred(points, objective)
+    free = replace(found[at], task=replace(task, tokens_per_s_user=None))
+    return Answer(
+        found=found[at], chosen=points[at], frontier=pareto(found[at], objective, within_slo(free, tail)),
+        planned=counted[preferred(counted, "package")],
+    )  # fmt: skip
+
+
+def _found(system: System | tuple[System, System], task: Task, basis: Basis, options: Options) -> Candidates:
     if isinstance(system, tuple):
-        found = paired(*system, task, basis, options)
-    else:
-        found = candidates(system, task, basis, options)
-    free = replace(found, task=replace(task, tokens_per_s_user=None))
-    frontier = pareto(found, objective, within_slo(free, tail))
-    return Answer(found=found, chosen=best(found, basis, objective, tail), frontier=frontier)
+        return paired(*system, task, basis, options)
+    return candidates(system, task, basis, options)

@@ -17,6 +17,7 @@ from gigawatt.perf.search import (
     Task,
     best,
     candidates,
+    preferred,
     task_of,
     within_slo,
 )
@@ -83,10 +84,9 @@ def serving_point(system: System, workload: Workload, model: Model, basis: Basis
     """
     require_figures(system)
     ways = [best(found, basis, "package") for found in _ways(system, task_of(workload, model), basis)]
-    drafted = len(ways) > 1 and ways[1].tokens_per_s_package > ways[0].tokens_per_s_package
-    chosen = ways[1] if drafted or (ways[0].reason and len(ways) > 1) else ways[0]
-    point = point_of(system, workload, chosen, basis)
-    return replace(point, draft_tokens=basis.draft.tokens if drafted else 0)
+    at = preferred(ways, "package")
+    point = point_of(system, workload, ways[at], basis)
+    return replace(point, draft_tokens=ways[at].speculation.tokens)
 
 
 def point_of(system: System, workload: Workload, chosen: Operating, basis: Basis) -> ServingPoint:

@@ -17,7 +17,7 @@ from gigawatt.perf.candidates import Candidates, Operating
 from gigawatt.perf.dataflow import feed_forward
 from gigawatt.perf.dataflow import replica as pipeline_of
 from gigawatt.perf.dataflow import table_of as pipeline_table
-from gigawatt.perf.draw import PREFILL_LOAD, Part, prefilling_watts, side_watts
+from gigawatt.perf.draw import PREFILL_LOAD, effort_by_times, effort_of, prefilling_watts, watts_of_load
 from gigawatt.perf.energy import idle_watts, unit_watts
 from gigawatt.perf.fit_measured import corrections, why_not_ahead
 from gigawatt.perf.hybrids import joined, without_feed_forward
@@ -66,7 +66,7 @@ class Tables:
 
 
 def step_table(found: Candidates, chosen: Operating, basis: Basis, options: Options = Options()) -> StepTable:
-    """Step times of the replica that decodes at an operating point, with a straight line from idle to its power.
+    """Step times of the replica that decodes at an operating point.
 
     With ``options.speculation`` a step verifies the drafted tokens; see the module. Raises CatalogError where there is
     no operating point.
@@ -91,11 +91,12 @@ def _pipeline_table(found: Candidates, chosen: Operating, basis: Basis, options:
     system, task, guess = found.system, found.task, options.speculation
     copy = pipeline_of(system, task.model, basis.dataflow, precision=options.weights, context=task.prompt + task.output)
     copy = replace(copy, n_packages=round(chosen.n_packages))
-    return pipeline_table(
+    table = pipeline_table(
         copy, np.unique([*BATCHES, float(copy.n_stages)]), contexts(task.model), new_tokens=NEW_TOKENS,
         cached=contexts(task.model, first=0.0), calibration=basis.dataflow, drafted=guess.tokens,
         drafting=1.0 + guess.draft if guess.tokens else 1.0, software=guess.words,
     )  # fmt: skip
+    return replace(table, effort=effort_by_times(table))
 
 
 def _ends(system: System, model: Model, basis: Basis) -> tuple[Behind, tuple[float, float]]:
@@ -112,30 +113,50 @@ def _line(system: System, basis: Basis, n_packages: float, working_w: float) -> 
     return np.tile(np.array([idle, max(working_w, idle)]) * n_packages, (3, 1))
 
 
-def _one_side(system: System, task: Task, layout: Layout, basis: Basis, options: Options, watts: Floats) -> StepTable:
+def _one_side(system: System, task: Task, layout: Layout, basis: Basis, options: Options) -> StepTable:
     lag, spread = _ends(system, task.model, basis)
     return table_of(
         system, task.model, layout, settle(system, task.model, options.weights, "", options.cache), basis.inference,
-        software=options.backend, behind=lag.value, spread=spread, watts=watts, load=np.array([0.0, 1.0]),
-        speculation=options.speculation,
+        software=options.backend, behind=lag.value, spread=spread, speculation=options.speculation,
     )  # fmt: skip
 
 
-def _made(
-    system: System, task: Task, layout: Layout, basis: Basis, options: Options, watts: Floats
-) -> tuple[StepTable, str]:
+def _made(system: System, task: Task, layout: Layout, basis: Basis, options: Options) -> tuple[StepTable, str]:
     """Table of one side by the maker that is asked for, and why it is that one."""
+    table, note = _timed(system, task, layout, basis, options)
+    return _with_power(table, system, task, layout, basis, options), note
+
+
+def _with_power(
+    table: StepTable, system: System, task: Task, layout: Layout, basis: Basis, options: Options
+) -> StepTable:
+    """The table with watts by what its packages do; rated power whenever busy where the catalogue has none of them."""
+    assert system.package and system.it_power and system.n_packages
+    n = float(layout.n_packages)
+    if system.package.power is None:
+        rated = system.it_power.value / system.n_packages.value * n
+        return replace(table, load=np.array([0.0, 1.0]), watts=np.tile([0.0, rated], (3, 1)))
+    serving = settle(system, task.model, options.weights, "", options.cache)
+    work = work_of(system, system.package, task.model, serving, layout)
+    effort = effort_of(
+        work, values_of(basis.inference), basis.power, contexts(task.model), options.speculation.tokens + 1.0
+    )
+    load, watts = watts_of_load(system, basis.power, n)
+    return replace(table, load=load, watts=watts, effort=effort)
+
+
+def _timed(system: System, task: Task, layout: Layout, basis: Basis, options: Options) -> tuple[StepTable, str]:
     if options.maker == "calibrated":
-        return _one_side(system, task, layout, basis, options, watts), "the calibrated model is asked for"
+        return _one_side(system, task, layout, basis, options), "the calibrated model is asked for"
     lack = why_calibrated(system, task, basis, options)
     if not lack:
-        made = _by_kernels(system, task, layout, basis, options, watts)
+        made = _by_kernels(system, task, layout, basis, options)
         if isinstance(made, StepTable):
             return made, "kernels are measured"
         lack = made.reason
     if options.maker == "measured":
         raise CatalogError(lack)
-    return _one_side(system, task, layout, basis, options, watts), lack
+    return _one_side(system, task, layout, basis, options), lack
 
 
 def why_calibrated(system: System, task: Task, basis: Basis, options: Options) -> str:
@@ -155,9 +176,7 @@ def why_calibrated(system: System, task: Task, basis: Basis, options: Options) -
     return "" if options.maker == "measured" else why_not_ahead(basis.measured, basis.inference, backend)
 
 
-def _by_kernels(
-    system: System, task: Task, layout: Layout, basis: Basis, options: Options, watts: Floats
-) -> StepTable | Refusal:
+def _by_kernels(system: System, task: Task, layout: Layout, basis: Basis, options: Options) -> StepTable | Refusal:
     assert basis.measured is not None
     backend: Any = options.backend or SERVERS[0]
     decode, prefill = corrections(basis.measured, backend)
@@ -167,7 +186,7 @@ def _by_kernels(
     if isinstance(made, Refusal):
         return made
     named = settle(system, task.model, options.weights, "", options.cache).name
-    return replace(made, layout=layout.name, precision=named, watts=watts, load=np.array([0.0, 1.0]))
+    return replace(made, layout=layout.name, precision=named)
 
 
 def _memory_tables(found: Candidates, chosen: Operating, basis: Basis, options: Options) -> Tables:
@@ -175,30 +194,18 @@ def _memory_tables(found: Candidates, chosen: Operating, basis: Basis, options: 
     assert system.package and system.n_packages
     layout, before = found.layouts[found.layout[chosen.at]], int(found.prefill_layout[chosen.at])
     if before < 0:
-        each = chosen.it_power_unit_w / system.n_packages.value
-        watts = _line(system, basis, chosen.n_packages, each)
-        table, note = _made(system, task, layout, basis, options, watts)
+        table, note = _made(system, task, layout, basis, options)
         return Tables(decode=table, note=note)
     prefilling = found.layouts[before]
     lag, _ = _ends(system, task.model, basis)
     serving = settle(system, task.model, options.weights, "", options.cache)
     plain = work_of(system, system.package, task.model, serving, layout, behind=lag.value)
-    software = software_of(basis.inference, options.backend, task.model.family, serving, generation_step(system))
-    run = Pass(plain.with_layouts([layout, prefilling]), values_of(basis.inference), software)
-    batch, ratio = np.array([chosen.batch / layout.dp]), np.array([chosen.prefill_per_decode])
-    part = Part(
-        layout=np.array([0]), prefill=np.array([1]), batch=batch, decoding=batch, tpot_s=np.array([chosen.tpot_s]),
-        ttft_s=np.array([chosen.ttft_s]), rate=np.array([chosen.tokens_per_s_package]), ratio=ratio,
-    )  # fmt: skip
-    decoding, working = side_watts(system, run, part, task, options.speculation, basis.power)
-    sizes = chosen.n_packages, float(prefilling.n_packages)
-    lines = [_line(system, basis, n, float(each[0])) for n, each in zip(sizes, (decoding, working), strict=True)]
     ranks = layout.tp * layout.pp
-    decode, note = _made(system, task, layout, basis, options, lines[0])
+    decode, note = _made(system, task, layout, basis, options)
     plainly = replace(options, speculation=Speculation())
     return Tables(
         decode=decode,
-        prefill=_made(system, task, prefilling, basis, plainly, lines[1])[0],
+        prefill=_made(system, task, prefilling, basis, plainly)[0],
         note=note,
         transfer_bytes_per_token=float(cache_bytes_per_token(plain)) * ranks,
         transfer_bytes_per_s=float(np.asarray(plain.transfer)) * ranks,
@@ -228,7 +235,10 @@ def _hybrid_tables(found: Candidates, chosen: Operating, basis: Basis, options: 
         / system.n_packages.value
         for load in (PREFILL_LOAD, 1.0)
     )
-    prefill = _one_side(system, task, prefilling, basis, plainly, _line(system, basis, prefilling.n_packages, working))
+    prefill = replace(
+        _one_side(system, task, prefilling, basis, plainly), load=np.array([0.0, 1.0]),
+        watts=_line(system, basis, prefilling.n_packages, working),
+    )  # fmt: skip
     sequences = BATCHES * side.copies
     decode = np.maximum.accumulate(both.decode_seconds(sequences, prefill.context), axis=1)
     beyond = np.full(decode.shape[1:], EXTRAPOLATED)
@@ -236,17 +246,26 @@ def _hybrid_tables(found: Candidates, chosen: Operating, basis: Basis, options: 
     drawn = chosen.it_power_unit_w / system.n_packages.value * (1.0 + beside) - partner_w / side.n_packages
     attention = _line(system, basis, side.n_packages, drawn - beside * mean)
     w = run.w
+    made = replace(
+        prefill,
+        system=found.system.id,
+        layout=chosen.layout,
+        maker="dataflow",
+        n_packages=side.n_packages,
+        sequences=sequences,
+        decode_s=decode,
+        shared_s=np.zeros(3),
+        decode_provenance=beyond,
+        kv_bytes_per_token=float(cache_bytes_per_token(w)[0, 0]) * side.tp,
+        state_bytes_per_sequence=float(cache_bytes_per_sequence(w)[0, 0]) * side.tp,
+        kv_capacity_tokens=max(float(free_bytes(w, c["memory_share"])[0, 0]), 0.0)
+        / max(float(cache_bytes_per_token(w)[0, 0]), 1e-9)
+        * side.copies,
+        watts=attention + partner_w,
+        sources=tuple(dict.fromkeys((*prefill.sources, *rest.sources))),
+    )
     return Tables(
-        decode=replace(
-            prefill, system=found.system.id, layout=chosen.layout, maker="dataflow", n_packages=side.n_packages,
-            sequences=sequences, decode_s=decode, shared_s=np.zeros(3), decode_provenance=beyond,
-            kv_bytes_per_token=float(cache_bytes_per_token(w)[0, 0]) * side.tp,
-            state_bytes_per_sequence=float(cache_bytes_per_sequence(w)[0, 0]) * side.tp,
-            kv_capacity_tokens=max(float(free_bytes(w, c["memory_share"])[0, 0]), 0.0)
-            / max(float(cache_bytes_per_token(w)[0, 0]), 1e-9) * side.copies,
-            watts=attention + partner_w,
-            sources=tuple(dict.fromkeys((*prefill.sources, *rest.sources))),
-        ),
+        decode=replace(made, effort=effort_by_times(made)),
         prefill=prefill,
         transfer_bytes_per_token=float(cache_bytes_per_token(plain)), transfer_bytes_per_s=out,
     )  # fmt: skip

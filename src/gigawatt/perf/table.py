@@ -8,7 +8,6 @@ between its points; every point says whether it was measured, calibrated or extr
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -17,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.core.errors import TableError
+from gigawatt.core.writing import write_whole
+from gigawatt.perf.effort import Effort
+from gigawatt.perf.grid import on_grid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,6 +44,16 @@ _VALUES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "prefill_provenance": (("new_tokens", "cached"), "1", "where a prefill time comes from"),
 }
 _TEXTS = ("system", "model", "layout", "precision", "software", "maker")
+_EFFORT: dict[str, tuple[tuple[str, ...], str]] = {
+    "sequences": (("effort_sequences",), "sequence"),
+    "context": (("effort_context",), "token"),
+    "decode_s": (("peak_of", "effort_sequences", "effort_context"), "s"),
+    "new_tokens": (("effort_new_tokens",), "token"),
+    "cached": (("effort_cached",), "token"),
+    "prefill_s": (("peak_of", "effort_new_tokens", "effort_cached"), "s"),
+    "shared_s": (("peak_of",), "s"),
+    "weights": (("effort_weight",), "1"),
+}  # of ``perf.effort.Effort``: dimensions and unit
 _SCALARS = {"kv_bytes_per_token": "byte/token", "state_bytes_per_sequence": "byte", "kv_capacity_tokens": "token"}
 
 
@@ -77,8 +89,9 @@ class StepTable:
         kv_bytes_per_token: cache of one token, as stored in the whole replica [byte].
         state_bytes_per_sequence: what a sequence keeps besides, whatever its length [byte].
         kv_capacity_tokens: tokens the cache of the whole replica holds.
-        load: (k,) share of time the replica is busy, in 0..1.
+        load: (k,) how hard its packages work, from waiting to design power, in 0..1.
         watts: (3, k) IT power of the replica [W].
+        effort: says the load of what a replica does; without it a busy replica has load 1.
 
     Raises:
         TableError: a shape, an axis or a time is wrong; the sentence says what and where.
@@ -106,6 +119,7 @@ class StepTable:
     kv_capacity_tokens: float
     load: Floats
     watts: Floats
+    effort: Effort | None = None
 
     def __post_init__(self) -> None:
         for name in (*_AXES, *_VALUES):
@@ -123,11 +137,11 @@ class StepTable:
         Bilinear in the cell of (sequences, context). Beyond the grid the border cell is continued linearly, and the
         time is never negative: far outside, read the provenance instead of trusting it.
         """
-        return _bilinear(sequences, context, self.sequences, self.context, self.decode_s[BANDS.index(band)])
+        return on_grid(sequences, context, self.sequences, self.context, self.decode_s[BANDS.index(band)])
 
     def prefill(self, new_tokens: npt.ArrayLike, cached: npt.ArrayLike, band: Band = "central") -> Floats:
         """Time of one prefill pass of ``new_tokens`` tokens behind ``cached`` ones [s]; rules as for ``decode``."""
-        return _bilinear(new_tokens, cached, self.new_tokens, self.cached, self.prefill_s[BANDS.index(band)])
+        return on_grid(new_tokens, cached, self.new_tokens, self.cached, self.prefill_s[BANDS.index(band)])
 
     def mixed(
         self,
@@ -154,7 +168,7 @@ class StepTable:
     def watts_at(self, load: npt.ArrayLike, band: Band = "central") -> Floats:
         """IT power of the replica at ``load`` [W]: linear between points and beyond them, never negative."""
         flat = np.zeros(1)
-        return _bilinear(load, 0.0, self.load, flat, self.watts[BANDS.index(band)][:, None])
+        return on_grid(load, 0.0, self.load, flat, self.watts[BANDS.index(band)][:, None])
 
     def as_dataset(self) -> xr.Dataset:
         """The table with named axes; every variable carries its unit, identity stands in the attributes."""
@@ -167,6 +181,8 @@ class StepTable:
             variables[name] = (dims, getattr(self, name), {"units": unit, "long_name": meaning} | flags)
         for name, unit in _SCALARS.items():
             variables[name] = ((), np.float64(getattr(self, name)), {"units": unit})
+        for name, (dims, unit) in _EFFORT.items() if self.effort else ():
+            variables[f"effort_{name}"] = (dims, getattr(self.effort, name), {"units": unit})
         axes = {name: ((name,), getattr(self, name), {"units": unit}) for name, unit in _AXES.items()}
         bands = {"band": (("band",), np.array(BANDS, dtype=object), {"units": "1"})}
         identity: dict[str, Any] = {name: getattr(self, name) for name in _TEXTS}
@@ -181,20 +197,11 @@ class StepTable:
                 "another file"
             )
         try:
-            self.as_dataset().to_netcdf(path, engine="h5netcdf")
+            write_whole(path, self.as_dataset().to_netcdf(engine="h5netcdf"))  # HDF5 does not survive a full disk
         except OSError as error:
             raise TableError(
-                f"the step table cannot be written to {path}: {_why(error)}; choose another file"
+                f"the step table cannot be written to {path}: {error.strerror}; choose another file"
             ) from error
-
-
-def _why(error: OSError) -> str:
-    """The system's own words for an error, which HDF5 hides behind its own."""
-    said = str(error)
-    if error.strerror and not error.strerror.startswith("Unable"):
-        return error.strerror
-    found = re.search(r"error message = '([^']*)'", said)
-    return found[1] if found else said
 
 
 def load_table(path: Path) -> StepTable:
@@ -215,27 +222,10 @@ def load_table(path: Path) -> StepTable:
     fields: dict[str, Any] = {name: held.attrs[name] for name in _TEXTS}
     fields |= {name: held[name].values for name in (*_AXES, *_VALUES)}
     fields |= {name: float(held[name]) for name in _SCALARS}
+    if all(f"effort_{name}" in held.variables for name in _EFFORT):
+        fields["effort"] = Effort(**{name: held[f"effort_{name}"].values for name in _EFFORT})
     sources = tuple(json.loads(held.attrs["sources"]))
     return StepTable(**fields, n_packages=int(held.attrs["n_packages"]), sources=sources)
-
-
-def _bilinear(x: npt.ArrayLike, y: npt.ArrayLike, xs: Floats, ys: Floats, z: Floats) -> Floats:
-    """Values of ``z`` on the grid (xs, ys) at (x, y); border cells continue linearly, floored at 0."""
-    i, u = _cell(x, xs)
-    j, v = _cell(y, ys)
-    i1, j1 = np.minimum(i + 1, len(xs) - 1), np.minimum(j + 1, len(ys) - 1)
-    low = z[i, j] + u * (z[i1, j] - z[i, j])
-    high = z[i, j1] + u * (z[i1, j1] - z[i, j1])
-    return np.asarray(np.maximum(low + v * (high - low), 0.0))
-
-
-def _cell(x: npt.ArrayLike, xs: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
-    """(index of the cell, place in it as a share of its width); an axis of one point has no width."""
-    at = np.asarray(x, dtype=np.float64)
-    if len(xs) == 1:
-        return np.zeros(at.shape, dtype=np.intp), np.zeros(at.shape)
-    i = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(xs) - 2)
-    return i, np.asarray((at - xs[i]) / (xs[i + 1] - xs[i]))
 
 
 def _who(table: StepTable) -> str:

@@ -11,7 +11,7 @@ After Brill, Chang and Hopkins 1982 (modelling to generate alternatives): minimi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,7 +111,7 @@ def ranges(
         optimum, primal = float(session.numbers.cost @ best.primal), best.primal.copy()
         size, cost = abs(best.objective_musd), session.numbers.cost.copy()
         steps = sorted(set(slacks_frac))
-        limit = session.live.highs.getNumRow()
+        limit = session.live.solver.n_rows
         session.add_row(cost, -np.inf, optimum)
         for by, name, offers in _names(groups):
             if say:
@@ -122,7 +122,7 @@ def ranges(
                 for slack in steps:
                     with session.trial():  # from the optimum, which stays feasible under another objective
                         most = optimum + max(slack, COST_TOLERANCE) * size
-                        session.live.highs.changeRowBounds(limit, -np.inf, most)
+                        session.live.solver.set_row_bounds(limit, -np.inf, most)
                         session.minimise(sign * weight)
                         ends[slack].append(float(weight @ session.solve(explain=False).primal))
             now = float(weight @ primal)
@@ -201,13 +201,6 @@ def _names(groups: Mapping[str, xr.DataArray]) -> Iterator[tuple[str, str, list[
             yield by, name, [str(offer) for offer in labels["offer"].values[labels.values == name]]
 
 
-@contextmanager
-def _primal(session: PlanSession) -> Iterator[None]:
+def _primal(session: PlanSession) -> AbstractContextManager[None]:
     """The primal simplex for a while: another objective leaves the last plan feasible."""
-    highs = session.live.highs
-    kept = highs.getOptionValue("simplex_strategy")[1]
-    highs.setOptionValue("simplex_strategy", 4)
-    try:
-        yield
-    finally:
-        highs.setOptionValue("simplex_strategy", kept)
+    return session.live.solver.option("simplex_strategy", 4)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.energy import work_cost
 from gigawatt.plan.hosting import hosting_cost
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import opening_cost
@@ -16,17 +17,18 @@ from gigawatt.plan.worth import paid_musd
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
-    """Spending of each quarter: systems, buildings, rents, energy, contracts and shares of sales, less what is sold of
-    machines (quarter) [MUSD].
+    """Spending of each quarter: systems, buildings, rents, energy, contracts, penalties and shares of sales, less what
+    is sold of machines (quarter) [MUSD].
     """
     systems = (x.add * d.capex_musd_per_mw + x.stock * d.hold_musd_per_mw).sum("offer")
-    work = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
     buildings = (x.energise * d.energise_musd_per_mw + x.in_use * d.site_hold_musd_per_mw).sum("site")
-    spent = systems + work + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
+    spent = systems + work_cost(d, x) + buildings + (d.energised_initial_mw * d.site_hold_musd_per_mw).sum("site")
     if (contracts := spending(d, x)) is not None:
         spent = spent + contracts
     if d.terms.sales_share_frac is not None:
         spent = spent + inflow(d, x) * d.terms.sales_share_frac
+    if x.late is not None:
+        spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     if d.terms.late is not None:
         spent = spent - d.terms.late.damages_musd.sum("commitment")
     if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:

@@ -35,7 +35,9 @@ TOWARDS_MINIMUM = 0.7
 SLOW = 1e-5
 """Relative progress of a bound below which a round counts as slow; the next prices the forward pass's own point."""
 STILL, MOST_STILL = 1e-10, 4
-"""Relative progress that is none, and rounds of it after which the bounds are as close as they will get."""
+"""Relative progress that is none, and rounds of it after which the bounds are as close as they will get. A round whose
+planes say more of its own point than was known makes progress though no bound moves: among many corners that cost
+the same, the planes rule out one after another."""
 SETTLED, MOST_SWEEPS = 0.1, 20
 """Parts before the leaves agree when what they plan costs at most this share of the gap more than the bound says; and
 forward passes of one round in which they may try."""
@@ -180,9 +182,12 @@ class Decomposition:
         """Rounds until the bounds are close, or no longer move, or time or rounds are used up."""
         share = 1.0
         while True:
-            bound, corner = self._minimum(search.lower, search.upper)
+            bound, planned, corner = self._minimum(search.lower, search.upper)
             slow = bound < search.lower + SLOW * abs(search.lower)
-            point = corner if whole or search.best is None else share * corner + (1.0 - share) * search.best[0]
+            if whole or search.best is None or share == 1.0:
+                point = corner
+            else:
+                point = share * corner + (1.0 - share) * search.best[0]
             answers = self._executor.solve([point[part.path] for part in self._leaves])
             for i, answer in enumerate(answers):
                 self._learn(len(self._early) + i, answer)
@@ -190,7 +195,8 @@ class Decomposition:
             costs = self._costs(point, np.array([answer.cost for answer in answers]))
             price = self.tail.of(costs, self.whole.probability) if np.isfinite(costs).all() else np.inf
             share = 1.0 if slow and price > search.upper - SLOW * abs(search.upper) else TOWARDS_MINIMUM
-            search.note(bound, price, (point, answers, costs))
+            learnt = point is corner and price - planned > STILL * abs(price)
+            search.note(bound, price, (point, answers, costs), learnt=learnt)
             say(str(search.rounds[-1]))
             if search.ended:
                 return
@@ -238,18 +244,20 @@ class Decomposition:
             slope = total[parts[part].path]
             self._learn(part, Answer(cost=float(floors[part]), slope=slope, x=np.zeros(slope.size), y=np.zeros(0)))
 
-    def _minimum(self, lower: float = -np.inf, upper: float = np.inf) -> tuple[float, Floats]:
-        """(lower bound, decisions) of forward passes, repeated until parts agree on what follows."""
+    def _minimum(self, lower: float = -np.inf, upper: float = np.inf) -> tuple[float, float, Floats]:
+        """(lower bound, cost as planes have it, decisions) of forward passes, repeated until parts agree on what
+        follows.
+        """
         for _ in range(MOST_SWEEPS):
             x, after, answers = self._forward()
             bound = self._solvers[0].bound() + self._constant
+            planned = self.tail.of(self._costs(x, after), self.whole.probability)
             if len(self.cuts) == 1:
                 break
-            planned = self.tail.of(self._costs(x, after), self.whole.probability)
             if np.isfinite(upper) and planned - bound <= SETTLED * (upper - max(bound, lower)):
                 break
             self._back(x, answers)
-        return bound, x
+        return bound, planned, x
 
     def _forward(self) -> tuple[Floats, Floats, dict[int, Answer]]:
         """(decisions before the leaves, what planes say the leaves cost, answers) of all parts, each given the ones
@@ -321,17 +329,18 @@ class _Search:
         """The same question with lumps whole: what was found so far is no plan of it, the lower bound stays."""
         self.upper, self.best, self.still, self.ended = np.inf, None, 0, ""
 
-    def note(self, bound: float, price: float, point: tuple[Floats, list[Answer], Floats]) -> None:
-        """Takes in what a round found."""
+    def note(self, bound: float, price: float, point: tuple[Floats, list[Answer], Floats], *, learnt: bool) -> None:
+        """Takes in what a round found; ``learnt``: its planes say more of its own point than was known."""
         first = not (np.isfinite(self.lower) and np.isfinite(self.upper))
         moved = bound > self.lower + STILL * abs(self.lower) or price < self.upper - STILL * abs(self.upper)
-        self.still = 0 if moved or first else self.still + 1
+        self.still = 0 if moved or first or learnt else self.still + 1
         self.lower = max(self.lower, bound)
         if price < self.upper:
             self.upper, self.best = price, point
         seconds = time.perf_counter() - self.start
-        lower = in_order(self.lower, self.upper)
-        self.rounds.append(Round(number=len(self.rounds) + 1, lower=lower, upper=self.upper, seconds=seconds))
+        in_order(self.lower, self.upper)
+        self.upper = max(self.lower, self.upper)  # by rounding, an optimum can cost less than its own bound
+        self.rounds.append(Round(number=len(self.rounds) + 1, lower=self.lower, upper=self.upper, seconds=seconds))
         if self.rounds[-1].gap <= self.gap:
             self.ended = "gap"
         elif seconds > self.limit_s:

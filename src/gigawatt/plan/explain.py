@@ -1,13 +1,13 @@
 """Which limits bind in a plan and what one more unit of each is worth, in words.
 
-A shadow price is the dual of a row, or the reduced cost of a decision at its upper bound, at the optimum, whole
-gigawatts held: the discounted cost a plan saves per unit of the limit, for a small change. Where several vertices are
-optimal it is one of several prices.
+A dual of a row, or the reduced cost of a decision at its upper bound, says that a limit may bind; what one unit more is
+worth is the difference of two plans, whole gigawatts held: see ``scarcity``. A figure that stands over several quarters
+gives way in all of them, until the next step of its schedule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import xarray as xr
 
 from gigawatt.core.units import pretty
-from gigawatt.plan.algebra import Rows
+from gigawatt.plan.algebra import Axes, Rows
 from gigawatt.plan.inputs import PlanInputs, RightRow
 from gigawatt.plan.limits import (
     AVAILABLE,
@@ -31,90 +31,208 @@ from gigawatt.plan.limits import (
     spoken,
 )
 from gigawatt.plan.live import LivePlan
+from gigawatt.plan.scarcity import (
+    Easing,
+    Optimum,
+    most_of,
+    of_columns,
+    of_connection,
+    of_rows,
+    optimum_of,
+    prices_of,
+    steps_of,
+)
 from gigawatt.plan.session import PlanSession
+from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
 LEAST_MUSD = 1e-4
 """Shadow price below which a limit counts as slack [MUSD per unit]."""
 AT_BOUND = 1e-6
 """Distance from its upper bound within which a decision stands at it, as a share of the bound."""
+LEAST_HELD_MW = 1e-6
+"""MW below which nothing stands that a term could hold."""
 ABOUT_OFFERS = ("supply", "commitment", "gang", "right", "minimum_take", "take_after", "option", "delivery")
 """Families whose rows add up the capacity of offers by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A limit that binds: ``price_musd`` [discounted MUSD per unit] in each of ``quarters``.
+    """A limit that binds: ``price_musd`` [discounted MUSD per unit] from each of ``quarters`` to that of ``until``.
 
     A price is what one unit more saves: negative where it costs, as more of a commitment does.
 
     ``worth_musd`` is what 1 % more of the limit would be worth over the horizon, to first order. One per cent is of the
     user's own figure (of a connection its whole power, not what is left of it); of a right one percentage point of its
-    share; and where a limit is no amount (survival, what is not yet available) 1 % of the activity it touches: the
-    positive terms of its row at the optimum, or the most that the offer adds in any quarter.
+    share; of the term of a contract of what stands; and where a limit is no amount (survival, what is not yet
+    available) 1 % of the activity it touches: the positive terms of its row at the optimum, or the most that the offer
+    adds in any quarter.
     """
 
     family: str
     label: str
     unit: str
     quarters: tuple[str, ...]
+    until: tuple[str, ...]
     price_musd: tuple[float, ...]
     worth_musd: float
 
     @property
     def words(self) -> Words:
         """Words of the limit."""
-        return AVAILABLE if self.family == "available" else BOUNDS.get(self.family) or WORDS[self.family]
+        return words_of(self.family)
 
     def sentences(self, most: int = 4) -> list[str]:
-        """One sentence a quarter, the dearest first."""
+        """One sentence a step, the dearest first."""
         order = sorted(range(len(self.quarters)), key=lambda i: -abs(self.price_musd[i]))
         where = f" at {self.label}" if self.family == "connection" else f" ({spoken(self.label)})" if self.label else ""
         text = self.words.text
         verb = "bind" if self.words.many else "binds"
         lines = [
-            f"{self.quarters[i]}: {text}{where} {verb}; {self.words.eased} is worth "
+            f"{_when(self.quarters[i], self.until[i])}: {text}{where} {verb}; {self.words.eased} is worth "
             f"{pretty(abs(self.price_musd[i]) * 1e6, 'USD')}"
             for i in sorted(order[:most])
         ]
         if (more := len(order) - most) > 0:
-            lines.append(f"  and in {more} more {'quarter' if more == 1 else 'quarters'}, for less")
+            span = "quarter" if self.words.once else "step"
+            lines.append(f"  and in {more} more {span if more == 1 else span + 's'}, for less")
         return lines
 
 
-def bindings(plan: LivePlan, labels: Iterable[str] | None = None) -> list[Binding]:
+def words_of(family: str) -> Words:
+    """Words of a family of rows, of bounds, or of dates."""
+    return AVAILABLE if family == "available" else BOUNDS.get(family) or WORDS[family]
+
+
+def _when(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One figure of a limit and how it gives way: ``sign`` is -1 where less of it helps."""
+
+    first: str
+    last: str
+    easing: Easing
+    sign: float
+    one_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Figures of one limit, as one label names them, of which duals say that they may bind."""
+
+    family: str
+    label: str
+    steps: tuple[Step, ...]
+
+    def priced(self, prices: Callable[[list[Easing]], list[float]]) -> Binding | None:
+        """The limit with a price of each of its figures, of which one unit has to be worth something."""
+        worths = prices([step.easing for step in self.steps])
+        found = [(step, worth) for step, worth in zip(self.steps, worths, strict=True) if worth > LEAST_MUSD]
+        if not found:
+            return None
+        return Binding(
+            family=self.family, label=self.label, unit=words_of(self.family).one,
+            quarters=tuple(step.first for step, _ in found), until=tuple(step.last for step, _ in found),
+            price_musd=tuple(step.sign * worth for step, worth in found),
+            worth_musd=sum(worth * step.one_percent for step, worth in found),
+        )  # fmt: skip
+
+
+def bindings(plan: LivePlan, labels: Iterable[str] | None = None, most: int | None = None) -> list[Binding]:
     """Limits that bind at the optimum, the most valuable first: rows, then bounds of decisions.
 
     A row over more than one axis beside the quarter is named by all its labels. What opening a site adds to the price
     of its connection is part of that price.
 
     Args:
-        plan: solved.
+        plan: solved, last of all by its solver.
         labels: only limits that carry one of these labels, or "right_x" by their own name; all if None.
+        most: how many are asked for; all if None.
     """
     wanted = None if labels is None else set(labels)
-    found: list[Binding] = []
+    at = optimum_of(plan)
+    found: list[Limit] = []
     for name, rows in plan.model.constraints.items():
-        family = family_of(name)
-        if family in WORDS and family not in PRICED_ELSEWHERE:
-            price = -plan.dual(name).values
-            if family == "connection":
-                price = price + _opening(plan, rows)
-            one_percent = 0.01 * _touched(plan, rows)
-            found += _by_label(family, name, rows.axes, price, one_percent, WORDS[family].one, wanted)
-    upper, whole = np.concatenate(plan.model.upper), np.concatenate(plan.model.integer)
+        if (family := family_of(name)) in WORDS and family not in PRICED_ELSEWHERE:
+            found += _named(_of_rows(at, rows), family, name, rows.axes, wanted)
     for name in BOUNDS:
-        if name not in plan.model.variables:
-            continue
-        variable = plan.model.variables[name]
-        columns = variable.columns
-        limited = (columns >= 0) & ~whole[columns] & np.isfinite(upper[columns])
-        limit = np.where(limited, upper[columns], 0.0)
-        at = limited & (plan.primal[columns] >= limit - AT_BOUND * np.maximum(1.0, np.abs(limit)))
-        price = np.where(at, np.maximum(0.0, -plan.reduced_cost[columns]), 0.0)
-        one_percent = 0.01 * np.where(at, limit, 0.0)
-        found += _by_label(name, name, variable.axes, price, one_percent, BOUNDS[name].one, wanted)
-    return ranked(found)
+        if name in plan.model.variables:
+            found += _named(_of_bounds(at, name), name, name, plan.model.variables[name].axes, wanted)
+    return _dearest(at, found, most)
+
+
+def _dearest(at: Optimum, limits: list[Limit], most: int | None) -> list[Binding]:
+    """The most valuable limits, priced; duals bound prices from above, so that few have to be."""
+    bounds = [limit.priced(lambda easings: [most_of(at, easing) for easing in easings]) for limit in limits]
+    order = sorted(((bound.worth_musd, i) for i, bound in enumerate(bounds) if bound is not None), reverse=True)
+    found: list[Binding] = []
+    for worth, i in order:
+        if most is not None and len(found) >= most and worth <= ranked(found)[most - 1].worth_musd:
+            break
+        if (row := limits[i].priced(lambda easings: prices_of(at, easings))) is not None:
+            found.append(row)
+    return ranked(found)[:most]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """Figures of a block in the shape of its axes, and how a run of its cells gives way."""
+
+    figure: Floats
+    """the figure that makes the steps"""
+    one_percent: Floats
+    live: npt.NDArray[np.bool_]
+    """cells that can bind"""
+    easing: Callable[[list[tuple[int, ...]]], tuple[Easing, float]]
+    """of cells that give way together: how, and its sign"""
+
+
+def _of_rows(at: Optimum, rows: Rows) -> Cells:
+    family, figure = family_of(rows.name), figures(at.plan.inputs, rows)
+
+    def easing(cells: list[tuple[int, ...]]) -> tuple[Easing, float]:
+        places = np.array([rows.index[cell] for cell in cells])
+        if family == "connection":
+            quarters = slice(cells[0][-1], cells[-1][-1] + 1)
+            return of_connection(at, str(rows.axes["site"][cells[0][0]]), quarters), 1.0
+        sign = -1.0 if at.plan.row_dual[places].sum() > 0.0 else 1.0
+        own = float(figure[cells[0]]) or float(figure[cells[0][:-1]].max(initial=0.0))
+        return of_rows(at, places, own, sign), sign
+
+    held = _held(at.plan, rows)
+    touched = _touched(at.plan, rows) if held is None else held
+    live = rows.index >= 0 if held is None else (rows.index >= 0) & (held > LEAST_HELD_MW)
+    return Cells(figure=figure, one_percent=0.01 * touched, live=live, easing=easing)
+
+
+def _of_bounds(at: Optimum, name: str) -> Cells:
+    columns, whole = at.plan.model.variables[name].columns, np.concatenate(at.plan.model.integer)
+    limited = (columns >= 0) & ~whole[columns] & np.isfinite(at.upper[columns])
+    limit = np.where(limited, at.upper[columns], 0.0)
+    standing = limited & (at.primal[columns] >= limit - AT_BOUND * np.maximum(1.0, np.abs(limit)))
+
+    def easing(cells: list[tuple[int, ...]]) -> tuple[Easing, float]:
+        return of_columns(np.array([columns[cell] for cell in cells]), float(limit[cells[0]])), 1.0
+
+    return Cells(figure=limit, one_percent=0.01 * limit, live=standing, easing=easing)
+
+
+def _held(plan: LivePlan, rows: Rows) -> Floats | None:
+    """MW that a term holds, in the shape of its rows: nothing stands, nothing is held. None for other limits."""
+    family = family_of(rows.name)
+    if family == "term":
+        stands = plan.value("stock") + plan.value("retire")
+        return np.asarray(stands.sel(offer=list(rows.axes["offer"])).transpose("offer", "quarter").values)
+    if family == "vacate":
+        taken = plan.value("energise").cumsum("quarter") - plan.value("vacate").shift(quarter=1, fill_value=0.0).cumsum(
+            "quarter"
+        )
+        stands = taken + plan.inputs.energised_initial_mw
+        return np.asarray(stands.sel(site=list(rows.axes["site"])).transpose("site", "quarter").values)
+    return None
 
 
 def ranked(found: Iterable[Binding]) -> list[Binding]:
@@ -140,11 +258,11 @@ def opened(d: PlanInputs) -> tuple[PlanInputs, xr.DataArray]:
     return replace(d, add_max_mw=wide, supply_packages=eased), before
 
 
-def date_bindings(session: PlanSession, labels: Iterable[str] | None = None) -> list[Binding]:
+def date_bindings(session: PlanSession, labels: Iterable[str] | None = None, most: int | None = None) -> list[Binding]:
     """What a MW accepted before the date of its offer would be worth, where that is anything; whole numbers held.
 
-    Decisions before a date have no column, so the plan is built again with them held at zero: their reduced cost is
-    the price. The session is as it was afterwards.
+    Decisions before a date have no column, so the plan is built again with them held at zero, and a little of each is
+    let in. The session is as it was afterwards.
     """
     wide, before = opened(session.inputs)
     if not bool(before.any()):
@@ -156,53 +274,48 @@ def date_bindings(session: PlanSession, labels: Iterable[str] | None = None) -> 
         for name, variable in live.model.variables.items()
         if bool(whole[variable.columns[variable.columns >= 0]].any())
     }
-    most = live.value("add").transpose("offer", "quarter").max("quarter")
+    added = live.value("add").transpose("offer", "quarter").max("quarter").values
+    wanted = None if labels is None else set(labels)
+    axes = {dim: tuple(before[dim].values.tolist()) for dim in ("offer", "quarter")}
     with session.trial():
         session.change(wide)
         for name, values in held.items():
             session.set_lower(name, values.round())
             session.set_upper(name, values.round())
         session.set_upper("add", xr.zeros_like(before, dtype=float).where(before, wide.add_max_mw))
-        plan = session.solve(explain=False)
-        reduced = plan.reduced("add").transpose("offer", "quarter")
-    price = np.where(before.values, np.maximum(0.0, -reduced.values), 0.0)
-    one_percent = np.broadcast_to(0.01 * most.values[:, None], price.shape)
-    wanted = None if labels is None else set(labels)
-    axes = {dim: tuple(before[dim].values.tolist()) for dim in ("offer", "quarter")}
-    return ranked(_by_label("available", "available", axes, price, one_percent, AVAILABLE.one, wanted))
+        at = optimum_of(session.solve(explain=False))
+        columns = at.plan.model.variables["add"].columns
+
+        def easing(cells: list[tuple[int, ...]]) -> tuple[Easing, float]:
+            return of_columns(np.array([columns[cell] for cell in cells]), float(added[cells[0][0]])), 1.0
+
+        cells = Cells(
+            figure=np.zeros(before.shape), one_percent=np.broadcast_to(0.01 * added[:, None], before.shape),
+            live=before.values & (columns >= 0), easing=easing,
+        )  # fmt: skip
+        return _dearest(at, _named(cells, "available", "available", axes, wanted), most)
 
 
-def _by_label(
-    family: str, name: str, axes: dict[str, tuple[str | int, ...]], price: Floats, one_percent: Floats, one: str,
-    wanted: set[str] | None,
-) -> list[Binding]:  # fmt: skip
-    """One binding a label, with the quarters in which its price is not nothing."""
-    if not (np.abs(price) > LEAST_MUSD).any():
-        return []
-    groups: dict[str, list[tuple[str, float, float]]] = {}
+def _named(cells: Cells, family: str, name: str, axes: Axes, wanted: set[str] | None) -> list[Limit]:
+    """One limit a label, with its figures: of every quarter, or of every step of its schedule."""
+    groups: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
     for label, cell, quarter in named_cells(name, axes):
-        if abs(price[cell]) <= LEAST_MUSD:
-            continue
         if wanted is None or name in wanted or wanted & set(label.split(", ")):
-            groups.setdefault(label, []).append((quarter, float(price[cell]), float(one_percent[cell])))
+            groups.setdefault(label, []).append((quarter, cell))
     return [
-        Binding(
-            family=family, label=label, unit=one, quarters=tuple(row[0] for row in rows),
-            price_musd=tuple(row[1] for row in rows), worth_musd=sum(abs(row[1]) * row[2] for row in rows),
-        )
-        for label, rows in groups.items()
-    ]  # fmt: skip
+        Limit(family=family, label=label, steps=tuple(_steps(cells, row, words_of(family).once)))
+        for label, row in groups.items()
+    ]
 
 
-def _opening(plan: LivePlan, rows: Rows) -> Floats:
-    """Price of a connection by way of the row that says a site was opened: both name the same power."""
-    price = np.zeros(rows.index.shape)
-    block = plan.model.constraints.get("opening")
-    if block is None:
-        return price
-    at = [rows.axes["site"].index(site) for site in block.axes["site"]]
-    price[at] = (-plan.dual("opening") * plan.value("opened")).transpose("site", "quarter").values
-    return np.where(rows.index >= 0, price, 0.0)
+def _steps(cells: Cells, row: list[tuple[str, tuple[int, ...]]], once: bool) -> Iterator[Step]:
+    live = np.array([cells.live[cell] for _, cell in row])
+    level = np.arange(len(row), dtype=float) if once else np.array([cells.figure[cell] for _, cell in row])
+    for first, last in steps_of(level, live):
+        places = [cell for _, cell in row[first:last]]
+        easing, sign = cells.easing(places)
+        most = max(float(cells.one_percent[cell]) for cell in places)
+        yield Step(first=row[first][0], last=row[last - 1][0], easing=easing, sign=sign, one_percent=most)
 
 
 def _touched(plan: LivePlan, rows: Rows) -> Floats:
@@ -221,9 +334,10 @@ def _touched(plan: LivePlan, rows: Rows) -> Floats:
 def _added(plan: LivePlan, right: RightRow) -> Floats:
     """(quarter) IT MW that a right is a share of, accepted since it began."""
     d = plan.inputs
-    added = (plan.value("add") * right.base).sum("offer")
-    since = added.where(xr.DataArray([q in right.quarters for q in d.quarters], dims="quarter"), 0.0)
-    return np.asarray(since.cumsum("quarter").sel(quarter=list(right.quarters)).values, dtype=np.float64)
+    added, stock = (plan.value(name).transpose("offer", "quarter").values for name in ("add", "stock"))
+    start, owned = d.quarters.index(right.quarters[0]), d.offer_contract.values == "own"
+    new = counted_mw(owned, added.cumsum(axis=1), stock, start)[:, start : start + len(right.quarters)]
+    return np.asarray(right.base.values @ new, dtype=np.float64)
 
 
 def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
@@ -232,7 +346,10 @@ def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
     chosen = set(offers)
     mine = np.array([str(name) in chosen for name in d.offer_site["offer"].values], dtype=bool)
     found = chosen | {str(site) for site in d.offer_site.values[mine]}
-    columns = np.concatenate([model.variables[name].columns[mine].ravel() for name in ("add", "stock", "counted")])
+    found_in = [model.variables[name].columns[mine] for name in ("add", "stock", "counted")]
+    if "counted_since" in model.variables:
+        found_in.append(model.variables["counted_since"].columns[:, mine])
+    columns = np.concatenate([each.ravel() for each in found_in])
     touched = np.zeros(model.n_columns)
     touched[columns[columns >= 0]] = 1.0
     for name, block in model.constraints.items():

@@ -25,6 +25,7 @@ Ints = npt.NDArray[np.int64]
 SOFT = {
     "commitment": "firm commitments", "minimum_take": "minimum takes", "gang": "training gangs",
     "right_": "shares of rights", "demand_day": "carried-over work",
+    "steady_kept": "the rate that training runs keep",
 }  # fmt: skip
 """Families whose rows may be missed at a price where lateness leaves no other way, and what people call that."""
 GIVEN_UP = "given up for want of room"
@@ -290,7 +291,8 @@ def _kind(rows: Rows, d: PlanInputs, live: Ints, kinds: dict[tuple[str, str], in
     units = ["MW"] * live.size
     if "workload" in rows.axes:
         row = np.unravel_index(live, rows.index.shape)[list(rows.axes).index("workload")]
-        units = [WORK_UNITS.get(float(d.work_scale.values[i]), "Mwork/s") for i in row]
+        scale = d.work_scale.sel(workload=list(rows.axes["workload"])).values
+        units = [WORK_UNITS.get(float(scale[i]), "Mwork/s") for i in row]
     return np.array([kinds.setdefault((name, unit), len(kinds)) for unit in units], dtype=np.int64)
 
 

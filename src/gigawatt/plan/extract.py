@@ -8,8 +8,12 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.energy import offers_at_work
+from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.resale import resale_price
+from gigawatt.plan.signed import in_test
 from gigawatt.plan.solve import LivePlan
+from gigawatt.plan.variables import expressions
 from gigawatt.plan.worth import extra_income, priced_out
 
 
@@ -17,7 +21,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     """Plan as an xarray Dataset with dims quarter, offer, site, lane, workload, block, pool, supply, commitment.
 
     IT power in W; facility power where the name says so; money in USD of the quarter; work in token/s or FLOP/s.
-    ``value_of_*`` are shadow prices at the start of the horizon, positive where more would lower the cost.
+    What one more of each scarce thing is worth is asked of the solver: ``plan.scarcity``.
     """
     d = plan.inputs
     scale = d.work_scale
@@ -34,11 +38,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("accepted_facility_w", accepted * d.facility_over_it, "W",
         "cumulative facility power accepted since the start")  # fmt: skip
     put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
-    taken = (
-        plan.value("energise") - plan.value("vacate") if "vacate" in plan.model.variables else plan.value("energise")
-    )
-    put("in_use_facility_w", taken.cumsum("quarter") * 1e6 + d.energised_initial_mw * 1e6, "W",
-        "facility power in use")  # fmt: skip
+    put("in_use_facility_w", _in_use(plan) * 1e6, "W", "facility power in use; of a provider's site what stands there")
     put(
         "connection_w",
         d.connection_mw * 1e6,
@@ -48,6 +48,9 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     assign = plan.value("assign")
     put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
+    put("work_w", offers_at_work(plan) * 1e6, "W", "IT power at work by offer, mean of the day")
+    if "reserved" in plan.model.variables:
+        put("reserved_w", plan.value("reserved") * 1e6, "W", "IT power that a gang holds, in every block")
     needed = plan.value("busy") / (1.0 - d.reserve_frac)
     if d.spares_mw is not None and "open" in plan.model.variables:
         held = plan.value("busy") + plan.value("open") * d.spares_mw
@@ -83,42 +86,21 @@ def extract(plan: LivePlan) -> xr.Dataset:
     _put_lumps(plan, put)
     _put_hosting(plan, put)
     put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
-    put("gap_usd", plan.value("gap") * 1e6, "USD", "money still to be found in the quarter")
+    owed = plan.value("gap") * 1e6
+    found = owed.diff("quarter").reindex(quarter=owed["quarter"], fill_value=0.0)
+    found[0] = owed[0]
+    put("gap_usd", found.clip(min=0.0), "USD", "money still to be found in the quarter")
+    put("gap_repaid_usd", (-found).clip(min=0.0), "USD", "of what was to be found, paid back in the quarter")
+    put("gap_owed_usd", owed, "USD", "money still to be found that is owed at the end of the quarter")
     debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
     put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
     put("residual_usd", _residual(plan) * 1e6, "USD", "worth of what stands at the end, in money of the last quarter")
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
-    put(
-        "value_of_connection",
-        -plan.dual("connection"),
-        "USD/W",
-        "of one more facility W energised by the quarter",
-    )
-    put(
-        "value_of_site_power",
-        -plan.dual("site_power"),
-        "USD/W",
-        "of one more facility W in use in the quarter",
-    )
-    put(
-        "value_of_money",
-        -plan.dual("cash"),
-        "USD/USD",
-        "of one more dollar in the quarter, beyond the dollar itself",
-    )
-    if "capacity" in plan.model.constraints:
-        put("value_of_capacity", -plan.dual("capacity"), "USD/W", "of one more IT W in the pool")
-    if d.supply_packages.sizes["supply"]:
-        put(
-            "value_of_package",
-            -plan.dual("supply") * 1e6,
-            "USD",
-            "of one more package delivered in the quarter",
-        )
     if "demand_now" in plan.model.constraints:
         per_work = plan.dual("demand_now") / d.hours_frac
-        put("marginal_cost", per_work, "MUSD per Mwork/s and quarter", "of serving one more unit in the block")
+        put("marginal_cost", per_work, "MUSD per Mwork/s and quarter",
+            "of serving one more unit in the block: a dual, one of several where plans tie")  # fmt: skip
     out = xr.Dataset(
         {name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()}
     )
@@ -126,7 +108,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
         system=("offer", d.offer_system.values.astype(str)), vendor=("offer", d.offer_vendor.values.astype(str)),
         at_site=("offer", d.offer_site.values.astype(str)), contract=("offer", d.offer_contract.values.astype(str)),
         offer_pool=("offer", d.offer_pool.values.astype(str)), lane_pool=("lane", d.lane_pool.values.astype(str)),
-        lane_workload=("lane", d.lane_workload.values.astype(str)),
+        lane_workload=("lane", d.lane_workload.values.astype(str)), lane_offer=("lane", lane_offer(d)),
     )  # fmt: skip
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
@@ -149,6 +131,25 @@ SIGNED = (
     ("vacate", "facility power given back in the quarter"),
     ("works", "IT power of offers that age which has not failed"),
 )
+
+
+def _in_use(plan: LivePlan) -> xr.DataArray:
+    """Facility MW in use (site, quarter): taken and not given back, and of a provider's site what stands or is tested
+    there, as nobody gives back what is not his.
+    """
+    d, order = plan.inputs, ("site", "quarter")
+    x = expressions(plan.model, d)
+    taken = (x.in_use.matrix @ plan.primal + x.in_use.const).reshape(len(d.sites), len(d.quarters))
+    in_use = xr.DataArray(taken, dims=order, coords={"site": list(d.sites), "quarter": list(d.quarters)})
+    in_use = in_use + d.energised_initial_mw
+    stands = plan.value("stock").transpose("offer", "quarter")
+    if (tests := in_test(d, x)) is not None:
+        stands = stands + (tests.matrix @ plan.primal + tests.const).reshape(stands.shape)
+    load = (stands * d.facility_over_it).groupby(d.offer_site.rename("site")).sum()
+    bought = {str(site) for site in d.offer_site.values[d.offer_contract.values != "cloud"]}
+    rented = [site for site in d.sites if site in load["site"].values and site not in bought]
+    in_use.loc[{"site": rented}] = load.sel(site=rented).transpose(*order).values
+    return in_use
 
 
 def _at_the_end(plan: LivePlan, amount: Expression | None) -> float:
@@ -208,6 +209,7 @@ def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None
         "emptied": "halls given back in the quarter",
         "opened": "share of the site that is open",
         "gang_at": "share of the gang that stands at the place",
+        "gang_on": "share of the gang that is of the system",
     }
     for name, what in words.items():
         if name in plan.model.variables:

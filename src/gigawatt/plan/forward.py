@@ -84,7 +84,9 @@ def operate(
     demand: Floats,
     scale: Floats,
     most: Floats,
-    may_wait: Bools,
+    given_up: Floats,
+    put_off: Floats,
+    pace: Floats,
     now: Bools,
     hours: Floats,
     used: Ints,
@@ -100,16 +102,22 @@ def operate(
     carried: Floats,
     unmet: Floats,
     money: Floats,
+    work: Floats,
 ) -> None:
     """One quarter's work in every draw: planned work where it was planned, then what lacks in spare capacity.
+
+    What the plan gives up or puts off is no lack: of what is not done that much stays so. Only what lacks beyond it
+    is placed, and then waits as far as it may.
 
     Args:
         room: (draw, pool) IT MW that work.
         runs: (draw, workload) 1, or 0 while its gang does not stand.
         demand: (workload, block) Mwork/s to be served, less what policy gates; negative where it gates more.
         scale: (draw, workload) factor on it.
-        most: (workload,) Mwork/s of a day: the most that may be carried over.
-        may_wait: (workload,) whether work may wait for the next quarter.
+        most: (workload,) Mwork/s of a day: the most that may be carried over; 0 where nothing may.
+        given_up: (workload, block) Mwork/s that the plan leaves unmet.
+        put_off: (workload,) Mwork/s of a day that the plan carries over.
+        pace: (workload, block) Mwork/s that can be done at most.
         now: (workload,) whether work must be done in its block.
         hours: (block,) share of the day.
         used: lanes with planned work.
@@ -125,11 +133,12 @@ def operate(
         carried: (draw, workload) Mwork/s that waited from the quarter before; what waits now is left.
         unmet: (draw, workload) Mwork/s, filled.
         money: (draw, 3) running cost, income, worth of speed [MUSD], added to.
+        work: (draw, pool, block) IT MW at work, filled.
     """
     n_draws, n_pools = room.shape
     n_classes, n_blocks = demand.shape
-    spare, lacks = np.empty((n_pools, n_blocks)), np.empty((n_classes, n_blocks))
-    need, share, daily, stuck = np.empty(n_pools), np.empty(n_pools), np.empty(n_classes), np.empty(n_classes)
+    spare, lacks, able = np.empty((n_pools, n_blocks)), np.empty(demand.shape), np.empty(demand.shape)
+    need, share, daily, kept = np.empty(n_pools), np.empty(n_pools), np.empty(n_classes), np.empty(n_classes)
     for draw in range(n_draws):
         for b in range(n_blocks):
             need[:] = 0.0
@@ -143,41 +152,52 @@ def operate(
                 spare[p, b] = room[draw, p] - need[p] * share[p]
             for c in range(n_classes):
                 lacks[c, b] = scale[draw, c] * demand[c, b]
+                able[c, b] = pace[c, b] if runs[draw, c] > 0.0 else 0.0
             for lane in used:
                 c = lane_class[lane]
                 at_work = planned[lane, b] * share[lane_pool[lane]] * runs[draw, c]
                 done = at_work * rate[lane]
                 lacks[c, b] -= done
+                able[c, b] -= done
                 money[draw, 0] += hours[b] * at_work * run[lane]
                 money[draw, 1] += hours[b] * done * (price[c] + speed[lane] * paid[lane])
                 money[draw, 2] += hours[b] * done * speed[lane]
         for c in range(n_classes):
-            asked = 0.0
+            unmet[draw, c], kept[c], daily[c] = 0.0, 0.0, 0.0
+            if now[c]:
+                for b in range(n_blocks):
+                    lack = max(lacks[c, b], 0.0)
+                    lacks[c, b] = max(lack - given_up[c, b], 0.0)
+                    unmet[draw, c] += hours[b] * (lack - lacks[c, b])
+                continue
+            left, never = carried[draw, c], 0.0
             for b in range(n_blocks):
-                asked += hours[b] * lacks[c, b]
-            stuck[c] = 0.0
-            if runs[draw, c] == 0.0:  # its gang does not stand: no spare capacity helps
-                stuck[c] = max(asked + carried[draw, c], 0.0)
-                asked, carried[draw, c] = 0.0, 0.0
-                lacks[c, :] = 0.0
-            daily[c] = max(carried[draw, c] + (0.0 if now[c] else asked), 0.0)
-        _place(spare, lacks, daily, hours, order, lane_pool, lane_class, rate, now, run, price, money[draw])
+                left += hours[b] * lacks[c, b]
+                never += hours[b] * given_up[c, b]
+            left = max(left, 0.0)
+            unmet[draw, c] = min(left, never)
+            kept[c] = min(left - unmet[draw, c], put_off[c])
+            daily[c] = left - unmet[draw, c] - kept[c]
+        _place(spare, able, lacks, daily, hours, order, lane_pool, lane_class, rate, now, run, price, money[draw])
         for c in range(n_classes):
             left = daily[c]
             if now[c]:
-                left = 0.0
                 for b in range(n_blocks):
-                    left += hours[b] * max(lacks[c, b], 0.0)
-            left += stuck[c]
+                    left += hours[b] * lacks[c, b]
             if left < _NOTHING:
                 left = 0.0
-            carried[draw, c] = min(left, most[c]) if may_wait[c] else 0.0
-            unmet[draw, c] = left - carried[draw, c]
+            waits = 0.0 if now[c] else min(left + kept[c], most[c])
+            unmet[draw, c] += left + kept[c] - waits
+            carried[draw, c] = waits
+        for p in range(n_pools):
+            for b in range(n_blocks):
+                work[draw, p, b] = room[draw, p] - spare[p, b]
 
 
 @njit(cache=True, nogil=True)
 def _place(
     spare: Floats,
+    able: Floats,
     lacks: Floats,
     daily: Floats,
     hours: Floats,
@@ -192,8 +212,9 @@ def _place(
 ) -> None:
     """Fills spare capacity in one draw: first work of its block, then work that may wait within the day.
 
-    ``spare`` (pool, block) MW, ``lacks`` (workload, block) of classes of ``now`` and ``daily`` (workload) of the others
-    are used up; ``money`` is added to, running cost and income.
+    ``spare`` (pool, block) MW, ``able`` (workload, block) Mwork/s that can still be done, ``lacks`` (workload, block)
+    of classes of ``now`` and ``daily`` (workload) of the others are used up; ``money`` is added to, running cost and
+    income.
     """
     n_blocks = hours.size
     asks = np.zeros(daily.size, dtype=np.bool_)
@@ -216,11 +237,13 @@ def _place(
             pool = lane_pool[lane]
             for b in range(n_blocks):
                 want = lacks[c, b] if turn == 0 else daily[c] / hours[b]
+                want = min(want, able[c, b])
                 if want <= _NOTHING or spare[pool, b] <= 0.0:
                     continue
                 take = min(want / rate[lane], spare[pool, b])
                 done = take * rate[lane]
                 spare[pool, b] -= take
+                able[c, b] -= done
                 money[0] += hours[b] * take * run[lane]
                 money[1] += hours[b] * done * price[c]
                 if turn == 0:

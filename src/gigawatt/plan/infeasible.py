@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from gigawatt.plan.algebra import Ints, Model
 from gigawatt.plan.inputs import PlanInputs
@@ -22,10 +22,8 @@ from gigawatt.plan.limits import (
     spoken,
     stands_already,
 )
-from gigawatt.plan.live import LivePlan, hand_off, integer_columns, set_integer
-
-if TYPE_CHECKING:
-    import highspy
+from gigawatt.plan.live import LivePlan, hand_off, integer_columns
+from gigawatt.plan.solver import Ending, Solver
 
 Floats = npt.NDArray[np.float64]
 Bounds = tuple[Floats, Floats]
@@ -33,6 +31,11 @@ Bounds = tuple[Floats, Floats]
 NO_PLACE = "no place has room for all of it: a larger connection, fibre to another site or a smaller gang would help"
 NOTICED = 1e-5
 """Violation below which a limit holds, in its unit."""
+
+
+TIE = 1e-4
+"""By how much more a datum counts than one of the family before it, so that of relaxations equally small it is always
+the same one that is named, whatever the solver meets first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class Elastic:
     def __init__(self, model: Model, d: PlanInputs, bounds: Bounds | None = None) -> None:
         """Adds the slacks; none may be used yet."""
         self.model, self.inputs = model, d
-        self.highs = _feasibility(model, bounds)
+        self.solver = _feasibility(model, bounds)
         built = np.concatenate(model.upper)
         self.lower = np.concatenate(model.lower) if bounds is None else bounds[0]
         upper = built if bounds is None else bounds[1]
@@ -69,19 +72,28 @@ class Elastic:
             if not datum.is_bound or bool((upper[datum.places] == built[datum.places]).all())
         ]  # fmt: skip
         self.rows = [self._eased(datum, built) for datum in self.data]
-        for datum, rows in zip(self.data, self.rows, strict=True):
-            sign = np.where(self._falls_short(datum, rows), 1.0, -1.0)
-            self.highs.addCol(1.0 / max(1.0, abs(datum.figure)), 0.0, 0.0, rows.size, rows.astype(np.int32), sign)
+        self.share = np.array([1.0 / max(1.0, abs(datum.figure)) for datum in self.data])
+        order = [*WORDS, *BOUNDS]
+        rank = np.array([order.index(datum.family) for datum in self.data], dtype=np.float64)
+        none = np.zeros(len(self.data))
+        self.solver.add_columns(self.share * (1.0 + TIE * rank), none, none, self._slacks())
+
+    def _slacks(self) -> sp.csc_array:
+        """(row, datum) where the slack of a datum stands, with its sign."""
+        signs = [np.where(self._falls_short(d, rows), 1.0, -1.0) for d, rows in zip(self.data, self.rows, strict=True)]
+        at = np.repeat(np.arange(len(self.rows)), [rows.size for rows in self.rows])
+        rows, sign = (np.concatenate([np.empty(0), *parts]) for parts in (self.rows, signs))
+        return sp.csc_array((sign, (rows.astype(np.int64), at)), shape=(self.solver.n_rows, len(self.data)))
 
     def _eased(self, datum: Datum, built: Floats) -> Ints:
         """Rows that a datum's slack stands in; of bounds, a row of its own for each."""
         if not datum.is_bound:
             return datum.places
-        first = self.highs.getNumRow()
-        for column in datum.places.tolist():
-            self.highs.addRow(-np.inf, float(built[column]), 1, np.array([column], dtype=np.int32), np.ones(1))
-            self.highs.changeColBounds(column, float(self.lower[column]), np.inf)
-        return np.arange(first, first + datum.places.size)
+        first, size = self.solver.n_rows, datum.places.size
+        eye = sp.csr_array((np.ones(size), datum.places, np.arange(size + 1)), shape=(size, self.model.n_columns))
+        self.solver.add_rows(eye, np.full(size, -np.inf), built[datum.places])
+        self.solver.set_bounds(datum.places, self.lower[datum.places], np.full(size, np.inf))
+        return np.arange(first, first + size)
 
     def _falls_short(self, datum: Datum, rows: Ints) -> npt.NDArray[np.bool_]:
         """True where the slack stands in for something that has to be there, False where it adds room."""
@@ -98,22 +110,20 @@ class Elastic:
     def allow(self, families: list[str]) -> None:
         """Only data of these families may give way."""
         size = len(self.data)
-        slacks = np.arange(self.model.n_columns, self.model.n_columns + size, dtype=np.int32)
+        slacks = np.arange(self.model.n_columns, self.model.n_columns + size)
         upper = np.where([datum.family in families for datum in self.data], np.inf, 0.0)
-        self.highs.changeColsBounds(size, slacks, np.zeros(size), upper)
+        self.solver.set_bounds(slacks, np.zeros(size), upper)
 
     def possible(self) -> bool:
         """True where a plan exists with what may give way."""
-        return _possible(self.highs)
+        return _possible(self.solver)
 
     def given(self) -> list[Given]:
         """What gives way in the last answer, the largest share of its figure first."""
-        solution, held = self.highs.getSolution(), self.highs.getLp()
-        values, slack = np.asarray(solution.row_value), np.asarray(solution.col_value)[self.model.n_columns :]
-        cost = np.asarray(held.col_cost_)[self.model.n_columns :]
-        low, high = np.asarray(held.row_lower_), np.asarray(held.row_upper_)
+        x, (low, high) = self.solver.found().x, self.solver.row_bounds
+        values, slack = self.solver.matrix @ x, x[self.model.n_columns :]
         found = []
-        for datum, rows, amount, share in zip(self.data, self.rows, slack, slack * cost, strict=True):
+        for datum, rows, amount, share in zip(self.data, self.rows, slack, slack * self.share, strict=True):
             if amount <= NOTICED:
                 continue
             bare = values[rows] - np.where(self._falls_short(datum, rows), amount, -amount)
@@ -129,9 +139,7 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
     Minimises the sum over data of what gives way, each as a share of its own figure, with every other row and all other
     bounds kept. A figure that stands in several quarters gives way once, by the largest shortfall of any.
     """
-    held = plan.highs.getLp()
-    bounds = np.asarray(held.col_lower_), np.asarray(held.col_upper_)
-    elastic = Elastic(plan.model, plan.inputs, bounds)
+    elastic = Elastic(plan.model, plan.inputs, plan.solver.bounds)
     elastic.allow(elastic.families)
     nothing = "no plan exists, and the solver found no relaxation of the scenario's own limits that would allow one."
     given = elastic.given() if elastic.possible() else []
@@ -268,24 +276,20 @@ def conflicting_rows(model: Model, d: PlanInputs, bounds: Bounds | None = None) 
     families = _conflict(elastic)
     elastic.allow([family for family in elastic.families if family not in families])
     kept: list[int] = []
-    highs = elastic.highs
-    held = highs.getLp()
-    low, high = np.asarray(held.row_lower_).copy(), np.asarray(held.row_upper_).copy()
+    solver = elastic.solver
+    low, high = solver.row_bounds
     waiting = [
-        [int(row) for datum, rows in zip(elastic.data, elastic.rows, strict=True)
-         if datum.family == family for row in rows.tolist()]
+        np.concatenate([rows for datum, rows in zip(elastic.data, elastic.rows, strict=True) if datum.family == family])
         for family in families
-    ]  # fmt: skip
+    ]
     while waiting:
         chunk = waiting.pop()
-        for row in chunk:
-            highs.changeRowBounds(row, -np.inf, np.inf)
-        if not _possible(highs):
+        solver.set_row_bounds(chunk, np.full(chunk.size, -np.inf), np.full(chunk.size, np.inf))
+        if not _possible(solver):
             continue
-        for row in chunk:
-            highs.changeRowBounds(row, float(low[row]), float(high[row]))
+        solver.set_row_bounds(chunk, low[chunk], high[chunk])
         if len(chunk) == 1:
-            kept += chunk
+            kept += chunk.tolist()
         else:
             waiting += [chunk[: len(chunk) // 2], chunk[len(chunk) // 2 :]]
     return [_limit(elastic, row) for row in sorted(kept)]
@@ -315,7 +319,7 @@ def _bound(elastic: Elastic, datum: Datum, row: int) -> str:
         stood = f"; {datum.figure:,.4g} {unit} stood before" if datum.figure > 0 else ""
         return f"held for {length} {'quarter' if length == '1' else 'quarters'} from its start{stood}"
     if datum.family == "gang_one":
-        return "all of it stands at one place"
+        return "all of it is of one system" if name == "gang_one_system" else "all of it stands at one place"
     beyond = " beyond what stands already" if stands_already(d, datum.family, datum.label) else ""
     if lower[row] == upper[row]:
         return f"exactly {datum.figure:,.4g} {unit}{beyond}"
@@ -327,29 +331,26 @@ def _sides(model: Model) -> Bounds:
     return np.concatenate([rows.lower for rows in blocks]), np.concatenate([rows.upper for rows in blocks])
 
 
-def _feasibility(model: Model, bounds: Bounds | None) -> highspy.Highs:
+def _feasibility(model: Model, bounds: Bounds | None) -> Solver:
     """The problem without its objective, gigawatts taken as divisible."""
-    highs = hand_off(model)
-    every = np.arange(model.n_columns, dtype=np.int32)
-    highs.changeColsCost(model.n_columns, every, np.zeros(model.n_columns))
+    solver, every = hand_off(model), np.arange(model.n_columns)
+    solver.set_cost(every, np.zeros(model.n_columns))
     if bounds is not None:
-        highs.changeColsBounds(model.n_columns, every, *bounds)
-    set_integer(highs, integer_columns(model), whole=False)
-    return highs
+        solver.set_bounds(every, *bounds)
+    solver.set_integer(integer_columns(model), whole=False)
+    return solver
 
 
-def _possible(highs: highspy.Highs) -> bool:
+def _possible(solver: Solver) -> bool:
     """True where a plan exists under the limits that are held."""
-    import highspy
-
-    highs.run()
-    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+    return solver.run() is Ending.OPTIMAL
 
 
 LUMPS = {
     "halls": ("whole halls", "smaller halls or a later date"),
     "opened": ("sites opened whole", "a larger connection"),
     "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
+    "gang_on": ("a gang of one system", "more of one system, or a smaller gang"),
     "z": ("whole gigawatts", "linear release"),
     "vest_steps": ("whole steps of a warrant", "a warrant without step"),
 }
@@ -361,18 +362,15 @@ def explain_whole(model: Model, time_limit_s: float = 20.0) -> str:
 
     One kind of lump after another is relaxed, without an objective, to see whether the others can be whole then.
     """
-    import highspy
-
     guilty = []
     present = [name for name, variable in model.variables.items() if _is_integer(model, variable.columns)]
     for name in present:
-        highs = hand_off(model)
-        highs.changeColsCost(model.n_columns, np.arange(model.n_columns, dtype=np.int32), np.zeros(model.n_columns))
+        solver = hand_off(model)
+        solver.set_cost(np.arange(model.n_columns), np.zeros(model.n_columns))
         columns = model.variables[name].columns.ravel()
-        set_integer(highs, columns[columns >= 0], whole=False)
-        highs.setOptionValue("time_limit", time_limit_s)
-        highs.run()
-        if highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+        solver.set_integer(columns[columns >= 0], whole=False)
+        solver.run(time_limit_s=time_limit_s)
+        if solver.found().is_feasible:
             guilty.append(name)
     named = guilty or present
     words = " and ".join(LUMPS[name][0] if name in LUMPS else name for name in named)

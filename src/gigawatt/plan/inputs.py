@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from gigawatt.plan.energy import Tariffs
 from gigawatt.plan.hosting import Hosting
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.pace import Pace
@@ -104,7 +105,8 @@ class PlanInputs:
     rate: xr.DataArray
     """(lane, quarter) Mwork/s per MW of IT at the workload's SLO."""
     run_musd_per_mw: xr.DataArray
-    """(lane) energy that work adds to idling, per MW at work over a quarter; 0 where a rent holds it."""
+    """(lane), or (lane, quarter): energy that work adds to idling, per MW at work over a quarter, at the dearest price
+    of the pool's offers (``tariffs`` has the others); 0 where a rent holds it."""
     reserve_frac: float
     """share of every pool kept free for peaks within a block and failures."""
 
@@ -129,7 +131,7 @@ class PlanInputs:
 
     gang_workload: tuple[str, ...]
     gang_mw: xr.DataArray
-    """(gang, quarter) IT MW that must stand together at one site while the job runs, 0 otherwise."""
+    """(gang, quarter) IT MW that stand together and serve the job alone while it runs, 0 otherwise."""
     gang_offer: xr.DataArray
     """(gang, offer) 1 where the offer can be part of the gang."""
 
@@ -152,7 +154,7 @@ class PlanInputs:
     credit_spread: float
     """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
     gap_musd: xr.DataArray
-    """(quarter) discounted premium per MUSD still to be found, charged from its quarter to the end of the horizon."""
+    """(quarter) discounted premium per MUSD still to be found that is owed at the end of the quarter."""
 
     service: Service | None = None
     terms: Terms = NONE
@@ -169,11 +171,19 @@ class PlanInputs:
     spares_mw: xr.DataArray | None = None
     """(pool) IT MW of whole units that stand by while the pool is at work; None where none do"""
     pace: Pace | None = None
-    """training blocks that may be spread unevenly; None where every block runs at an even rate"""
+    """training blocks that may be spread unevenly; None where there are none"""
+    steady: tuple[str, ...] = ()
+    """training blocks that keep one rate from their start to their deadline; they wait for nothing"""
+    lane_offer: xr.DataArray | None = None
+    """(lane) offer on whose machines a gang's lane works, "" where those of any offer of its pool; None: all"""
+    tariffs: Tariffs | None = None
+    """offers whose power costs less than the dearest of their pool; None where all of a pool pay the same"""
     price_level: xr.DataArray | None = None
     """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
     supply_from: xr.DataArray | None = None
     """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
     delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""
+    with_building: xr.DataArray | None = None
+    """(offer) True where who provides it brings its building too; None: with cloud alone"""
     resale: Resale | None = None
     """what retired systems are sold for; None where they bring nothing"""

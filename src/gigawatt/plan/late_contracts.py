@@ -1,8 +1,11 @@
 """What contracts move when deliveries come otherwise than planned: the part of their money that follows what stands.
 
-Whose lateness counts: what a provider or landlord brings late moves the buyer's duty towards it by as many quarters.
-A minimum take over several sites moves by the latest of them. Chips that are late in a building that stands are the
-buyer's own matter: the building's guaranteed rent is owed.
+Whose lateness counts: what a vendor, a provider or a landlord brings late moves the buyer's duty towards it by as many
+quarters. A minimum take over several sites moves by the latest of them. Of a commitment moves what its vendor or
+provider withholds: MW that counted by then in the plan and come only later, with its systems or with a building that it
+brings itself (``brought_late``). For those the buyer owes no penalty, and receives damages where any are agreed. Chips
+that are late in a building that stands are the buyer's own matter: the building's guaranteed rent is owed. So is a
+building that is late for chips which somebody else brings in time: the penalty is owed.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ Ints = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
     """What a replay found: quarters late (draw, site) and (draw, offer); IT MW newly accepted and standing (draw,
-    offer, quarter), counted for vesting likewise; facility MW newly taken into use and in use (draw, site, quarter);
-    IT MW planned to be accepted by then (offer, quarter).
+    offer, quarter), counted for commitments and vesting likewise; facility MW newly taken into use and in use (draw,
+    site, quarter); IT MW that would count by then in the plan (offer, quarter).
     """
 
     late_site: Ints
@@ -134,21 +137,36 @@ def _vested(d: PlanInputs, played: Played) -> Moved | None:
     return Moved(paid=np.zeros((len(new), len(d.quarters))), later=-np.einsum("nwq,wq->n", new, worth))
 
 
-def _damages(d: PlanInputs, played: Played) -> Moved | None:
-    """Received for what its vendor or provider brings later than the plan had it, up to what is due.
-
-    A building that is late is the buyer's own matter, but for capacity that is rented with its building.
-    """
-    rate = d.terms.damages_musd_per_mw
-    if rate is None:
-        return None
+def brought_late(d: PlanInputs, late_offer: Ints, late_site: Ints) -> Ints:
+    """(draw, offer) quarters by which its provider brings it late: systems, or the building that comes with them."""
+    with_building = d.offer_contract.values == "cloud" if d.with_building is None else d.with_building.values
     site_of = [d.sites.index(str(site)) for site in d.offer_site.values]
-    with_building = d.offer_contract.values == "cloud"
-    late = np.maximum(played.late_offer, np.where(with_building, played.late_site[:, site_of], 0))
+    return np.maximum(late_offer, np.where(with_building, late_site[:, site_of], 0))
+
+
+def _withheld(d: PlanInputs, played: Played) -> Floats:
+    """(draw, commitment, quarter) MW, on its basis, that counted by then in the plan and are brought later."""
+    late = brought_late(d, played.late_offer, played.late_site)
     source = np.arange(len(d.quarters))[None, None, :] - late[:, :, None]
     table = np.broadcast_to(played.planned, (len(late), *played.planned.shape))
     came = np.where(source >= 0, np.take_along_axis(table, np.maximum(source, 0), axis=2), 0.0)
     weight = d.commitment_weight.transpose("commitment", "offer").values
+    return np.asarray(np.einsum("co,noq->ncq", weight, np.maximum(table - came, 0.0)))
+
+
+def behind_mw(d: PlanInputs, played: Played, due: Floats) -> Floats:
+    """(draw, commitment, quarter) MW that the buyer itself is behind what is ``due`` (commitment, quarter)."""
+    have = np.einsum("co,noq->ncq", d.commitment_weight.transpose("commitment", "offer").values, played.counted)
+    return np.asarray(np.maximum(due[None] - have - _withheld(d, played), 0.0))
+
+
+def _damages(d: PlanInputs, played: Played) -> Moved | None:
+    """Received for what its vendor or provider withholds of what is due, cancelled or not."""
+    rate = d.terms.damages_musd_per_mw
+    if rate is None:
+        return None
+    weight = d.commitment_weight.transpose("commitment", "offer").values
     due = d.commitment_mw.transpose("commitment", "quarter").values
-    short, anyway = (np.maximum(due - np.einsum("co,noq->ncq", weight, mw), 0.0) for mw in (came, played.planned[None]))
-    return Moved(paid=-np.einsum("ncq,c->nq", short - anyway, rate.values), later=np.zeros(len(late)))
+    anyway = due - weight @ played.planned
+    short = np.maximum(anyway[None] + _withheld(d, played), 0.0) - np.maximum(anyway, 0.0)[None]
+    return Moved(paid=-np.einsum("ncq,c->nq", short, rate.values), later=np.zeros(len(played.stock)))

@@ -31,6 +31,8 @@ class Words:
     change: str = "one more {one}"
     many: bool = False
     """whether the words are plural"""
+    once: bool = False
+    """whether the figure is of one quarter; else it stands until the next step of its schedule"""
 
     @property
     def eased(self) -> str:
@@ -46,6 +48,10 @@ def _many(text: str, unit: str, one: str, change: str = "one more {one}") -> Wor
     return Words(text=text, unit=unit, one=one, change=change, many=True)
 
 
+def _once(text: str, unit: str, one: str, change: str = "one more {one}", *, many: bool = False) -> Words:
+    return Words(text=text, unit=unit, one=one, change=change, many=many, once=True)
+
+
 _IT, _FACILITY = ("MW of IT", "MW of IT"), ("MW of facility power", "facility MW")
 _WORK, _LESS = ("Mwork/s", "Mwork/s"), "one {one} less"
 
@@ -58,33 +64,33 @@ WORDS: dict[str, Words] = {
     "lease": _words("rent due for buildings used or not", *_FACILITY, _LESS),
     "vacate": _many("terms of leased buildings", *_FACILITY, "one {one} given back sooner"),
     "connection": _many("energised connections", *_FACILITY),
-    "supply": _words("vendor supply", "packages", "package"),
-    "gating": _words("gating policy", *_WORK),
-    "share": _words("what users of a speed or a region ask for", *_WORK),
-    "survival": _words("what must survive the loss of a region", *_WORK, _LESS),
+    "supply": _once("vendor supply", "packages", "package"),
+    "gating": _once("gating policy", *_WORK),
+    "share": _once("what users of a speed or a region ask for", *_WORK),
+    "survival": _once("what must survive the loss of a region", *_WORK, _LESS),
     "gang_one": _words("one place for a gang", "places", "place", _LESS),
     "gang": _many("gangs for training", *_IT, _LESS),
-    "pace": _words("the pace of training blocks", *_WORK),
+    "pace": _once("the pace of training blocks", *_WORK),
     "commitment": _many("commitments", "MW", "MW", _LESS),
     "delivery": _many("deliveries that an event delays", "MW", "MW"),
     "right": _many("rights", *_IT, _LESS),
     "milestone": _many("milestones", "GW", "GW", _LESS),
-    "cash": _words("cash", "MUSD", "MUSD"),
+    "cash": _once("cash", "MUSD", "MUSD"),
     "halls": _many("whole halls", "halls", "hall"),
     "hosting": _many("classes of halls", *_FACILITY),
 }
 """Families of rows whose right-hand side a user can change, the narrower name first."""
 
 BOUNDS: dict[str, Words] = {
-    "add": _words("the most that an offer delivers in a quarter", *_IT),
+    "add": _once("the most that an offer delivers in a quarter", *_IT),
     "debt": _words("the credit limit", "MUSD", "MUSD"),
     "vested": _words("the size of warrants", "MW", "MW"),
-    "spared": _many("steps of a demand curve", *_WORK),
+    "spared": _once("steps of a demand curve", *_WORK, many=True),
     "z": _words("the cap of milestone equity", "GW", "GW"),
 }
 """Upper bounds of variables that a user can change, by variable."""
 
-AVAILABLE = _words("the date from which an offer is available", *_IT, "one {one} accepted then")
+AVAILABLE = _once("the date from which an offer is available", *_IT, "one {one} accepted then")
 """Decisions that a date forbids, which therefore have no column; see ``explain.date_bindings``."""
 
 BOOKKEEPING: dict[str, str] = {
@@ -93,6 +99,13 @@ BOOKKEEPING: dict[str, str] = {
     "early_exit": "what is given up was accepted, and goes once",
     "site_power": "chips sit in a building: where that is scarce its connection binds, else it costs rent",
     "pace_gang": "a block whose gang trains together runs while it stands; its size is the gang's",
+    "steady": "a block that never pauses runs at one share of its rate; what it leaves is unmet",
+    "steady_kept": "and keeps it to its deadline",
+    "gang_stays": "a gang stays where it is while its job runs",
+    "reserved": "a gang holds what works; where that is scarce its site or its system is",
+    "reserved_work": "a job works on what its gang holds",
+    "tariff": "work at a tariff is done on what stands there",
+    "tariff_work": "all work of a pool is at the price of some offer",
     "ageing": "what works follows from what stands and its age",
     "capacity": "a pool serves what stands in it: its price is that of scarce chips, sites or money",
     "capacity_block": "what is at work in the busiest block",
@@ -119,7 +132,9 @@ FIXED: dict[str, str] = {
     "delay": "at most one quarter's work waits for the next",
     "opened": "a site is opened once",
     "gang_at": "a gang is at a place or not",
+    "gang_on": "a gang is of a system or not",
     "runs": "a block runs or not",
+    "steady": "a block runs at no more than its rate",
     "open": "a pool is at work or not",
 }
 """Upper bounds of variables that no user can relax, with the reason."""
@@ -172,7 +187,7 @@ def figures(d: PlanInputs, rows: Rows) -> Floats:
         own = d.inflow_musd.values.copy()
         own[0] += d.opening_cash_musd
         return np.asarray(own, dtype=np.float64)
-    if rows.name.startswith("gang_place_"):
+    if rows.name.startswith(("gang_place_", "gang_system_")):
         return _on(d.gang_mw, rows.axes)
     finite = np.where(np.isfinite(rows.upper), rows.upper, rows.lower)
     return cells_of(rows, finite)
@@ -195,7 +210,7 @@ def named_cells(name: str, axes: Axes) -> list[tuple[str, tuple[int, ...], str]]
     """(label, cell, quarter) of every cell: its labels but the quarter's, and what the name adds to its family."""
     family, own = family_of(name), ""
     if name != family and name != "minimum_take_sites" and family in ("right", "gang", "hosting", "vacate"):
-        own = name.removeprefix(f"{family}_").removeprefix("place_")
+        own = name.removeprefix(f"{family}_").removeprefix("place_").removeprefix("system_")
         if family == "vacate":
             own = own.partition("_")[2]  # the length of the term comes first
     dims = list(axes)

@@ -1,10 +1,9 @@
-"""The plan as a model in a HiGHS instance: built, handed over in memory, and read back by label."""
+"""The plan as a model in a solver: built, handed over in memory, and read back by label."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +16,19 @@ from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.objective import objective, salvaged
 from gigawatt.plan.signed import charged_after, owed_after
+from gigawatt.plan.solver import Solver
 from gigawatt.plan.variables import decide
-
-if TYPE_CHECKING:
-    import highspy
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(slots=True, kw_only=True)
 class LivePlan:
-    """A model and the solver that holds it. The one class here with a life: it owns a HiGHS instance."""
+    """A model and the solver that holds it. The one class here with a life: it owns a solver."""
 
     inputs: PlanInputs
     model: Model
-    highs: highspy.Highs
+    solver: Solver
     counted: Expression | None
     """cumulative GW that count towards milestones"""
     owed: Expression | None
@@ -102,44 +99,30 @@ def build(inputs: PlanInputs) -> tuple[Model, Amounts]:
     )
 
 
-def hand_off(model: Model) -> highspy.Highs:
-    """The model in a HiGHS instance, passed in memory."""
-    import highspy
-
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("random_seed", 0)
-    lower, upper = np.concatenate(model.lower), np.concatenate(model.upper)
-    highs.addVars(model.n_columns, lower, upper)
-    index = np.arange(model.n_columns, dtype=np.int32)
-    highs.changeColsCost(model.n_columns, index, model.cost + model.tie_break)
-    set_integer(highs, integer_columns(model), whole=True)
+def hand_off(model: Model) -> Solver:
+    """The model in a solver, passed in memory."""
     blocks = list(model.constraints.values())
-    matrix = sp.csr_array(sp.vstack([rows.matrix for rows in blocks]))
-    low, high = np.concatenate([r.lower for r in blocks]), np.concatenate([r.upper for r in blocks])
-    highs.addRows(
-        model.n_rows,
-        low,
-        high,
-        matrix.nnz,
-        matrix.indptr.astype(np.int32),
-        matrix.indices.astype(np.int32),
-        matrix.data,
-    )
-    return highs
+    solver = Solver(
+        cost=model.cost + model.tie_break, lower=np.concatenate(model.lower), upper=np.concatenate(model.upper),
+        matrix=sp.csr_array(sp.vstack([rows.matrix for rows in blocks])),
+        row_lower=np.concatenate([rows.lower for rows in blocks]),
+        row_upper=np.concatenate([rows.upper for rows in blocks]), row_names=model.row_names,
+    )  # fmt: skip
+    solver.set_integer(integer_columns(model), whole=True)
+    return solver
 
 
 def open_plan(inputs: PlanInputs) -> LivePlan:
-    """Model built and handed to HiGHS, not solved yet."""
+    """Model built and handed to the solver, not solved yet."""
     start = time.perf_counter()
     model, amounts = build(inputs)
     built = time.perf_counter()
-    highs = hand_off(model)
+    solver = hand_off(model)
     done = time.perf_counter()
     return LivePlan(
         inputs=inputs,
         model=model,
-        highs=highs,
+        solver=solver,
         counted=amounts.counted,
         owed=amounts.owed,
         charged=amounts.charged,
@@ -152,13 +135,3 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
 def integer_columns(model: Model) -> Ints:
     """Columns of whole numbers."""
     return np.flatnonzero(np.concatenate(model.integer))
-
-
-def set_integer(highs: highspy.Highs, columns: Ints, *, whole: bool) -> None:
-    """Columns made whole numbers, or continuous."""
-    import highspy
-
-    if columns.size:
-        kind = highspy.HighsVarType.kInteger if whole else highspy.HighsVarType.kContinuous
-        index = columns.astype(np.int32)
-        highs.changeColsIntegrality(index.size, index, np.full(index.size, int(kind), dtype=np.uint8))

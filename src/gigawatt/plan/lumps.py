@@ -28,6 +28,8 @@ class Lumps:
     """(site) cost of opening a site, paid when it is first energised; nan where it stands open."""
     gang_able: xr.DataArray | None = None
     """(gang, place, offer) 1 where the offer stands at the place and can be part of the gang."""
+    gang_runs: xr.DataArray | None = None
+    """(gang, system, offer) 1 where the offer is of the system and can be part of the gang; None where systems mix."""
 
     @property
     def halls_at(self) -> tuple[str, ...]:
@@ -43,13 +45,15 @@ class Lumps:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LumpDecisions:
     """halls: taken into use in the quarter (site, quarter); emptied: given back in it. opened: 1 from the quarter on
-    (site, quarter). gang_at: 1 where the gang stands (gang, place). None where the plan has no such choice.
+    (site, quarter). gang_at: 1 where the gang stands (gang, place). gang_on: 1 for the system it is of (gang, system).
+    None where the plan has no such choice.
     """
 
     halls: Expression | None
     emptied: Expression | None
     opened: Expression | None
     gang_at: Expression | None
+    gang_on: Expression | None = None
 
 
 def add_lumps(m: Model, d: PlanInputs) -> None:
@@ -69,6 +73,11 @@ def add_lumps(m: Model, d: PlanInputs) -> None:
         able = lumps.gang_able.any("offer") & (d.gang_mw > 0).any("quarter")
         axes: Axes = {"gang": d.gang_workload, "place": tuple(able["place"].values.tolist())}
         m.add_variable("gang_at", axes, upper=1.0, mask=able, integer=lumps.whole)
+    if lumps.gang_runs is not None:
+        able = lumps.gang_runs.any("offer") & (d.gang_mw > 0).any("quarter")
+        systems = tuple(able["system"].values.tolist())
+        on: Axes = {"gang": d.gang_workload, "system": systems}
+        m.add_variable("gang_on", on, upper=1.0, mask=able, integer=lumps.whole)
 
 
 def lump_decisions(m: Model) -> LumpDecisions:
@@ -78,7 +87,11 @@ def lump_decisions(m: Model) -> LumpDecisions:
         return m.expression(name) if name in m.variables else None
 
     return LumpDecisions(
-        halls=maybe("halls"), emptied=maybe("emptied"), opened=maybe("opened"), gang_at=maybe("gang_at")
+        halls=maybe("halls"),
+        emptied=maybe("emptied"),
+        opened=maybe("opened"),
+        gang_at=maybe("gang_at"),
+        gang_on=maybe("gang_on"),
     )
 
 

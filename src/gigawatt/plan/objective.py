@@ -34,11 +34,11 @@ def salvaged(d: PlanInputs, x: Decisions) -> Expression:
 
 
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """min sum_q discount[q] (spending + unmet + gated + delayed + late + interest) + gap premium - salvage   [MUSD]
+    """min sum_q discount[q] (spending + unmet + gated + delayed + interest) + gap premium - salvage   [MUSD]
            + rent owed after the horizon less the worth of its use - vested warrants
 
-    Debt costs what its rate is above the discount rate, for as long as it is owed. Money still to be found costs its
-    premium for every quarter from its quarter to the end. Salvage is what systems, buildings, fit-outs, retrofits and
+    Debt costs what its rate is above the discount rate, for as long as it is owed, and money still to be found costs
+    its premium likewise. Salvage is what systems, buildings, fit-outs, retrofits and
     openings are still worth at the end: capex x remaining / economic life, and deposits that have not come back. Owed
     is what contracts still ask for after the horizon, vested the worth of shares that came with deliveries: neither is
     cash here. What speed is
@@ -55,8 +55,6 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
         spent = spent - speed
     if x.delay is not None:
         spent = spent + (x.delay * d.delay_musd).sum("workload")
-    if x.late is not None:
-        spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
     tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
     if x.signed.vacate is not None:

@@ -1,8 +1,8 @@
-"""Training blocks whose work may be spread unevenly between their start and their deadline."""
+"""Training blocks: at one rate from start to deadline, or spread unevenly between them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -11,7 +11,6 @@ from gigawatt.plan.algebra import Model
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.live import LivePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,12 @@ class Pace:
 
 
 def add_pace(m: Model, d: PlanInputs) -> None:
-    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed."""
+    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed; and
+    the share of its rate at which a block that keeps it runs.
+    """
+    if d.steady:
+        asked = (d.demand.sel(workload=list(d.steady)) > 0).any("block")
+        m.add_variable("steady", {"workload": d.steady, "quarter": d.quarters}, upper=1.0, mask=asked)
     if d.pace is None:
         return
     with_gang = tuple(name for name in d.pace.jobs if name in d.gang_workload)
@@ -52,14 +56,3 @@ def carries(d: PlanInputs, daily: xr.DataArray, waits: xr.DataArray) -> tuple[xr
     most = d.pace.carry.rename(job="workload").reindex(workload=names, fill_value=0.0)
     daily, waits = daily.where(~mine, most), waits.where(~mine, most > 0.0)
     return daily.transpose("workload", "quarter"), waits.transpose("workload", "quarter")
-
-
-def as_planned(plan: LivePlan) -> LivePlan:
-    """The plan with such blocks asking in each quarter for what it does of them then: nothing of them is put off."""
-    d = plan.inputs
-    if d.pace is None:
-        return plan
-    done = (plan.value("assign") * d.rate).groupby(d.lane_workload.rename("workload")).sum() + plan.value("unmet")
-    done = done.reindex(workload=d.demand["workload"], fill_value=0.0).transpose(*d.demand.dims)
-    asked = d.demand.where(~d.demand["workload"].isin(list(d.pace.jobs)), done)
-    return replace(plan, inputs=replace(d, demand=asked))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from gigawatt.plan.solver import Solver
 from gigawatt.plan.tail import Tail
-
-if TYPE_CHECKING:
-    import highspy
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,21 +25,12 @@ class Problem:
     row_lower: Floats
     row_upper: Floats
 
-    def open(self) -> highspy.Highs:
-        """The problem in a silent HiGHS instance of one thread."""
-        import highspy
-
-        highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        highs.setOptionValue("output_flag", False)
-        highs.setOptionValue("threads", 1)
-        n, matrix = self.cost.size, self.matrix
-        highs.addVars(n, self.lower, self.upper)
-        highs.changeColsCost(n, np.arange(n, dtype=np.int32), self.cost)
-        highs.addRows(
-            matrix.shape[0], self.row_lower, self.row_upper, matrix.nnz, matrix.indptr.astype(np.int32),
-            matrix.indices.astype(np.int32), matrix.data,
+    def open(self) -> Solver:
+        """The problem in a solver."""
+        return Solver(
+            cost=self.cost, lower=self.lower, upper=self.upper, matrix=self.matrix, row_lower=self.row_lower,
+            row_upper=self.row_upper,
         )  # fmt: skip
-        return highs
 
 
 def weighed(problem: Problem, leaf_cost: sp.csr_array, constant: Floats, probability: Floats, tail: Tail) -> Problem:

@@ -9,23 +9,22 @@ it at x.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from gigawatt.core.errors import InfeasibleError, SolverError
-from gigawatt.plan.live import set_integer
+from gigawatt.core.errors import GigawattError, InfeasibleError, SolverError
 from gigawatt.plan.problem import Problem
-
-if TYPE_CHECKING:
-    pass
+from gigawatt.plan.solver import Ending, Solver
+from gigawatt.plan.workers import ended, started
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -36,6 +35,8 @@ TOLERANCE, LEAF_TOLERANCE = 1e-7, 1e-6
 hair."""
 LUMPS_GAP, LUMPS_S = 1e-3, 30.0
 """Relative gap and time [s] at which branch and bound in the first part ends with the best it has."""
+MOST_LOST = 3
+"""Workers that may end on their own and are started again; one more, and there is a reason."""
 STEEP = 1e-9
 """Slope of a plane below which it is none."""
 
@@ -94,78 +95,70 @@ class PartSolver:
 
     def __init__(self, name: str, problem: Problem, held: int, tolerance: float = TOLERANCE) -> None:
         """Opens it; nothing is solved yet."""
-        self.name, self.highs = name, problem.open()
-        self._held = np.arange(held, dtype=np.int32)
+        self.name, self.solver = name, problem.open()
+        self._held = np.arange(held)
         self._whole = False
-        self.highs.setOptionValue("primal_feasibility_tolerance", tolerance)
-        self.highs.setOptionValue("mip_rel_gap", LUMPS_GAP)
+        self.solver.set_option("primal_feasibility_tolerance", tolerance)
+        self.solver.set_option("mip_rel_gap", LUMPS_GAP)
 
     def above(self, floor: float, at: Ints, slope: Floats) -> None:
         """One row more:  slope x >= floor  over columns ``at``."""
-        self.highs.addRow(floor, np.inf, at.size, at.astype(np.int32), slope)
+        self.solver.add_row(floor, np.inf, at, slope)
 
     def limit(self, lower: Floats, upper: Floats) -> None:
         """Bounds of its first own columns."""
-        at = np.arange(self._held.size, self._held.size + lower.size, dtype=np.int32)
-        self.highs.changeColsBounds(at.size, at, lower, upper)
+        self.solver.set_bounds(np.arange(self._held.size, self._held.size + lower.size), lower, upper)
 
     def set_whole(self, own: Ints, whole: bool) -> None:
         """Own columns (numbered from 0) as whole numbers, or as amounts."""
-        set_integer(self.highs, own + self._held.size, whole=whole)
-        self.highs.setOptionValue("time_limit", LUMPS_S if whole else np.inf)
+        self.solver.set_integer(own + self._held.size, whole=whole)
         self._whole = whole
 
     def bound(self) -> float:
         """What the part costs at the least where it was last solved [MUSD]: its optimum, or what branch and bound
         leaves.
         """
-        info = self.highs.getInfo()
-        return float(info.mip_dual_bound if self._whole else info.objective_function_value)
+        found = self.solver.found()
+        return found.mip_bound if self._whole else found.objective
 
     def solve(self, x: Floats) -> Answer:
         """The part at held columns ``x``. Raises SolverError naming it."""
-        import highspy
-
-        highs, held = self.highs, self._held
-        enough = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit)
-        highs.changeColsBounds(held.size, held, x, x)
-        highs.run()
-        if highs.getModelStatus() not in enough:
-            highs.clearSolver()  # a basis that has drifted: once more from nothing
-            highs.run()
-        if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
+        solver, held = self.solver, self._held
+        enough, limit = (Ending.OPTIMAL, Ending.STOPPED), LUMPS_S if self._whole else np.inf
+        solver.set_bounds(held, x, x)
+        ending = solver.run(time_limit_s=limit)
+        if ending not in enough:
+            solver.forget()  # a basis that has drifted: once more from nothing
+            ending = solver.run(time_limit_s=limit)
+        if ending is Ending.INFEASIBLE:
             return self._shortfall(x)
-        if highs.getModelStatus() not in enough or not np.isfinite(highs.getInfo().objective_function_value):
-            raise SolverError(f"'{self.name}' ended with '{highs.modelStatusToString(highs.getModelStatus())}'")
-        solution = highs.getSolution()
-        y = np.asarray(solution.col_value)[held.size :]
-        slope = np.asarray(solution.col_dual)[: held.size] if solution.dual_valid else np.zeros(held.size)
-        return Answer(cost=float(highs.getInfo().objective_function_value), slope=slope, x=x, y=y)
+        found = solver.found()
+        if ending not in enough or not np.isfinite(found.objective):
+            raise SolverError(f"'{self.name}' ended with '{solver.status}'; please report the scenario")
+        slope = found.reduced_cost[: held.size] if found.has_duals else np.zeros(held.size)
+        return Answer(cost=found.objective, slope=slope, x=x, y=found.x[held.size :])
 
     def _shortfall(self, x: Floats) -> Answer:
         """min sum |z - x| over what could be held instead, and its slope.   z - up + down = x"""
-        import highspy
-
         if not self._held.size:
             raise InfeasibleError("no plan meets the limits of all nodes of the tree at once")
-        other, n, held = highspy.Highs(), self.highs.getNumCol(), self._held  # type: ignore[no-untyped-call]
-        other.setOptionValue("output_flag", False)
-        other.passModel(self.highs.getLp())
-        other.changeColsCost(n, np.arange(n, dtype=np.int32), np.zeros(n))
-        other.changeColsBounds(held.size, held, np.full(held.size, -np.inf), np.full(held.size, np.inf))
-        other.addVars(2 * held.size, np.zeros(2 * held.size), np.full(2 * held.size, np.inf))
-        other.changeColsCost(2 * held.size, np.arange(n, n + 2 * held.size, dtype=np.int32), np.ones(2 * held.size))
-        eye, rows = sp.eye_array(held.size), other.getNumRow()
-        moved = sp.csr_array(sp.hstack([eye, sp.csr_array((held.size, n - held.size)), -eye, eye]))
-        other.addRows(
-            held.size, x, x, moved.nnz, moved.indptr.astype(np.int32), moved.indices.astype(np.int32), moved.data
-        )
-        other.run()
-        if other.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        n, held, rows = self.solver.n_columns, self._held.size, self.solver.n_rows
+        (lower, upper), (row_lower, row_upper) = self.solver.bounds, self.solver.row_bounds
+        lower[:held], upper[:held] = -np.inf, np.inf
+        eye, moves = sp.eye_array(held), np.zeros(2 * held)
+        moved = sp.hstack([eye, sp.csr_array((held, n - held)), -eye, eye])
+        other = Solver(
+            cost=np.append(np.zeros(n), moves + 1.0),
+            lower=np.append(lower, moves), upper=np.append(upper, moves + np.inf),
+            matrix=sp.csr_array(sp.vstack([sp.hstack([self.solver.matrix, sp.csr_array((rows, 2 * held))]), moved])),
+            row_lower=np.append(row_lower, x), row_upper=np.append(row_upper, x),
+        )  # fmt: skip
+        if other.run() is not Ending.OPTIMAL:
             raise InfeasibleError(f"no plan meets the limits of '{self.name}', whatever comes before it")
-        short = float(other.getInfo().objective_function_value)
-        slope = np.asarray(other.getSolution().row_dual)[rows:]
-        return Answer(cost=np.inf, slope=slope, x=x, y=np.zeros(n - held.size), short=short)
+        found = other.found()
+        return Answer(
+            cost=np.inf, slope=found.row_dual[rows:], x=x, y=np.zeros(n - held), short=found.objective
+        )  # fmt: skip
 
 
 class LeafSolver:
@@ -194,19 +187,21 @@ class LeafSolver:
             row_lower=np.concatenate([before.row_lower, own.row_lower]),
             row_upper=np.concatenate([before.row_upper, own.row_upper]),
         ).open()  # fmt: skip
-        whole.run()
-        if whole.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        ending = whole.run()
+        if ending is Ending.INFEASIBLE:
             raise InfeasibleError(
                 f"no plan meets the limits of '{self._leaf.name}', even if everything is known at the start; "
                 "plan that case alone to see which limits are in conflict"
             )
-        solution, basis = whole.getSolution(), whole.getBasis()
-        values, duals = np.asarray(solution.col_value), np.asarray(solution.row_dual)
+        if ending is not Ending.OPTIMAL:
+            raise SolverError(f"'{self._leaf.name}' alone ended with '{whole.status}'; please report the scenario")
+        found, basis = whole.found(), whole.basis()
+        values, duals = found.x, found.row_dual
         start = highspy.HighsBasis()
         start.col_status = [highspy.HighsBasisStatus.kLower] * held + list(basis.col_status[n:])
         start.row_status = basis.row_status[rows:]
         start.valid, start.alien = True, True
-        self.part.highs.setBasis(start)
+        self.part.solver.start_at(start)
         y, x = values[n:], values[:n]
         slope = -(columns[:, :held].T @ duals[rows:])
         answer = Answer(cost=float(own.cost[held:] @ y), slope=slope, x=x[self._leaf.at], y=y)
@@ -235,8 +230,12 @@ class Serial:
 
     def start(self, problems: Sequence[LeafProblem]) -> list[Foreseen]:
         """See ``Executor``."""
-        self._leaves = [LeafSolver(problem) for problem in problems]
+        self.take(problems)
         return [leaf.foresee() for leaf in self._leaves]
+
+    def take(self, problems: Sequence[LeafProblem]) -> None:
+        """Takes the leaves in without a look at each one alone."""
+        self._leaves = [LeafSolver(problem) for problem in problems]
 
     def solve(self, points: Sequence[Floats]) -> list[Answer]:
         """See ``Executor``."""
@@ -248,25 +247,29 @@ class Serial:
 
 
 class Processes:
-    """Leaves dealt out to processes, each of which keeps its own; a leaf sees the same solves in the same order."""
+    """Leaves dealt out to processes, each of which keeps its own; a leaf sees the same solves in the same order.
+
+    A worker that ends on its own (as for lack of memory) is named on standard error and started again with its leaves;
+    their solvers then begin anew, so that of plans that cost the same another may be found. No worker outlives this
+    process, however it ends.
+    """
 
     def __init__(self, count: int = 2) -> None:
         """Starts ``count`` processes."""
-        context = multiprocessing.get_context("spawn")
-        self._ends: list[Connection] = []
         self._running: list[Any] = []
+        self._ends: list[Connection] = []
         for _ in range(count):
-            here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there,), daemon=True)
-            process.start()
-            there.close()
-            self._ends.append(here)
+            process, end = started(_serve)
             self._running.append(process)
+            self._ends.append(end)
+        self._problems: Sequence[LeafProblem] = ()
         self._owner: list[int] = []
         self._ticket = 0
+        self._lost = 0
 
     def start(self, problems: Sequence[LeafProblem]) -> list[Foreseen]:
         """See ``Executor``."""
+        self._problems = problems
         self._owner = [i % len(self._ends) for i in range(len(problems))]
         return self._ask("start", problems)
 
@@ -274,45 +277,77 @@ class Processes:
         """See ``Executor``."""
         return self._ask("solve", points)
 
+    def close(self) -> None:
+        """Ends the processes."""
+        for process, end in zip(self._running, self._ends, strict=True):
+            process.kill()
+            process.join()
+            end.close()
+
+    # --- inside
+
     def _ask(self, what: str, parts: Sequence[Any]) -> list[Any]:
+        """(leaf) answers; those that an ended worker owes are asked of one that takes its place."""
         self._ticket += 1  # an interrupt may have left answers to an earlier question in a pipe
-        for number, end in enumerate(self._ends):
-            mine = [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]
-            end.send((self._ticket, what, mine))
-        answers = [_answer(end, self._ticket) for end in self._ends]
+        for number in range(len(self._ends)):
+            with suppress(OSError):  # an ended worker is found when its answer is looked for
+                self._send(number, what, parts)
+        answers = [self._answer(number, what, parts) for number in range(len(self._ends))]
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         taken = [iter(answer) for answer in answers]
         return [next(taken[owner]) for owner in self._owner]
 
-    def close(self) -> None:
-        """Ends the processes."""
-        for process in self._running:
-            process.terminate()
-            process.join()
-        for end in self._ends:
-            end.close()
+    def _send(self, number: int, what: str, parts: Sequence[Any]) -> None:
+        self._ends[number].send((self._ticket, what, self._of(number, parts)))
 
+    def _of(self, number: int, parts: Sequence[Any]) -> list[Any]:
+        """What of (leaf) parts is a worker's."""
+        return [part for part, owner in zip(parts, self._owner, strict=True) if owner == number]
 
-def _answer(end: Connection, ticket: int) -> Any:
-    """The answer to one question; those to earlier ones are let go."""
-    while True:
-        number, answer = end.recv()
-        if number == ticket:
-            return answer
+    def _answer(self, number: int, what: str, parts: Sequence[Any]) -> Any:
+        """A worker's answer to the last question; those to earlier ones are let go."""
+        while True:
+            try:
+                ticket, answer = self._ends[number].recv()
+            except (EOFError, OSError):
+                self._replace(number)
+                with suppress(OSError):  # the next one may end too
+                    if what != "start":
+                        self._ends[number].send((0, "take", self._of(number, self._problems)))
+                    self._send(number, what, parts)
+                continue
+            if ticket == self._ticket:
+                return answer
+
+    def _replace(self, number: int) -> None:
+        """A new worker in place of one that ended. Raises SolverError where too many have."""
+        process = self._running[number]
+        self._ends[number].close()
+        process.join()
+        self._lost += 1
+        mine = self._of(number, self._problems)
+        said = f"worker {number + 1} of {len(self._ends)} {ended(process.exitcode)}"
+        if self._lost > MOST_LOST:
+            raise SolverError(
+                f"{said}, as {MOST_LOST} before it: too little memory, perhaps; fewer --workers need less"
+            )
+        print(f"  {said}: its {len(mine)} cases are planned again", file=sys.stderr)
+        self._running[number], self._ends[number] = started(_serve)
 
 
 def _serve(end: Connection) -> None:
-    """Answers requests until the other end goes; an interrupt is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Answers requests until the other end goes."""
     serial = Serial()
     while True:
+        ticket, what, parts = end.recv()
         try:
-            ticket, what, parts = end.recv()
-        except EOFError:
-            return
-        try:
-            end.send((ticket, serial.start(parts) if what == "start" else serial.solve(parts)))
-        except (InfeasibleError, SolverError) as error:
-            end.send((ticket, error))
+            answer: Any = getattr(serial, what)(parts)
+        except GigawattError as error:
+            answer = error
+        except MemoryError:
+            os._exit(1)  # named, and started again
+        except Exception as error:
+            answer = SolverError(f"a worker failed: {type(error).__name__}: {error}")
+        end.send((ticket, answer))

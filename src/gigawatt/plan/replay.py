@@ -9,20 +9,24 @@ Rules, in the order of a quarter:
    from the first quarter of their tests on: halls without enough share what they have among those that wait, in
    proportion to the power they need. Fit-outs and retrofits of halls come as late as their site.
 4. *Work* keeps its planned place as far as the pool's capacity goes, else all classes of a pool and block shrink
-   alike. What then lacks is placed in spare capacity where an IT MW saves most of the loss from unmet work: first work
-   that must be done in its block, then work that may wait within the day, then what waited from the quarter before.
-   What may wait for a quarter does so, at most one quarter's work. Lanes of a group with a share of demand (a tier of
-   speed, a region's users) take no more than planned, and steps of a demand curve are spared as planned.
+   alike. What the plan gives up or puts off stays so. What lacks beyond it is placed in spare capacity where an IT MW
+   saves most of the loss from unmet work: first work that must be done in its block, then work that may wait within the
+   day or waited from the quarter before. What may wait for the next quarter does so within the plan's own limits: one
+   quarter's work, of a block of uneven pace all of it, of a run that keeps one rate nothing, and nothing beyond a
+   deadline. Lanes of a group with a share of demand (a tier of speed, a region's users) take no more than planned, a
+   block no more than its pace allows, and steps of a demand curve are spared as planned.
 5. *Gigawatts* of milestone equity are released as in the plan or later, once they are accepted, and paid after their
    lag.
-   A training job that needs its gang together is done only while the gang stands, at its place where it has one.
+   A training job that needs its gang together is done only on what the gang holds, while that stands, at its place
+   where it has one: what is late makes room for other machines there, and until they are enough nothing is held.
 6. *Contracts*: what follows from what stands is reckoned anew (``late_contracts``: takes that are paid and not held,
-   guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants, damages). The
-   rest (exits, options, deposits, openings, retrofits, what is sold) moves the money that the plan says.
-7. *Money* comes from the account, then the credit line, then is still to be found; what is left over pays the line
-   back.
+   guaranteed rents of buildings, rents by quarter of signing, what is owed after the horizon, warrants, damages,
+   penalties). The rest (exits, options, deposits, openings, retrofits, what is sold) moves the money that the plan
+   says.
+7. *Money* is owed as in the plan, to the line and as still to be found. What lacks beyond it comes from the account,
+   then from the cheaper of the two; what is left over pays back the dearer first.
 
-Without delays all but rule 7 gives the plan itself: the plan may find money earlier than it must, this never does.
+Without delays this is the plan itself.
 """
 
 from __future__ import annotations
@@ -36,12 +40,16 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
+from gigawatt.plan.energy import saved_musd, works_mw
+from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Moved, Played, moved
+from gigawatt.plan.late_contracts import Moved, Played, behind_mw, moved
+from gigawatt.plan.late_gangs import Gangs, gangs_of
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.objective import salvaged
-from gigawatt.plan.pace import as_planned
+from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
 from gigawatt.plan.signed import charged_after, vested_worth
+from gigawatt.plan.since import counted_mw
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -105,11 +113,10 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
     workload, quarter; Mwork/s, mean of the day),
     ``late_mw`` (draw, commitment, quarter), ``released_gw``, ``spent_musd``, ``net_musd``
-    (systems, buildings, energy less income), ``cash_musd``, ``debt_musd``,
-    ``gap_musd`` (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
+    (systems, buildings, energy, penalties less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
+    found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
-    n, plan = len(delays.site), as_planned(plan)
-    fixed = _fixed(plan)
+    n, fixed = len(delays.site), _fixed(plan)
     parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
@@ -134,7 +141,6 @@ def _fixed(plan: LivePlan) -> Moved:
     )
     base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
-    paid[np.abs(paid) < 1e-6] = 0.0
     later = value(charged_after(d, x)) - value(vested_worth(d, x)) - value(salvaged(d, x)) - follows.later
     return Moved(paid=paid[None, :], later=later)
 
@@ -151,33 +157,35 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     if "vacate" in plan.model.variables:
         in_use = np.maximum(in_use, np.einsum("noq,os->nsq", stock, _load(d)))  # what still stands keeps its building
     work = _work(plan, stock, late.demand)
-    released = _released(plan, accepted, stock)
-    late_mw = _late(plan, accepted, stock)
+    released = released_gw(plan, accepted, stock)
 
     new = np.diff(accepted, prepend=0.0, axis=2)
     spent = np.einsum("noq,oq->nq", new, d.capex_musd_per_mw.values)
     spent += np.einsum("noq,oq->nq", stock, d.hold_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
     spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
-    follows = moved(d, Played(
+    owned = d.offer_contract.values == "own"
+    planned = plan.value("add").values.cumsum(axis=1)
+    played = Played(
         late_site=late.site, late_offer=late.offer, new=new, stock=stock, built=built, in_use=in_use,
-        counted=_counted(d, accepted, stock), planned=plan.value("add").values.cumsum(axis=1),
-    ))  # fmt: skip
+        counted=counted_mw(owned, accepted, stock),
+        planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
+    )  # fmt: skip
+    late_mw, follows = behind_mw(d, played, _due(plan)), moved(d, played)
     worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
     follows = replace(follows, later=follows.later - worth)
-    spent = spent + follows.paid
+    spent = spent + follows.paid + np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
     if d.terms.sales_share_frac is not None:
         spent = spent + work.income * d.terms.sales_share_frac.values
     net = spent - work.income
     spent = spent + fixed.paid
-    money = _money(d, net + fixed.paid, _tranches(released, d))
+    money = money_musd(plan, net + fixed.paid, tranches_musd(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
     lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)
     gated = np.einsum("wbq,b->wq", _gated(plan), d.hours_frac.values)
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
-    penalty = np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
-    rest = lost + penalty + d.credit_spread * money[1] - work.worth
+    rest = lost + d.credit_spread * money[1] - work.worth
     cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
     cost += follows.later + fixed.later
 
@@ -287,13 +295,10 @@ def _left_early(plan: LivePlan) -> Floats:
 
 
 def _works(plan: LivePlan) -> Floats:
-    """(quarter, offer) share of what stands that has not failed with age, as planned."""
-    stock = plan.value("stock").transpose("quarter", "offer")
-    if "works" not in plan.model.variables:
-        return np.ones(stock.shape)
-    works = plan.value("works")
-    share = (works / stock.sel(offer=works["offer"]).where(stock > 1e-6)).fillna(1.0)
-    return np.asarray(share.reindex(offer=stock["offer"], fill_value=1.0).transpose("quarter", "offer").values)
+    """(offer, quarter) share of what stands that has not failed with age, as planned."""
+    stock = plan.value("stock").transpose("offer", "quarter").values
+    works = works_mw(plan).values
+    return np.asarray(np.divide(works, stock, out=np.ones_like(stock), where=stock > 1e-6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,37 +321,94 @@ def _work(plan: LivePlan, stock: Floats, factor: Floats | None) -> _Worked:
     d, n, n_quarters = plan.inputs, len(stock), stock.shape[2]
     pools = sorted({str(pool) for pool in d.lane_pool.values})
     names = [str(name) for name in d.demand["workload"].values]
-    lane_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
     lane_class = np.array([names.index(str(name)) for name in d.lane_workload.values], dtype=np.int64)
-    of_pool = np.array([[str(pool) == name for pool in d.offer_pool.values] for name in pools], dtype=np.float64)
     hours, run = d.hours_frac.values, (d.run_musd_per_mw + 0.0 * d.rate).transpose("quarter", "lane").values
-    stands, works, together = np.moveaxis(stock, 2, 0), _works(plan), _together(plan, stock)
+    works = np.maximum(stock * _works(plan), 0.0)
+    gangs = gangs_of(plan, works)
+    rooms, rounding, lane_pool = (
+        _workrooms(plan, works, gangs, pools),
+        _rounding(plan, pools),
+        _room_of(d, gangs, pools),
+    )
+    alone = gang_lanes(d).values & (gangs.room_of < 0)
     planned = plan.value("assign").transpose("quarter", "lane", "block").values
     rate = d.rate.transpose("quarter", "lane").values
     demand = d.demand.transpose("quarter", "workload", "block").values
     gated = np.moveaxis(_gated(plan), 2, 0)
     loss, price = (x.transpose("quarter", "workload").values for x in (d.unmet_musd, d.income_musd))
-    now, may_wait = d.patience.values == 0, d.patience.values == 2
+    now, (given_up, put_off, most, pace) = d.patience.values == 0, _left_undone(plan)
     scale = np.ones((n, len(names))) if factor is None else factor
-    standby = _standby(plan, pools)
     worth, paid, is_bound = _worths(d)
     money, spared = np.zeros((n_quarters, n, 3)), _spared(plan)
     unmet, waits = np.zeros((n_quarters, n, len(names))), np.zeros((n_quarters, n, len(names)))
-    carried = np.zeros((n, len(names)))
+    carried, at_work = np.zeros((n, len(names))), np.zeros((n, rooms.shape[1], hours.size))
     for q in range(n_quarters):
         operate(
-            _free(d, np.maximum((stands[q] * works[q]) @ of_pool.T, 0.0), standby[q]),
-            np.ascontiguousarray(together[:, :, q]), demand[q] - gated[q], scale, demand[q] @ hours,
-            may_wait & (q + 1 < n_quarters), now, hours, np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q],
-            run[q], worth[:, q].copy(), paid, price[q],
-            _best_first(loss[q, lane_class], rate[q], is_bound), lane_pool, lane_class, carried, unmet[q],
-            money[q],
+            rooms[:, :, q] + rounding[q], np.ascontiguousarray(gangs.runs[:, :, q]),
+            demand[q] - gated[q], scale, most[q], given_up[q], put_off[q], pace[q], now, hours,
+            np.flatnonzero(planned[q].any(axis=1)), planned[q], rate[q], run[q], worth[:, q].copy(), paid, price[q],
+            _best_first(loss[q, lane_class], rate[q], is_bound | alone), lane_pool, lane_class,
+            carried, unmet[q], money[q], at_work,
         )  # fmt: skip
         waits[q] = carried
+        money[q, :, 0] -= saved_musd(d, (works - gangs.held)[:, :, q], at_work, pools, q)
     return _Worked(
         running=money[:, :, 0].T, income=money[:, :, 1].T + spared[1], worth=money[:, :, 2].T + spared[0],
         unmet=np.moveaxis(unmet, 0, 2), waits=np.moveaxis(waits, 0, 2),
     )  # fmt: skip
+
+
+def _left_undone(plan: LivePlan) -> tuple[Floats, Floats, Floats, Floats]:
+    """In every quarter, Mwork/s: what the plan gives up (quarter, workload, block) and puts off (quarter, workload),
+    the most that may be put off (quarter, workload) and the most that can be done (quarter, workload, block).
+    """
+    d = plan.inputs
+    given_up = np.asarray(plan.value("unmet").transpose("quarter", "workload", "block").values)
+    put_off, most = np.zeros(given_up.shape[:2]), np.zeros(given_up.shape[:2])
+    if "delay" in plan.model.variables:
+        limits = plan.values_of("delay", np.concatenate(plan.model.upper))
+        put_off = np.asarray(plan.value("delay").transpose("quarter", "workload").values)
+        most = np.asarray(limits.transpose("quarter", "workload").values)
+    pace = np.full(given_up.shape, np.inf)
+    if d.pace is not None:
+        names = [str(name) for name in d.demand["workload"].values]
+        rows = [names.index(job) for job in d.pace.jobs]
+        pace[:, rows] = d.pace.most.transpose("quarter", "job").values[:, :, None]
+    return given_up, put_off, most, pace
+
+
+def _workrooms(plan: LivePlan, works: Floats, gangs: Gangs, pools: Sequence[str]) -> Floats:
+    """(draw, room, quarter) IT MW for work: of every pool what no gang holds, then what gangs hold for each lane.
+
+    Args:
+        plan: whose reserve and units that stand by are kept free.
+        works: (draw, offer, quarter) IT MW that work.
+        gangs: what of it they hold.
+        pools: in their order.
+    """
+    d = plan.inputs
+    of_pool = (np.array(pools, dtype=str)[:, None] == d.offer_pool.values.astype(str)[None, :]).astype(np.float64)
+    held = np.einsum("po,noq->nqp", of_pool, gangs.held)
+    free = _free(d, np.einsum("po,noq->nqp", of_pool, works) - held, held, _standby(plan, pools))
+    return np.concatenate([np.moveaxis(free, 1, 2), gangs.rooms], axis=1)
+
+
+def _room_of(d: PlanInputs, gangs: Gangs, pools: Sequence[str]) -> Ints:
+    """(lane) number of the room, in the order of ``_workrooms``, in which it works."""
+    of_pool = np.array([pools.index(str(pool)) for pool in d.lane_pool.values], dtype=np.int64)
+    return np.where(gangs.room_of >= 0, len(pools) + gangs.room_of, of_pool)
+
+
+def _rounding(plan: LivePlan, pools: Sequence[str]) -> Floats:
+    """(quarter, room) IT MW by which planned work passes what the plan holds for it: the solver's rounding, no more."""
+    d = plan.inputs
+    works = np.maximum(plan.value("stock").transpose("offer", "quarter").values * _works(plan), 0.0)[None]
+    gangs = gangs_of(plan, works)
+    rooms = _workrooms(plan, works, gangs, pools)[0].T
+    member = _room_of(d, gangs, pools)[:, None] == np.arange(rooms.shape[1])[None, :]
+    need = np.einsum("qbl,lr->qbr", plan.value("assign").transpose("quarter", "block", "lane").values, member)
+    most = need.max(axis=1, initial=0.0)
+    return np.asarray(np.clip(most - rooms, 0.0, 1e-6 * (1.0 + most)))
 
 
 def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
@@ -358,36 +420,18 @@ def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
     return np.asarray(held.transpose("quarter", "pool").values)
 
 
-def _free(d: PlanInputs, works: Floats, standby: Floats) -> Floats:
-    """(draw, pool) IT MW for work: what works, less the reserve or the units that stand by, whichever is more."""
-    return np.maximum(np.minimum((1.0 - d.reserve_frac) * works, works - standby), 0.0)
+def _free(d: PlanInputs, works: Floats, held: Floats, standby: Floats) -> Floats:
+    """(draw, pool) IT MW for work: of what works and no gang holds, less the reserve; with the units that stand by off
+    the whole where that is less.
+    """
+    kept = 1.0 - d.reserve_frac
+    return np.maximum(np.minimum(kept * works, works + (1.0 - kept) * held - standby), 0.0)
 
 
 def _best_first(loss: Floats, rate: Floats, is_bound: npt.NDArray[np.bool_]) -> Ints:
     """Lanes that may do more than planned, the one whose MW saves most first."""
     order = np.argsort(-loss * rate, kind="stable")
     return np.asarray(order[(rate[order] > 0.0) & ~is_bound[order]], dtype=np.int64)
-
-
-def _together(plan: LivePlan, stock: Floats) -> Floats:
-    """(draw, workload, quarter) 1, or 0 while the gang that a training job needs does not stand."""
-    d = plan.inputs
-    names = [str(name) for name in d.demand["workload"].values]
-    runs = np.ones((len(stock), len(names), len(d.quarters)))
-    if not d.gang_workload:
-        return runs
-    able = d.gang_offer
-    if "gang_at" in plan.model.variables and d.lumps is not None and d.lumps.gang_able is not None:
-        at = plan.value("gang_at") > 0.5
-        able = able.where(~at.any("place"), (d.lumps.gang_able * at).sum("place"))
-    have = np.einsum("go,noq->ngq", able.transpose("gang", "offer").values, stock)
-    need = d.gang_mw.transpose("gang", "quarter").values
-    short = have < need * (1.0 - 1e-6) - 1e-6
-    planned = np.einsum("go,oq->gq", able.transpose("gang", "offer").values, plan.value("stock").values)
-    short &= planned >= need * (1.0 - 1e-6) - 1e-6  # places may be shares where lumps are relaxed
-    for g, name in enumerate(d.gang_mw["gang"].values):
-        runs[:, names.index(str(name))] *= 1.0 - short[:, g]
-    return runs
 
 
 def _worths(d: PlanInputs) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
@@ -429,59 +473,10 @@ def _worth(d: PlanInputs, new: Floats, stands: Floats) -> Floats:
     return np.asarray(np.einsum("noq,oq->n", kept, d.salvage_musd_per_mw.values))
 
 
-def _counted(d: PlanInputs, accepted: Floats, stock: Floats) -> Floats:
-    """IT MW that count towards commitments and milestones: bought, or of what is rented what stands."""
-    owned = (d.offer_contract.values == "own")[None, :, None]
-    return np.asarray(np.where(owned, accepted, np.minimum(accepted, stock)))
-
-
-def _late(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:
-    """(draw, commitment, quarter) MW short of what is committed and not cancelled, on the commitment's basis."""
-    d = plan.inputs
-    weight = d.commitment_weight.transpose("commitment", "offer").values
-    have = np.einsum("co,noq->ncq", weight, _counted(d, accepted, stock))
-    due = d.commitment_mw
+def _due(plan: LivePlan) -> Floats:
+    """(commitment, quarter) MW that are committed and not cancelled, on the commitment's basis."""
+    due = plan.inputs.commitment_mw
     if "cancelled" in plan.model.variables:
         gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
         due = due - gone
-    return np.asarray(np.maximum(due.transpose("commitment", "quarter").values[None] - have, 0.0))
-
-
-def _released(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:
-    """(draw, quarter) GW released: what the plan released, or less while less has been accepted; never taken back."""
-    d, terms = plan.inputs, plan.inputs.milestones
-    if terms is None:
-        return np.zeros((len(stock), len(d.quarters)))
-    z = plan.value("z")
-    planned = (z.sum("tranche") if terms.whole else z).values
-    start = d.quarters.index(terms.from_quarter)
-    have = np.einsum("o,noq->nq", terms.counts.values / 1000.0, _counted(d, accepted, stock))
-    if start > 0:
-        have = have - have[:, start - 1 : start]
-        have[:, :start] = 0.0
-    reached = np.floor(have + 1e-6) if terms.whole else have
-    return np.asarray(np.maximum.accumulate(np.minimum(planned[None, :], np.maximum(reached, 0.0)), axis=1))
-
-
-def _tranches(released: Floats, d: PlanInputs) -> Floats:
-    """(draw, quarter) milestone equity paid [MUSD]."""
-    from gigawatt.plan.cashflow import tranche_payments
-
-    if d.milestones is None:
-        return np.zeros_like(released)
-    kinds, where = np.unique(released, axis=0, return_inverse=True)
-    return np.asarray(np.stack([tranche_payments(row, d) for row in kinds])[where.ravel()])
-
-
-def _money(d: PlanInputs, net_spent: Floats, tranches: Floats) -> tuple[Floats, Floats, Floats]:
-    """(draw, quarter) cash, debt and money still to be found, at the end of each quarter [MUSD]."""
-    cash, debt = np.full(len(net_spent), d.opening_cash_musd), np.zeros(len(net_spent))
-    out = np.zeros((3, *net_spent.shape))
-    for q in range(net_spent.shape[1]):
-        due = (1.0 + d.credit_rate) * debt
-        cash = cash + float(d.inflow_musd[q]) + tranches[:, q] - net_spent[:, q] - due
-        debt = np.clip(-cash, 0.0, d.credit_limit_musd)
-        gap = np.maximum(-cash - debt, 0.0)
-        cash = cash + debt + gap
-        out[0][:, q], out[1][:, q], out[2][:, q] = cash, debt, gap
-    return out[0], out[1], out[2]
+    return np.asarray(due.transpose("commitment", "quarter").values)

@@ -1,4 +1,4 @@
-"""What is retired is sold for what its age leaves of its price."""
+"""What is retired is sold for what its age leaves of its capex: the system and the network bought with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resale:
-    """``share_frac`` (offer, age): part of the purchase price that a buyer pays, by quarters since acceptance.
+    """``share_frac`` (offer, age): part of the capex that a buyer pays, by quarters since acceptance.
 
     ``initial_musd_per_mw`` (offer, quarter): what a buyer pays for what stood at the start; None where its age is not
     known.
@@ -34,7 +34,7 @@ class Resale:
 def resale_price(d: PlanInputs) -> xr.DataArray:
     """Proceeds of an IT MW (offer, bought, quarter) [MUSD of the quarter]; 0 before it has aged a quarter.
 
-    Where prices rise, a share of the purchase price as it would be in the quarter of the sale.
+    Where prices rise, a share of the capex as it would be in the quarter of the sale.
     """
     assert d.resale is not None
     n, offers = len(d.quarters), list(d.resale.offers)

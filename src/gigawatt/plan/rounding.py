@@ -15,11 +15,20 @@ EDGE = 1e-6
 
 def gang_places(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     """Each gang at the place where most of it stands in a relaxed plan ``primal`` (columns,), by variable."""
-    if "gang_at" not in plan.model.variables or not _is_whole(plan):
+    return _most(plan, primal, "gang_at", "place")
+
+
+def gang_systems(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
+    """Each gang of the system that most of it is of, likewise."""
+    return _most(plan, primal, "gang_on", "system")
+
+
+def _most(plan: LivePlan, primal: Floats, name: str, dim: str) -> dict[str, xr.DataArray]:
+    if name not in plan.model.variables or not _is_whole(plan):
         return {}
-    share = plan.values_of("gang_at", primal)
-    place = xr.DataArray(np.arange(share.sizes["place"]), dims="place", coords={"place": share["place"]})
-    return {"gang_at": (place == share.argmax("place")).astype(float)}
+    share = plan.values_of(name, primal)
+    label = xr.DataArray(np.arange(share.sizes[dim]), dims=dim, coords={dim: share[dim]})
+    return {name: (label == share.argmax(dim)).astype(float)}
 
 
 def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
@@ -64,7 +73,7 @@ def vested_down(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     return {"vest_steps": xr.DataArray(np.floor(plan.values_of("vest_steps", primal) + EDGE))}
 
 
-STEPS = (gang_places, halls_up, released, vested_down)
+STEPS = (gang_places, gang_systems, halls_up, released, vested_down)
 """What is made whole one after another, with a plan solved after each: later steps follow from earlier ones."""
 
 

@@ -133,8 +133,8 @@ class PlanSession:
             lower, upper = lower - float(row.const.sum()), upper - float(row.const.sum())
         else:
             dense = np.asarray(row, dtype=np.float64)
-        index = np.flatnonzero(dense).astype(np.int32)
-        self.live.highs.addRow(lower, upper, index.size, index, dense[index])
+        index = np.flatnonzero(dense)
+        self.live.solver.add_row(lower, upper, index, dense[index])
 
     def fix(self, plan: xr.Dataset | LivePlan, until: str, names: tuple[str, ...] = FIRST_STAGE) -> None:
         """Decisions up to and with a quarter pinned to those of a plan: signed, or already happened [MW].
@@ -167,7 +167,7 @@ class PlanSession:
 
         Changes by ``set_*`` are forgotten.
         """
-        before, basis = self.live, self.live.highs.getBasis()
+        before, basis = self.live, self.live.solver.basis()
         self.live = open_plan(inputs)
         if basis.valid:
             _carry(before, basis, self.live)
@@ -177,7 +177,7 @@ class PlanSession:
     def trial(self) -> Iterator[PlanSession]:
         """Changes within are undone at its end, rows added within go, and the basis comes back."""
         kept, live = self._numbers, self.live
-        basis, n_rows = live.highs.getBasis(), live.highs.getNumRow()
+        basis, n_rows = live.solver.basis(), live.solver.n_rows
         found = {name: getattr(live, name) for name in _FOUND}
         try:
             yield self
@@ -186,11 +186,9 @@ class PlanSession:
                 self.live, self._numbers = live, kept
             else:
                 self._push(kept)
-            extra = np.arange(n_rows, live.highs.getNumRow(), dtype=np.int32)
-            if extra.size:
-                live.highs.deleteRows(extra.size, extra)
+            live.solver.drop_rows(n_rows)
             if basis.valid:
-                live.highs.setBasis(basis)
+                live.solver.start_at(basis)
             for name, value in found.items():
                 setattr(live, name, value)
 
@@ -227,15 +225,16 @@ class PlanSession:
 
     def _push(self, new: Numbers) -> None:
         """What differs goes to the solver."""
-        old, highs = self._numbers, self.live.highs
-        at = np.flatnonzero(old.cost != new.cost).astype(np.int32)
+        old, solver = self._numbers, self.live.solver
+        at = np.flatnonzero(old.cost != new.cost)
         if at.size:
-            highs.changeColsCost(at.size, at, new.cost[at])
-        at = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)
+            solver.set_cost(at, new.cost[at])
+        at = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper))
         if at.size:
-            highs.changeColsBounds(at.size, at, new.lower[at], new.upper[at])
-        for row in np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).tolist():
-            highs.changeRowBounds(row, float(new.row_lower[row]), float(new.row_upper[row]))
+            solver.set_bounds(at, new.lower[at], new.upper[at])
+        at = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper))
+        if at.size:
+            solver.set_row_bounds(at, new.row_lower[at], new.row_upper[at])
         self._numbers = new
 
 
@@ -281,4 +280,4 @@ def _carry(before: LivePlan, basis: highspy.HighsBasis, after: LivePlan) -> None
     start.col_status = moved(old.column_names(), list(basis.col_status), new.column_names(), status.kLower)
     start.row_status = moved(old.row_names(), list(basis.row_status), new.row_names(), status.kBasic)
     start.valid, start.alien = True, True  # an alien basis may be singular: the solver repairs it
-    after.highs.setBasis(start)
+    after.solver.start_at(start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ import numpy.typing as npt
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.algebra import Ints
 from gigawatt.plan.infeasible import explain_infeasible, explain_whole
-from gigawatt.plan.live import LivePlan, integer_columns, open_plan, set_integer
+from gigawatt.plan.live import LivePlan, integer_columns, open_plan
 from gigawatt.plan.rounding import STEPS, onto
-
-if TYPE_CHECKING:
-    import highspy
+from gigawatt.plan.solver import Ending, Solver
 
 __all__ = ["LivePlan", "open_plan", "solve"]
 
@@ -58,11 +55,9 @@ def solve(
     else:
         _run(plan, time_limit_s, explain)
         room, plan.mip_gap = 0.0, 0.0
-    solution = plan.highs.getSolution()
-    primal = np.asarray(solution.col_value)
-    plan.primal = np.where(np.abs(primal) < 1e-9, 0.0, primal)
-    plan.row_dual = np.asarray(solution.row_dual)
-    plan.reduced_cost = np.asarray(solution.col_dual)
+    found = plan.solver.found()
+    plan.primal = np.where(np.abs(found.x) < 1e-9, 0.0, found.x)
+    plan.row_dual, plan.reduced_cost = found.row_dual, found.reduced_cost
     plan.objective_musd = float(plan.model.cost @ plan.primal) + plan.model.constant
     plan.bound_musd = plan.objective_musd - room
     plan.solve_s = time.perf_counter() - start
@@ -74,25 +69,19 @@ def _run(plan: LivePlan, time_limit_s: float, explain: bool, *, whole: bool = Fa
 
     Of whole numbers the best plan within the time will do; an LP has to reach its end.
     """
-    import highspy
-
-    highs = plan.highs  # the clock of its LPs runs from the first one on, that of branch and bound starts anew
-    highs.setOptionValue("time_limit", time_limit_s + (0.0 if whole else highs.getRunTime()))
-    highs.run()
-    status = highs.getModelStatus()
-    if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+    ending, found = plan.solver.run(time_limit_s=time_limit_s), plan.solver.found()
+    if ending is Ending.INFEASIBLE:
         if whole:
             raise InfeasibleError(
                 explain_whole(plan.model) if explain else "no plan with whole lumps meets these limits"
             )
         raise InfeasibleError(explain_infeasible(plan) if explain else "no plan meets these limits")
-    has_plan = highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-    if status != highspy.HighsModelStatus.kOptimal and not (whole and has_plan):
+    if ending is not Ending.OPTIMAL and not (whole and found.is_feasible):
         raise SolverError(
-            f"HiGHS ended with '{highs.modelStatusToString(status)}' and no plan after {time_limit_s:.0f} s; "
+            f"HiGHS ended with '{plan.solver.status}' and no plan after {time_limit_s:.0f} s; "
             "raise the time limit or the MIP gap, or shorten the horizon"
         )
-    return float(highs.getInfo().objective_function_value)
+    return found.objective
 
 
 def _place_integers(
@@ -104,26 +93,27 @@ def _place_integers(
     say: Say | None,
 ) -> float:
     """Whole numbers fixed at the best plan found, solved as an LP; (objective - bound) of the solver [MUSD]."""
-    highs, index, (mip_gap, time_limit_s) = plan.highs, whole.astype(np.int32), limits
-    set_integer(highs, whole, whole=False)
-    highs.changeColsBounds(index.size, index, *bounds)
+    solver, (mip_gap, time_limit_s) = plan.solver, limits
+    solver.set_integer(whole, whole=False)
+    solver.set_bounds(whole, *bounds)
     bound = _run(plan, time_limit_s, explain)
     found = _round(plan, whole, bounds, time_limit_s)
     if _gap(found, bound) > mip_gap:
         if say:
             say(f"rounding leaves a gap of {_gap(found, bound):.2%}; branching" if np.isfinite(found)
                 else "rounding finds no plan; branching")  # fmt: skip
-        first = highs.getSolution() if np.isfinite(found) else None
-        set_integer(highs, whole, whole=True)
-        highs.changeColsBounds(index.size, index, *bounds)
-        highs.setOptionValue("mip_rel_gap", mip_gap)
+        first = solver.found().x if np.isfinite(found) else None
+        solver.set_integer(whole, whole=True)
+        solver.set_bounds(whole, *bounds)
+        solver.set_option("mip_rel_gap", mip_gap)
         if first is not None:
-            highs.setSolution(first)
+            solver.suggest(first)
         _run(plan, time_limit_s, explain, whole=True)
-        bound = max(bound, float(highs.getInfo().mip_dual_bound))
-        values = np.round(np.asarray(highs.getSolution().col_value)[whole])
-        set_integer(highs, whole, whole=False)
-        _fix(highs, whole, values)
+        best = solver.found()
+        bound = max(bound, best.mip_bound)
+        values = np.round(best.x[whole])
+        solver.set_integer(whole, whole=False)
+        _fix(solver, whole, values)
         found = _run(plan, time_limit_s, explain)
     plan.mip_gap = _gap(found, bound)
     if say:
@@ -143,12 +133,12 @@ def _round(plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], time_limi
     lower[whole], upper[whole] = bounds
     try:
         for step in STEPS:
-            primal = np.asarray(plan.highs.getSolution().col_value)
+            primal = plan.solver.found().x
             values = step(plan, primal)
             if values:
                 columns = _columns(plan, list(values))
                 fixed = np.clip(np.round(onto(plan, values, primal)[columns]), lower[columns], upper[columns])
-                _fix(plan.highs, columns, fixed)
+                _fix(plan.solver, columns, fixed)
                 found = _run(plan, time_limit_s, explain=False)
     except (InfeasibleError, SolverError):
         return np.inf
@@ -160,6 +150,5 @@ def _columns(plan: LivePlan, names: list[str]) -> Ints:
     return np.asarray(columns[columns >= 0])
 
 
-def _fix(highs: highspy.Highs, columns: Ints, values: Floats) -> None:
-    index = columns.astype(np.int32)
-    highs.changeColsBounds(index.size, index, values, values)
+def _fix(solver: Solver, columns: Ints, values: Floats) -> None:
+    solver.set_bounds(columns, values, values)

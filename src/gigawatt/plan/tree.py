@@ -28,8 +28,8 @@ ORDERS = {"add": "offer", "energise": "site"}
 """Decisions that are made ahead of the quarter they stand in, and the axis their lead goes by."""
 ORDERED_AS = {"halls": "energise"}
 """Decisions that are part of an order: whole halls of the power that is built."""
-AT_THE_START = ("gang_at",)
-"""Decisions for the whole horizon that are made once: the place of a training cluster."""
+AT_THE_START = ("gang_at", "gang_on")
+"""Decisions for the whole horizon that are made once: the place of a training cluster, and its system."""
 AT_THE_END = ("kept", "kept_fit", "kept_retrofit")
 """Decisions of the last quarter whatever quarter they stand in: what of an addition or a fit-out still stands then."""
 

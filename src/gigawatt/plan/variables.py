@@ -8,12 +8,15 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
+from gigawatt.plan.energy import add_tariffs
+from gigawatt.plan.gangs import add_gangs, can_work
 from gigawatt.plan.hosting import HostingDecisions, add_hosting, hosting_decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import LumpDecisions, add_lumps, lump_decisions
 from gigawatt.plan.pace import add_pace, carries
 from gigawatt.plan.resale import add_resale
 from gigawatt.plan.signed import NO_CHOICE, Signed, add_signed, signed
+from gigawatt.plan.since import add_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Decisions:
     energise: facility MW taken into use by site. assign: IT MW by lane and block; busy: IT MW of a pool at work in
     its busiest block. unmet, gated: Mwork/s. delay: Mwork/s x quarter carried into the next quarter, at most one
     quarter's work, or what is left of a block of uneven pace. late: MW behind a commitment that is not firm. z:
-    gigawatts released. cash, gap, debt: MUSD.
+    gigawatts released. cash, gap, debt: MUSD at the end of the quarter; gap is money still to be found, owed like debt.
     """
 
     add: Expression
@@ -46,6 +49,8 @@ class Decisions:
     """cumulative IT MW accepted since the start (offer, quarter)"""
     counted: Expression
     """IT MW that count towards commitments and milestones: what was bought, and of what is rented what stands"""
+    since: Expression | None
+    """rented IT MW that count since a date (since, offer, quarter)"""
     in_use: Expression
     """facility MW taken into use since the start, less what was given back (site, quarter)"""
     served: Expression
@@ -68,6 +73,12 @@ class Decisions:
     """whether a pool is at work, where units stand by (pool, quarter): whole where lumps are"""
     runs: Expression | None = None
     """whether a training block with an uneven pace runs (job, quarter)"""
+    steady: Expression | None = None
+    """share of its rate at which a training block of one rate runs (workload, quarter)"""
+    reserved: Expression | None = None
+    """IT MW that a gang holds (gang, offer, quarter)"""
+    at_tariff: Expression | None = None
+    """IT MW at work at a tariff below the dearest of its pool (tariff, block, quarter)"""
 
 
 def decide(m: Model, d: PlanInputs) -> Decisions:
@@ -81,13 +92,14 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
         m.add_variable("kept_initial", axes_of(d.initial_mw), upper=d.initial_mw, mask=(aged > 0) & (d.initial_mw > 0))
     rented = d.offer_contract != "own"
     m.add_variable("counted", offers, mask=(can_add.cumsum("quarter") > 0) & rented)  # offers that have ended count on
+    add_since(m, d)
     m.add_variable("retire", offers)
     failed = d.terms.failed
     stands = np.inf if failed is None else xr.zeros_like(failed, dtype=float).where(failed, np.inf)
     m.add_variable("stock", offers, upper=stands)
     m.add_variable("energise", {"site": d.sites, **quarter})
     lanes: Axes = {**axes_of(d.lane_pool), **axes_of(d.hours_frac), **quarter}
-    m.add_variable("assign", lanes, mask=(d.rate > 0).expand_dims(block=d.hours_frac["block"].values))
+    m.add_variable("assign", lanes, mask=can_work(d).expand_dims(block=d.hours_frac["block"].values))
     wanted = d.demand > 0
     pools = tuple(sorted({str(pool) for pool in d.lane_pool.values}))
     m.add_variable("busy", {"pool": pools, **quarter})
@@ -122,6 +134,8 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     add_hosting(m, d)
     add_resale(m, d)
     add_pace(m, d)
+    add_gangs(m, d)
+    add_tariffs(m, d)
     return expressions(m, d)
 
 
@@ -160,12 +174,13 @@ def expressions(m: Model, d: PlanInputs) -> Decisions:
         late=maybe("late"), z=maybe("z"), cash=m.expression("cash"), gap=m.expression("gap"), debt=maybe("debt"),
         accepted=add.cumsum("quarter"),
         counted=add.cumsum("quarter") * (d.offer_contract == "own").astype(float) + m.expression("counted"),
+        since=maybe("counted_since"),
         in_use=(energise - m.expression("vacate") if "vacate" in m.variables else energise).cumsum("quarter"),
         served=work.group(d.lane_workload, "workload", workloads), signed=signed(m),
         moved=maybe("moved"), spared=maybe("spared"), lumps=lump_decisions(m) if d.lumps else None,
         hosting=hosting_decisions(m) if d.hosting else None, sold=maybe("sold"),
         kept_initial=maybe("kept_initial"), sold_initial=maybe("sold_initial"),
-        runs=maybe("runs"),
+        runs=maybe("runs"), steady=maybe("steady"), reserved=maybe("reserved"), at_tariff=maybe("at_tariff"),
         open=maybe("open"),
     )  # fmt: skip
 

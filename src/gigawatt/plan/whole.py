@@ -10,8 +10,8 @@ import numpy.typing as npt
 from gigawatt.core.errors import InfeasibleError, SolverError
 from gigawatt.plan.extensive import Extensive
 from gigawatt.plan.found import Round, TreePlan, in_order
-from gigawatt.plan.live import set_integer
 from gigawatt.plan.problem import Problem, offset, weighed
+from gigawatt.plan.solver import Ending
 from gigawatt.plan.tail import Tail
 
 Floats = npt.NDArray[np.float64]
@@ -28,31 +28,27 @@ def solve_whole(whole: Extensive, *, tail: Tail | None = None, time_limit_s: flo
     Raises InfeasibleError where no plan meets the limits, SolverError where the time brings no plan; its sentence
     holds the bound that was reached.
     """
-    import highspy
-
     tail, start = tail or Tail(), time.perf_counter()
     bare = Problem(
         cost=np.zeros(whole.lower.size), lower=whole.lower, upper=whole.upper, matrix=whole.matrix,
         row_lower=whole.row_lower, row_upper=whole.row_upper,
     )  # fmt: skip
     problem = weighed(bare, whole.leaf_cost, whole.leaf_constant, whole.probability, tail)
-    highs = problem.open()
-    highs.setOptionValue("time_limit", time_limit_s)
-    set_integer(highs, whole.lumps, whole=True)
-    highs.run()
-    status, seconds = highs.getModelStatus(), time.perf_counter() - start
-    if status == highspy.HighsModelStatus.kInfeasible:
+    solver = problem.open()
+    solver.set_integer(whole.lumps, whole=True)
+    ending, seconds = solver.run(time_limit_s=time_limit_s), time.perf_counter() - start
+    if ending is Ending.INFEASIBLE:
         raise InfeasibleError("no plan meets the limits of all nodes of the tree at once")
-    solution, constant = highs.getSolution(), offset(whole.leaf_constant, whole.probability, tail)
-    solved = status == highspy.HighsModelStatus.kOptimal
+    found, constant = solver.found(), offset(whole.leaf_constant, whole.probability, tail)
+    solved = ending is Ending.OPTIMAL
     if whole.lumps.size:
-        lower = float(highs.getInfo().mip_dual_bound) + constant
+        lower = found.mip_bound + constant
     elif solved:
-        lower = float(highs.getInfo().objective_function_value) + constant
+        lower = found.objective + constant
     else:
-        lower = dual_bound(problem, np.asarray(solution.row_dual)) + constant if solution.dual_valid else -np.inf
-    x = np.asarray(solution.col_value)[: whole.lower.size]
-    if not solved and (not solution.value_valid or whole.violation(x) > ROW_TOLERANCE):
+        lower = dual_bound(problem, found.row_dual) + constant if found.has_duals else -np.inf
+    x = found.x[: whole.lower.size]
+    if not solved and (not x.size or whole.violation(x) > ROW_TOLERANCE):
         bound = f"; no plan costs less than ${lower / 1e3:,.3f}B" if np.isfinite(lower) else ", nor a bound"
         raise SolverError(
             f"the tree as one problem ({whole.lower.size:,} decisions, {whole.row_lower.size:,} constraints) has no "

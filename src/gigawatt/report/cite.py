@@ -151,7 +151,7 @@ def citation(results: Results) -> RenderableType:
             title += Text(f"\n{source['url']}", style="dim")
         figures = "\n".join(f"{row['place']} = {row['text']}" for row in source["figures"])
         second.add_row(Text(source["key"], style="cyan"), title, Text(figures))
-    name = f"{case.scenario.name}-{results.hash}"
+    name = results.folder_name
     return Group(
         Text(f"{name} rests on {sum(total.values())} figures: {kinds}.", style="bold"),
         Text(f"\nJudgements ({len(judgements)})\n", style="bold underline"),

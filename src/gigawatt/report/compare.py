@@ -10,6 +10,7 @@ from gigawatt.catalog.schema import Precision, System
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
+from gigawatt.perf.inference import Speculation
 from gigawatt.perf.precision import peak
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
@@ -95,8 +96,10 @@ def _serving(catalog: Catalog, system: System, name: str, basis: Basis, price: f
     if workload.kind != "inference" or workload.model is None:
         raise CatalogError(f"'{name}' is a training class; compare takes classes of inference")
     point = serving_point(system, workload, catalog.model(workload.model), basis)
+    guess = basis.draft if point.draft_tokens else Speculation()
     if not point.is_served:
-        return {"name": workload.name, "reason": point.reason}
+        said = f" ({guess.said})" if guess.tokens else ""
+        return {"name": workload.name, "reason": point.reason + said}
     ends = {
         "": point.output_tokens_per_s,
         "_low": point.output_tokens_per_s_low,
@@ -109,6 +112,7 @@ def _serving(catalog: Catalog, system: System, name: str, basis: Basis, price: f
         **{f"tokens_per_s_per_w{end}": rate / point.it_power_w for end, rate in ends.items()},
         "tokens_per_s_per_usd": point.output_tokens_per_s / price if price else None,
         "speed_tokens_per_s_user": point.speed_tokens_per_s_user,
+        "speculation": {"tokens": guess.tokens, "accepted": guess.accepted},
         "ttft_s": point.ttft_s,
         "batch_size": point.batch_size,
         "n_packages_per_replica": point.n_packages_per_replica,
@@ -135,7 +139,8 @@ def compare_table(rows: Sequence[Row]) -> RenderableType:
             Text(
                 "Figures are of the whole unit. Dense peaks are the default; figures a vendor gives for inference "
                 "or training are neither dense nor sparse. Rates: calibrated model at the SLO of a class, ends of its "
-                "80 % band. W is IT power.",
+                "80 % band, less the share that a plan keeps free. W is rated IT power; gigawatt perf divides by what "
+                "is drawn at work, and says both.",
                 style="dim",
             )
         )
@@ -225,6 +230,7 @@ _SERVED: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("  per kW", lambda point: f"{pretty(point['tokens_per_s_per_w'] * 1e3, 'token/s')}/kW"),
     ("  per $1M of price", lambda point: _ratio(point["tokens_per_s_per_usd"], 1e6, "token/s", "/$M")),
     ("  speed for each user", lambda point: pretty(point["speed_tokens_per_s_user"], "token/s")),
+    ("  speculation", lambda point: Speculation(**point["speculation"]).said),
 )
 
 

@@ -259,9 +259,10 @@ def demand_and_idle(results: Results) -> go.Figure:
     if idle[most] > 0.001 * (needed + idle).max():
         title = f"Up to {pretty(float(idle[most]), 'W')} stand idle beyond demand, most in {labels[most]}"
     subtitle = "Facility power that stands: what the busiest hours need, with reserve, and what is held beyond it."
-    if "gw_without_commitments" in figures:
-        free, whole = figures["gw_without_commitments"], figures["gw_by_quarter"][labels[-1]]
-        subtitle += f" Without commitments {_gw(free)} of new capacity would be accepted instead of {_gw(whole)}."
+    if "gw_without_commitments_by_quarter" in figures:
+        by = labels[most if idle[most] > NOTHING_W else -1]
+        free, whole = figures["gw_without_commitments_by_quarter"][by], figures["gw_by_quarter"][by]
+        subtitle += f" Without commitments {_gw(free)} would be accepted by {by}, not {_gw(whole)}."
     figure = go.Figure(layout=layout(title, subtitle))
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     figure.add_trace(bars(labels, scale.of(needed), "Demand-driven", BLUE, hover))

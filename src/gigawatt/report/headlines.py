@@ -66,9 +66,12 @@ def _needed(results: Results) -> Headline | None:
     idle = results.summary["committed_idle_gw_by_quarter"]
     most = max(idle, key=lambda quarter: float(idle[quarter]))
     note = f"most idle power, in {most}" if idle[most] > 1e-6 else "demand needs all that stands"
-    if "gw_without_commitments" in results.summary:
-        free = pretty(results.summary["gw_without_commitments"] * 1e9, "W")
-        note += f"; {free} would be accepted without commitments"
+    if "gw_without_commitments_by_quarter" in results.summary:
+        by = most if idle[most] > 1e-6 else list(idle)[-1]
+        free, whole = (results.summary[key][by] for key in ("gw_without_commitments_by_quarter", "gw_by_quarter"))
+        note += (
+            f"; without commitments {pretty(free * 1e9, 'W')} would be accepted by {by}, not {pretty(whole * 1e9, 'W')}"
+        )
     return Headline(id="idle", label="Held beyond demand", text=pretty(float(idle[most]) * 1e9, "W"), note=note)
 
 
@@ -113,6 +116,10 @@ def _gap(results: Results) -> Headline:
     gap = results.summary["gap_usd"]
     quarters = [q for q, v in zip(results.case.labels, results.plan["gap_usd"].values, strict=True) if v > 1.0]
     note = f"{quarters[0]} to {quarters[-1]}" if len(quarters) > 1 else ", ".join(quarters)
+    if gap > 1.0:
+        peak, rest = results.summary["gap_peak_usd"], results.summary["gap_owed_at_end_usd"]
+        at_end = pretty(rest, "USD") if rest > 1.0 else "nothing"
+        note += f"; at most {pretty(peak, 'USD')} owed at once, {at_end} at the end"
     text = pretty(gap, "USD") if gap > 1.0 else "$0"
     tone = "warn" if gap > 1.0 else "good"
     return Headline(id="gap", label="Still to be found", text=text, note=note or "all money is found", tone=tone)

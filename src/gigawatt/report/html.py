@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 from typing import Any
-from urllib.parse import urlsplit
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import write_whole
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
@@ -63,7 +64,7 @@ def write_report(results: Results, claims: Claims, folder: Path) -> Path:
     path = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(results, claims), encoding="utf-8")
+        write_whole(path, page(results, claims))
     except OSError as error:
         raise ScenarioError(f"cannot write the report to {path}: {error.strerror}; choose another folder") from error
     return path
@@ -262,7 +263,10 @@ def _worth(results: Results) -> str:
         f'<td class="num">{_text(row["text"])}</td></tr>'
         for row in rows
     ]
-    lead = "Shadow prices of the plan, in money of the start of the horizon; whole gigawatts are held as they are."
+    lead = (
+        "What a little more saves, per unit, by planning again, in money of the start of the horizon; a MW energised "
+        "from the quarter until the site's next step. Whole gigawatts are held as they are."
+    )
     return f'<h3>What one more would be worth</h3><p class="sub">{lead}</p>{_table(heads, cells)}'
 
 
@@ -332,7 +336,7 @@ def _yields(steady: list[dict[str, Any]]) -> str:
     return text + _table(heads, rows, name="yields", sortable=True)
 
 
-_TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "open": "not computable"}
+_TONES = {"good": "holds", "part": "on a condition", "bad": "fails", "given": "input", "open": "not computable"}
 
 
 def _claims(claims: Claims) -> Section | None:
@@ -358,7 +362,7 @@ def _claims(claims: Claims) -> Section | None:
 
 def _claim(claim: Mapping[str, Any], *, repeated: bool) -> str:
     value, span = claim_text(claim)
-    verdict, why = verdict_parts(str(claim["verdict"]))
+    verdict, why = verdict_parts(claim)
     tone, again = verdict_tone(str(claim["verdict"])), " rep" if repeated else ""
     number = "" if claim["central"] is None else f"{float(claim['central'])!r}"
     keys = [str(key) for key in claim["sources"] or ()]
@@ -424,7 +428,7 @@ def _place(row: Mapping[str, Any]) -> str:
 def _source(row: Mapping[str, Any]) -> str:
     where = ", ".join(part for part in (row["site"], row["date"]) if part)
     title = _text(row["title"])
-    if urlsplit(row["url"]).scheme in {"http", "https"}:
+    if row["url"].startswith(("http://", "https://")):
         title = f'<a href="{escape(row["url"])}" rel="noreferrer">{title}</a>'
     items = "".join(f"<li>{_text(one['place'])} = {_text(one['text'])}</li>" for one in row["figures"])
     n = len(row["figures"])
@@ -444,8 +448,9 @@ def _reproduce(results: Results) -> Section:
         pairs.append(("Relative gap of the plan", f"{float(results.plan.attrs['mip_gap']):.1e}"))
     rows = [f"<tr><td>{_text(name)}</td><td><code>{_text(value)}</code></td></tr>" for name, value in pairs]
     html = (
-        '<p class="lead">The same input and the same version give the same hash and the same figures.</p>'
-        f"<pre>gigawatt run {escape(made['scenario'])}{escape(events)}</pre>"
+        '<p class="lead">The same input, with the same versions of gigawatt and of its solver, gives the same hash and '
+        "the same figures.</p>"
+        f"<pre>gigawatt run {escape(quote(made['scenario']))}{escape(events)}</pre>"
     )
     return "reproduce", "How to make it again", html + _table([("What", False), ("Value", False)], rows)
 

@@ -37,6 +37,7 @@ _FUNDS = {
     "debt-draw": ("Debt drawn", SAND),
     "gap-financing": ("Still to be found", ROSE),
     "debt-repayment": ("Debt repaid", "#8d97a1"),
+    "gap-repayment": ("Found money repaid", "#c9a3b4"),
 }
 SOURCES = {"sales": ("Revenue that pays for compute", "#7b8794")} | _FUNDS
 USES = {
@@ -49,6 +50,8 @@ USES = {
     "upkeep": ("Upkeep", "#93922f"),
     "interest": ("Interest", WINE),
     "debt-repayment": ("Debt repaid", "#8d97a1"),
+    "gap-repayment": ("Found money repaid", "#c9a3b4"),
+    "penalty": ("Penalties", "#7a5195"),
 }
 _PURPOSE = {
     "shell": "buildings",
@@ -88,7 +91,7 @@ def cash(results: Results) -> go.Figure:
     hover = f"%{{fullData.name}}<br>%{{x}}: %{{y:.4~g}} {scale.unit}"
     for kind, row in funds.items():
         name, colour = _FUNDS[kind]
-        sign = -1.0 if kind == "debt-repayment" else 1.0
+        sign = -1.0 if kind.endswith("-repayment") else 1.0
         figure.add_trace(bars(labels, sign * scale.of(row), name, colour, hover), row=1, col=1)
     lines = [("Cash balance", balance, INK, "solid")]
     if debt.max() > 1.0:

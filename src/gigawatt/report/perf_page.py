@@ -16,6 +16,8 @@ from plotly.offline import get_plotlyjs
 
 from gigawatt.core.errors import TableError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import write_whole
+from gigawatt.perf.inference import Speculation
 from gigawatt.perf.measured import Choice, choose_maker
 from gigawatt.perf.operators import Floats
 from gigawatt.perf.search import Answer, Candidates, Objective, Options, Tail, Task
@@ -49,6 +51,7 @@ def _row(one: Answer, options: Options) -> Row:
         "vendor": system.vendor,
         "status": system.status,
         "reason": chosen.reason,
+        "speculation": _speculation(found.speculation),
         "maker": found.maker,
         "precision": found.precision,
         "n_legal": len(found),
@@ -77,8 +80,25 @@ def _row(one: Answer, options: Options) -> Row:
         "joules_per_token": chosen.joules_per_token,
         "percentile": chosen.percentile,
         "band": chosen.band,
+        "planned": _planned(one),
         "note": _note(one, options),
     }
+
+
+def _speculation(guess: Speculation) -> Row:
+    return {"tokens": guess.tokens, "accepted": guess.accepted}
+
+
+def _planned(one: Answer) -> Row:
+    """The same as plans and ``gigawatt compare`` count it: most tokens a package, less headroom, at rated power."""
+    point = one.planned
+    watts = one.found.system.it_power.value if one.found.system.it_power else math.nan
+    kept = point.tokens_per_s_unit * (1.0 - point.headroom[1])
+    return {
+        "tokens_per_s": kept, "tokens_per_s_per_w": None if math.isnan(watts) else kept / watts,
+        "speed_tokens_per_s_user": 1.0 / point.tpot_s, "batch_size": point.batch, "layout": point.layout,
+        "speculation": _speculation(point.speculation),
+    }  # fmt: skip
 
 
 def _point(found: Candidates, at: int) -> Row:
@@ -104,7 +124,7 @@ def _point(found: Candidates, at: int) -> Row:
 def _note(one: Answer, options: Options) -> str:
     """What the figures rest on, and who else could have made them."""
     found = one.found
-    words = [found.precision, found.band]
+    words = [found.speculation.said, found.precision, found.band]
     could = choose_maker(found.system, found.task.model, options.weights or found.task.model.weights_precision)
     if isinstance(could, Choice) and could.maker == "measured":
         words.append("measured kernels cover it")
@@ -131,7 +151,7 @@ def page_data(
         "tpot_over_median": slow,
         "ttft_over_median": late,
         "backend": options.backend or "mean",
-        "speculation": {"tokens": options.speculation.tokens, "accepted": options.speculation.accepted},
+        "speculation": _speculation(options.speculation),
         "systems": list(rows),
     }
 
@@ -157,12 +177,18 @@ def answer_table(rows: Sequence[Row], task: Task, objective: Objective, tail: Ta
         names = ", ".join(row["id"] for row in served if row["note"] == note)
         parts.append(Text(f"{note}: {names}" if len(served) > 1 else str(note)))
     if served:
+        counted = (f"{row['id']} {row['planned']['tokens_per_s']:,.0f} tok/s a unit" for row in served)
+        parts.append(Text(f"{COUNTED}: {', '.join(counted)}", style="dim"))
         parts.append(Text(FOOT, style="dim"))
     return Group(*parts)
 
 
+COUNTED = "As plans and gigawatt compare count (the most a package, less what is kept free, over rated power)"
+
+
 def _refusal(row: Row) -> str:
-    return str(row["reason"] if row["name"] in row["reason"] else f"{row['name']}: {row['reason']}")
+    said = str(row["reason"] if row["name"] in row["reason"] else f"{row['name']}: {row['reason']}")
+    return f"{said} ({Speculation(**row['speculation']).said})" if row["n_legal"] else said
 
 
 def _best_first(rows: Sequence[Row], objective: Objective) -> list[Row]:
@@ -386,7 +412,7 @@ def write_page(
     """Path of one page that needs nothing else. Raises TableError where it cannot be written."""
     figure = frontier_figure(answers, task, objective, tail)
     try:
-        path.write_text(_page(figure, rows, task, objective, tail), encoding="utf-8")
+        write_whole(path, _page(figure, rows, task, objective, tail))
     except OSError as error:
         raise TableError(f"cannot write the page to {path}: {error.strerror}; choose another file") from error
     return path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
+from gigawatt.core.writing import write_whole
 from gigawatt.plan.alternatives import LeftOut, Span
 from gigawatt.report.style import BLUE, FONT, GRID, INK, LINE, ORANGE, SOFT, power_scale, shades
 
@@ -140,7 +141,7 @@ def write_ranges(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in zip(files, (drawing, page), strict=True):
-            path.write_text(content, encoding="utf-8")
+            write_whole(path, content)
     except OSError as error:
         raise ScenarioError(f"cannot write into {folder}: {error.strerror}; choose another folder") from error
     return files

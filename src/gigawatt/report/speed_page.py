@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from gigawatt.core.errors import ScenarioError
+from gigawatt.core.writing import write_whole
 from gigawatt.report.style import (
     BLUE,
     INK,
@@ -203,7 +204,7 @@ def write_page(sweep: Sweep, path: Path) -> Path:
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        write_whole(path, page)
     except OSError as error:
         raise ScenarioError(f"cannot write the page to {path}: {error.strerror}; choose another --out") from error
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 import numpy as np
@@ -274,4 +274,5 @@ def steps(x: Sequence[str], y: Floats, name: str, hover: str, *, colour: str = I
 def heading(figure: go.Figure) -> tuple[str, str]:
     """(title, subtitle) of a figure on one line each, as HTML text, for a page that sets them itself."""
     title = figure.layout.title
-    return (title.text or "").replace("<br>", " "), (title.subtitle.text or "").replace("<br>", " ")
+    first, second = (escape(unescape((text or "").replace("<br>", " "))) for text in (title.text, title.subtitle.text))
+    return first, second

@@ -87,7 +87,7 @@ def summary_table(results: Results) -> RenderableType:
     from rich.text import Text
 
     case = results.case
-    name = f"{case.scenario.name}-{results.hash}"
+    name = results.folder_name
     parts: list[RenderableType] = [Text(case.scenario.title, style="bold"), Text(name, style="dim")]
     if case.events_on:
         parts.append(Text(f"with {', '.join(case.events_on)}", style="yellow"))
@@ -212,7 +212,7 @@ def _amount(value: float, key: str) -> str:
     return pretty(value, "W" if key.endswith("_w") else "USD")
 
 
-VERDICT_STYLES = {"good": "green", "part": "yellow", "bad": "red", "open": "dim"}
+VERDICT_STYLES = {"good": "green", "part": "yellow", "bad": "red", "given": "cyan", "open": "dim"}
 
 
 def claims_table(claims: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -231,7 +231,7 @@ def claims_table(claims: Sequence[Mapping[str, Any]]) -> RenderableType:
     )
     before = ""
     for row in claims:
-        verdict, why = verdict_parts(str(row["verdict"]))
+        verdict, why = verdict_parts(row)
         same = before == f"{row['id']}{row['statement']}"
         before = f"{row['id']}{row['statement']}"
         said = Text("" if same else str(row["statement"]))
@@ -269,18 +269,19 @@ def _number(value: float, unit: str, *, last: bool = True) -> str:
     return f"{'-' if value < 0 else ''}{before}{number}{after if last else ''}"
 
 
-def verdict_parts(verdict: str) -> tuple[str, str]:
-    """(verdict, reason) where it says why nothing is computed; the whole verdict and no reason otherwise."""
+def verdict_parts(row: Mapping[str, Any]) -> tuple[str, str]:
+    """(verdict, reason) of a row whose reason takes the place of its reading; else the whole verdict and no reason."""
+    verdict = str(row["verdict"])
     head, colon, why = verdict.partition(": ")
-    return (head, why) if colon and head == "not computable" else (verdict, "")
+    return (head, why) if colon and not row["reading"] else (verdict, "")
 
 
 def verdict_tone(verdict: str) -> str:
-    """Colour class of a verdict: "good", "part" where it holds or fails on a condition, "bad", "open".
+    """Colour class of a verdict: "good", "part" where it holds on a condition, "bad", "given" for inputs, "open".
 
-    >>> verdict_tone("holds if dies are meant"), verdict_tone("not computable: no market model")
-    ('part', 'open')
+    >>> verdict_tone("holds if dies are meant"), verdict_tone("input: deal nvidia-groq")
+    ('part', 'given')
     """
-    if verdict.startswith(("holds if", "holds if")):
+    if verdict.startswith("holds if"):
         return "part"
-    return {"holds": "good", "fails": "bad"}.get(verdict, "open")
+    return {"holds": "good", "fails": "bad", "input": "given"}.get(verdict.partition(":")[0], "open")

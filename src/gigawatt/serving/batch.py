@@ -253,7 +253,7 @@ def _join(m: Integers, replica: int, slot: int) -> None:
 
 @part
 def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bool:
-    """Admits the head of the queue with a chunk of at most ``left`` tokens; False if its blocks are not there."""
+    """Admits the head of the queue with a chunk of at most ``left`` tokens; False if all of it has no room."""
     pool = m[replica + c.R_POOL]
     block, capacity, mode = m[pool + c.P_BLOCK], m[pool + c.P_BLOCKS], m[pool + c.P_CACHE]
     total, hits = m[slot + c.S_TOTAL], 0
@@ -276,9 +276,10 @@ def _admit(m: Integers, ids: Integers, replica: int, slot: int, left: int) -> bo
         chunk = 0
         tokens = total + m[slot + c.S_SURPLUS] + 1
     if capacity > 0:
-        wanted = _blocks(tokens, block) - each * known
-        if wanted > capacity - m[replica + c.R_HELD] - each * idle:
+        room = capacity - m[replica + c.R_HELD] - each * idle
+        if _blocks(total + m[slot + c.S_SURPLUS] + m[slot + c.S_READY], block) - each * known > room:
             return False
+        wanted = _blocks(tokens, block) - each * known
         for k in range(known):
             reference(m, replica, find(m, replica, ids[m[slot + c.S_IDS] + k]))
         m[slot + c.S_HELD] = known
@@ -370,7 +371,7 @@ def begin(m: Integers, x: Floats, ids: Integers, replica: int) -> bool:
             left -= chunk
             m[m[replica + c.R_CHUNKS] + n_chunks] = slot
             n_chunks += 1
-    m[replica + c.R_N_CHUNKS] = n_chunks
+    m[replica + c.R_N_CHUNKS], m[replica + c.R_FRESH], m[replica + c.R_WEIGHTED] = n_chunks, tokens, weighted
     n, b, total = 1, m[replica + c.R_DECODING], m[replica + c.R_TOTAL]
     if b > 0:
         m[replica + c.R_CELL] = cell_of(m, pool, b, total, m[replica + c.R_CELL])
@@ -407,8 +408,6 @@ def _planned(m: Integers, replica: int) -> int:
     if m[pool + c.P_BLOCKS] > 0:
         block = m[pool + c.P_BLOCK]
         room = m[pool + c.P_BLOCKS] - m[replica + c.R_HELD]
-        if m[replica + c.R_IDLE] > 0 and m[replica + c.R_WAITING] > 0:  # fewer hits may be what the head needs to fit
-            room -= m[pool + c.P_EACH] * m[replica + c.R_IDLE]
         if b * quotient(n - 2 + block, block) > room:  # more than could be needed by n - 1 further iterations
             rounds = quotient(room, b)
             room -= rounds * b
@@ -458,9 +457,24 @@ def _learn_blocks(m: Integers, ids: Integers, replica: int, slot: int, tokens: i
 
 
 @part
+def _book_work(m: Integers, replica: int, line: int, n: int, b: int) -> None:
+    """Counts what n iterations with b decoding requests have done, in the bin of their end."""
+    if b > 0:
+        m[line + c.T_STEPS] += n
+        m[line + c.T_DECODED] += n * b
+        m[line + c.T_CONTEXT] += n * m[replica + c.R_TOTAL] + b * (n * (n - 1) // 2)
+    if m[replica + c.R_N_CHUNKS] > 0:
+        m[line + c.T_PASSES] += 1
+        m[line + c.T_MIXED] += min(b, 1)
+        m[line + c.T_FRESH] += m[replica + c.R_FRESH]
+        m[line + c.T_WEIGHTED] += m[replica + c.R_WEIGHTED]
+
+
+@part
 def pass_time(m: Integers, replica: int) -> None:
     """Counts the iterations of the run as done: clock, tokens in cache, blocks."""
     pool, n, b = m[replica + c.R_POOL], m[replica + c.R_STEPS], m[replica + c.R_DECODING]
+    _book_work(m, replica, m[pool + c.P_LINES] + m[c.G_LINE], n, b)
     m[replica + c.R_BUSY_NS] += m[replica + c.R_END] - m[replica + c.R_NS]
     m[replica + c.R_BUSY_REST] += m[replica + c.R_END_REST] - m[replica + c.R_REST]
     m[replica + c.R_NS], m[replica + c.R_REST] = m[replica + c.R_END], m[replica + c.R_END_REST]

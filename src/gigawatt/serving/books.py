@@ -98,3 +98,4 @@ def book_end(m: Integers, slot: int, replica: int, now: int, status: int) -> Non
         m[record + c.REC_PREEMPTIONS] = m[slot + c.S_PREEMPTIONS]
         m[record + c.REC_HITS] = m[slot + c.S_HITS]
         m[record + c.REC_SENT] = m[slot + c.S_SENT]
+        m[record + c.REC_LATENCY] = m[slot + c.S_LATENCY] if status == COMPLETED else 0

@@ -60,6 +60,9 @@ class Pool:
         scaling: autoscaling, or None.
         retries: how often a request lost with a replica is sent again.
         spill_fill: outstanding share of ``max_sequences`` from which a stream tries its next pool; inf = never.
+        crowding_s: what a user waits besides for each request of the replica that takes the prompt, beyond one an
+            attention rank.
+        ranks: attention ranks of a replica.
     """
 
     name: str
@@ -82,6 +85,8 @@ class Pool:
     scaling: Scaling | None = None
     retries: int = 3
     spill_fill: float = np.inf
+    crowding_s: float = 0.0
+    ranks: int = 1
 
     def __post_init__(self) -> None:
         def need(holds: bool, text: str) -> None:
@@ -110,7 +115,8 @@ class Traffic:
         name: class of demand, with tier and region where they differ.
         pools: indices of pools; the first is home unless ``share`` says otherwise.
         share: (pools,) weight with which each is a request's home; empty = the first always.
-        latency_s: (pools,) time from user to pool and back, added to what the user sees; same order as ``pools``.
+        latency_s: (pools,) way from user to pool and back and request handling, added to what the user sees; same
+            order as ``pools``.
         priority: 0 is served first.
         ttft_s, tpot_s: objective; inf = none.
         spill_s: wait at a pool from which the next is tried; inf = never.
@@ -197,6 +203,8 @@ class Settings(NamedTuple):
     transfer_fs: Integers  # per token
     retries: Integers
     spill_fill: Floats
+    crowding_ns: Integers
+    ranks: Integers
     prefill_ns: Floats  # per token, of the wait that spilling looks at
     scale_every: Integers  # ns; 0 = not scaled
     scale_target: Floats
@@ -270,6 +278,8 @@ def setup_of(fleet: Fleet, concurrency: int = 0) -> Setup:
         transfer_fs=ints([round(pool.transfer_s_per_token * 1e15) for pool in pools]),
         retries=ints([pool.retries for pool in pools]),
         spill_fill=np.array([pool.spill_fill for pool in pools]),
+        crowding_ns=ints([as_ns(pool.crowding_s) for pool in pools]),
+        ranks=ints([pool.ranks for pool in pools]),
         prefill_ns=np.array([float(p.table.prefill(p.token_budget, 0.0)) / p.token_budget * 1e9 for p in pools]),
         scale_every=ints([as_ns(one.interval_s) if one else 0 for one in scaled]),
         scale_target=np.array([one.target if one else 1.0 for one in scaled]),

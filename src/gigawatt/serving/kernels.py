@@ -130,21 +130,36 @@ def _sort(m: Integers, at: int, n: int) -> None:
 
 @kernel
 def _follow_up(m: Integers, rows: Integers, follower: int, now: int) -> None:
-    """What the end of a request sets off: the next of a closed loop, or of its session."""
+    """What a user does who has the answer: the next of a closed loop, or of the session."""
     if m[c.G_CONCURRENCY] > 0:
         row = m[c.G_REFILL]
         if row < m[c.G_N_ROWS]:
             m[c.G_REFILL] = row + 1
+            m[c.G_FULL] = now
             _hold_back(m, now, row, -1)
     elif follower >= 0:
         _hold_back(m, now + rows[follower * c.W_COLUMNS + c.W_THINK], follower, -1)
 
 
 @kernel
+def _count_full(m: Integers, slot: int, answered: int) -> None:
+    """Output tokens of a closed loop while it is full: of a request that outlasts it, by its share of time."""
+    sent, tokens, full = m[slot + c.S_SENT], m[slot + c.S_OUTPUT], m[c.G_FULL]
+    if m[c.G_REFILL] < m[c.G_N_ROWS] or answered <= full:
+        m[c.G_MADE] += tokens
+    elif sent < full:
+        m[c.G_MADE] += int(tokens * ((full - sent) / (answered - sent)) + 0.5)
+
+
+@kernel
 def _close(m: Integers, rows: Integers, slot: int, replica: int, now: int, status: int) -> None:
     """Books the end of a request and frees its slot."""
     book_end(m, slot, m[replica + c.R_INDEX] if replica >= 0 else -1, now, status)
-    _follow_up(m, rows, m[slot + c.S_FOLLOWER], now)
+    answered = now + m[slot + c.S_LATENCY] if status == COMPLETED else now
+    m[c.G_ANSWERED] = max(m[c.G_ANSWERED], answered)
+    if status == COMPLETED and m[c.G_CONCURRENCY] > 0:
+        _count_full(m, slot, answered)
+    _follow_up(m, rows, m[slot + c.S_FOLLOWER], answered)
     m[slot + c.S_WHERE] = c.NOWHERE
     m[slot + c.S_ROW] = -1
     m[m[c.G_FREE] + m[c.G_N_FREE]] = slot
@@ -389,7 +404,11 @@ def _enter(m: Integers, x: Floats, slot: int, pool: int, now: int) -> None:
     m[slot + c.S_LEVEL] = m[m[slot + c.S_STREAM] + c.K_PRIORITY] if by_priority else 0
     m[slot + c.S_REPLICA] = replica
     m[slot + c.S_POLLS] = 0
-    queued = m[slot + c.S_TOTAL] if m[slot + c.S_READY] == 0 else 0
+    queued = 0
+    if m[slot + c.S_READY] == 0:
+        queued = m[slot + c.S_TOTAL]
+        beside = min(m[replica + c.R_OUTSTANDING] + 1, m[pool + c.P_SEQUENCES]) - m[pool + c.P_RANKS]
+        m[slot + c.S_LATENCY] += m[pool + c.P_CROWDING] * max(beside, 0)
     m[slot + c.S_QUEUED] = queued
     m[replica + c.R_OUTSTANDING] += 1
     m[m[replica + c.R_LOAD]] += 1

@@ -26,8 +26,8 @@ Floats = npt.NDArray[np.float64]
     G_N_ABORTS, G_EVENTS, G_LEAVES, G_DUE, G_N_DUE, G_ENDERS, G_OPEN, G_REFILL, G_CONCURRENCY, G_SEED, G_STARTING,
     G_CONTROLS, G_POOLS, G_N_POOLS, G_STREAMS, G_N_STREAMS, G_REPLICAS, G_N_REPLICAS, G_BIN_NS, G_N_BINS, G_RECORDS,
     G_N_RECORDS, G_ENDED, G_N_ROWS, G_NEXT, G_LINE,
-    G_LINE_END, G_BEGUN, G_COLUMNS,
-) = range(40)  # fmt: skip
+    G_LINE_END, G_BEGUN, G_ANSWERED, G_FULL, G_MADE, G_COLUMNS,
+) = range(43)  # fmt: skip
 
 # Of a pool: how it is set up, where its step times are, what it counts.
 (
@@ -35,8 +35,8 @@ Floats = npt.NDArray[np.float64]
     P_TRANSFER_NS, P_TRANSFER_FS, P_RETRIES, P_LEVELS, P_REALS, P_EVERY, P_LEAST, P_MOST, P_START_NS, P_TICK, P_TIMES,
     P_CONTEXT, P_N_CONTEXT, P_PREFILL, P_TOKENS, P_N_TOKENS, P_CACHED, P_N_CACHED, P_SHARED, P_TURN, P_ACTIVE,
     P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED, P_LINES, P_EACH, P_LOADS,
-    P_COLUMNS,
-) = range(44)  # fmt: skip
+    P_CROWDING, P_RANKS, P_COLUMNS,
+) = range(46)  # fmt: skip
 
 # Fractions of a pool, behind each other at m[pool + P_REALS].
 X_BOUND, X_SPILL_FILL, X_PREFILL_NS, X_TARGET, X_COLUMNS = range(5)
@@ -71,8 +71,8 @@ COUNTS = [
     R_RUNNING, R_HEAD, R_TAIL, R_WAITING, R_HELD, R_PEAK, R_OUTSTANDING, R_QUEUED, R_PART, R_N_CHUNKS, R_N_ENDS,
     R_MARKED, R_DUE, R_READY, R_LOAD, R_BUSY_NS, R_BUSY_REST, R_ITERATIONS, R_TOKENS, R_IDLE, R_OLDEST, R_NEWEST,
     R_SPARE, R_QUEUES, R_ENDS, R_PHASES, R_CHUNKS, R_INDEX_TABLE, R_MASK, R_NODES, R_N_NODES, R_CELL, R_PHASE,
-    R_COLUMNS,
-) = range(46)  # fmt: skip
+    R_FRESH, R_WEIGHTED, R_COLUMNS,
+) = range(48)  # fmt: skip
 
 # Of a slot: a request that is somewhere in the fleet.
 (
@@ -95,11 +95,26 @@ O_POOL, O_LATENCY, O_HOME, O_COLUMNS = range(4)
 AWAY = 1 << 40  # what a replica that is not active adds to its outstanding requests among P_LOADS
 
 # Of a record of one request (optional).
-REC_STATUS, REC_FIRST, REC_END, REC_REPLICA, REC_ADMITTED, REC_PREEMPTIONS, REC_HITS, REC_SENT, REC_COLUMNS = range(9)
+(
+    REC_STATUS,
+    REC_FIRST,
+    REC_END,
+    REC_REPLICA,
+    REC_ADMITTED,
+    REC_PREEMPTIONS,
+    REC_HITS,
+    REC_SENT,
+    REC_LATENCY,
+    REC_COLUMNS,
+) = range(10)
 
 # Of a bin of time of a pool.
-T_SENT, T_ENDED, T_OUTPUT, T_COMPUTED, T_BUSY, T_ON, T_HELD, T_COLUMNS = range(8)
-LINES = ("sent", "ended", "output_tokens", "computed_tokens", "busy_ns", "on_ns", "held_block_us")
+(
+    T_SENT, T_ENDED, T_OUTPUT, T_COMPUTED, T_BUSY, T_ON, T_HELD, T_STEPS, T_DECODED, T_CONTEXT, T_PASSES, T_MIXED,
+    T_FRESH, T_WEIGHTED, T_COLUMNS,
+) = range(15)  # fmt: skip
+DONE = ("steps", "decoded", "context", "passes", "mixed", "fresh", "weighted")
+LINES = ("sent", "ended", "output_tokens", "computed_tokens", "busy_ns", "on_ns", "held_block_us", *DONE)
 
 # Of a row of requests, as kernels read it.
 (
@@ -193,7 +208,7 @@ def new_memory(setup: Setup, *, slots: int = 4096, bins: int = 1, bin_ns: int = 
     g[[G_CONCURRENCY, G_SEED, G_NOW, G_STARTING]] = settings.concurrency, settings.seed, -1, NEVER
     g[[G_BIN_NS, G_N_BINS]] = bin_ns, bins
     kept = np.full((records, REC_COLUMNS), -1, dtype=np.int64)
-    kept[:, [REC_STATUS, REC_PREEMPTIONS, REC_HITS]] = 0
+    kept[:, [REC_STATUS, REC_PREEMPTIONS, REC_HITS, REC_LATENCY]] = 0
     g[G_RECORDS], g[G_N_RECORDS] = builder.area(kept), records
     builder.parts[0] = g
     memory = Memory(np.concatenate(builder.parts), np.concatenate([*builder.reals, np.zeros(1)]))
@@ -221,6 +236,7 @@ def _pools(
             (P_TRANSFER_NS, settings.transfer_ns), (P_TRANSFER_FS, settings.transfer_fs),
             (P_RETRIES, settings.retries), (P_EVERY, settings.scale_every), (P_LEAST, settings.scale_least),
             (P_MOST, settings.scale_most), (P_START_NS, settings.scale_start), (P_SHARED, steps.shared),
+            (P_CROWDING, settings.crowding_ns), (P_RANKS, settings.ranks),
             (P_N_CONTEXT, steps.n_context), (P_N_TOKENS, steps.n_tokens), (P_N_CACHED, steps.n_cached),
         ):  # fmt: skip
             pool[place] = column[k]
@@ -326,6 +342,11 @@ def _with_slots(memory: Memory, more: int) -> Memory:
 def grown(memory: Memory) -> Memory:
     """The same memory with twice the slots; no address of a record changes."""
     return _with_slots(memory, int(memory.m[G_N_SLOTS]))
+
+
+def ended_ns(memory: Memory) -> int:
+    """When the last instant was over and every user had the answer."""
+    return max(int(memory.m[G_NOW]), int(memory.m[G_ANSWERED]))
 
 
 def packed(rows: Rows) -> tuple[Integers, Integers]:

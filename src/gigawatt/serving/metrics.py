@@ -5,7 +5,11 @@ answers with its midpoint, so a percentile is within 2^-9 (0.2 %) of the request
 smallest). Sketches, counts and time lines of several runs add up (``merge``).
 
 The books enter a run of iterations in the bin of its end; what does not fit into the time that replicas were on there
-began before and is counted in the bins before. Power is that of the step table at the load of a bin.
+began before and is counted in the bins before. Replicas that wait draw idle power; those that are busy, that of the
+load of what they did in the bin (``perf.effort``), which full batches raise and small ones do not.
+
+A replica is *busy* while any request runs on it. Its *utilisation* is the time that the same tokens would have taken in
+full batches: of a replica that runs one request all day it is small, and its inverse is how much more could be served.
 """
 
 from __future__ import annotations
@@ -18,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.perf.effort import Done
 from gigawatt.serving import memory as c
-from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Integers, Rows
-from gigawatt.serving.memory import Memory
+from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Integers, Pool, Rows
+from gigawatt.serving.memory import Memory, ended_ns
 from gigawatt.serving.policies import COMPLETED, STATUSES
 
 if TYPE_CHECKING:
@@ -34,7 +39,7 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 RELATIVE_ERROR = 2.0 ** -(c.SUB_BITS + 1)
 LINE_UNITS = {
     "sent": "request", "ended": "request", "output_tokens": "token", "computed_tokens": "token", "busy_frac": "1",
-    "replicas_on": "1", "kv_held_frac": "1", "power_w": "W", "energy_j": "J",
+    "utilisation_frac": "1", "replicas_on": "1", "kv_held_frac": "1", "power_w": "W", "energy_j": "J",
 }  # fmt: skip
 
 
@@ -74,6 +79,12 @@ class Counts:
             return nan
         bucket = int(np.searchsorted(below, max(ceil(q * int(below[-1])), 1)))
         return float(bucket_ns(bucket)) / NS_PER_S
+
+    def mean_s(self, metric: str) -> float:
+        """Mean of a time [s], of the midpoints of its buckets; nan where there is none."""
+        many = self.sketches[c.METRICS.index(metric)]
+        held = np.flatnonzero(many)
+        return float(np.average(bucket_ns(held), weights=many[held])) / NS_PER_S if len(held) else nan
 
     def percentiles_s(self, metric: str, of: Sequence[float] = PERCENTILES) -> dict[str, float]:
         """The same by name: ``p50`` and so on [s]."""
@@ -117,16 +128,23 @@ class Line:
         return float(self.values["energy_j"].sum())
 
     @property
+    def busy_frac(self) -> float:
+        """Share of the time that replicas were on in which any request ran, over the whole run."""
+        return self._mean("busy_frac")
+
+    @property
     def utilisation_frac(self) -> float:
-        """Busy share of replicas that were on, over the whole run."""
-        on = self.values["replicas_on"] * self.width_s
-        return float((self.values["busy_frac"] * on).sum() / on.sum()) if on.sum() > 0.0 else 0.0
+        """Time that what was done takes in full batches, over the time that replicas were on, over the whole run."""
+        return self._mean("utilisation_frac")
 
     @property
     def kv_held_frac(self) -> float:
         """Blocks held over capacity of replicas that were on, over the whole run; 0 without a limit."""
+        return self._mean("kv_held_frac")
+
+    def _mean(self, share: str) -> float:
         on = self.values["replicas_on"] * self.width_s
-        return float((self.values["kv_held_frac"] * on).sum() / on.sum()) if on.sum() > 0.0 else 0.0
+        return float((self.values[share] * on).sum() / on.sum()) if on.sum() > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -181,8 +199,8 @@ class Metrics:
     def to_dict(self) -> dict[str, Any]:
         """Totals, streams and pools for JSON, without time lines."""
         pools = [
-            {"name": line.name, "utilisation_frac": line.utilisation_frac, "kv_held_frac": line.kv_held_frac,
-             "energy_j": line.energy_j}
+            {"name": line.name, "busy_frac": line.busy_frac, "utilisation_frac": line.utilisation_frac,
+             "kv_held_frac": line.kv_held_frac, "energy_j": line.energy_j}
             for line in self.lines
         ]  # fmt: skip
         return {
@@ -194,10 +212,10 @@ class Metrics:
 def measure(memory: Memory, fleet: Fleet, *, end_ns: int | None = None) -> Metrics:
     """What the books of a memory say; ``settle`` it to the same instant before.
 
-    ``end_ns`` is the end of the run, the last instant by default.
+    ``end_ns`` is the end of the run; by default that of the last instant and of the last answer (``ended_ns``).
     """
     m = memory.m
-    end = int(m[c.G_NOW]) if end_ns is None else end_ns
+    end = ended_ns(memory) if end_ns is None else end_ns
     streams = []
     for k, traffic in enumerate(fleet.traffic):
         at = int(m[c.G_STREAMS]) + k * c.K_COLUMNS
@@ -239,31 +257,44 @@ def _line(memory: Memory, fleet: Fleet, k: int, end_ns: int) -> Line:
     start = np.arange(used) * (width if width < NEVER else 0) / NS_PER_S
     widths = np.diff(np.append(start, end_ns / NS_PER_S))
     on, busy, held = found["on_ns"] / NS_PER_S, found["busy_ns"] / NS_PER_S, found["held_block_us"] / 1e6
-    _carry_back(busy, held, on)
-    load = np.divide(busy, on, out=np.zeros(used), where=on > 0.0)
-    capacity = on * pool.kv_blocks
-    energy = pool.table.watts_at(np.minimum(load, 1.0), fleet.band) * on
+    done = Done(*(found[key] for key in c.DONE))
+    _carry_back(busy, on, (held, *done))
+    table, effort = pool.table, pool.table.effort
+    idle, working = (
+        table.watts_at(load, fleet.band) for load in (0.0, 1.0 if effort is None else effort.load(done, busy))
+    )
+    energy = on * idle + np.minimum(busy, on) * (working - idle)
     values = {key: found[key] for key in ("sent", "ended", "output_tokens", "computed_tokens")} | {
-        "busy_frac": load, "replicas_on": _over(on, widths), "kv_held_frac": _over(held, capacity),
+        "busy_frac": _over(busy, on), "utilisation_frac": _over(np.minimum(_full_s(pool, done), busy), on),
+        "replicas_on": _over(on, widths), "kv_held_frac": _over(held, on * pool.kv_blocks),
         "power_w": _over(energy, widths), "energy_j": energy,
     }  # fmt: skip
     return Line(name=pool.name, start_s=start, width_s=widths, values=values)
+
+
+def _full_s(pool: Pool, done: Done) -> Floats:
+    """Seconds that a replica would take for what was done if its decode steps had the most sequences that it holds."""
+    (_, context), (tokens, behind) = done.mean_step, done.mean_pass
+    room = pool.kv_blocks * pool.block_tokens if pool.kv_blocks else np.inf
+    full = np.clip(room / np.maximum(context, 1.0), 1.0, pool.max_sequences)
+    steps = done.decoded / full
+    passes = done.passes * pool.table.prefill(tokens, behind)
+    return np.asarray(steps * pool.table.decode(full, context) + passes)
 
 
 def _over(amount: Floats, of: Floats) -> Floats:
     return np.divide(amount, of, out=np.zeros(len(amount)), where=of > 0.0)
 
 
-def _carry_back(busy: Floats, held: Floats, on: Floats) -> None:
-    """Moves busy time that its bin has no room for, and what was held in it, into the bin before; in place."""
+def _carry_back(busy: Floats, on: Floats, others: Sequence[Floats]) -> None:
+    """Moves busy time that its bin has no room for, and what was done in it, into the bin before; in place."""
     for k in range(len(busy) - 1, 0, -1):
         more = busy[k] - on[k]
         if more > 0.0:
             share = more / busy[k]
-            held[k - 1] += share * held[k]
-            held[k] -= share * held[k]
-            busy[k - 1] += more
-            busy[k] -= more
+            for one in (busy, *others):
+                one[k - 1] += share * one[k]
+                one[k] -= share * one[k]
 
 
 def _plain(value: Any) -> Any:
@@ -279,8 +310,8 @@ def write_requests(path: Path, memory: Memory, rows: Rows, columns: Mapping[str,
     """Writes a row for each request that was sent (parquet) and says how many.
 
     Columns: status, sent_s, queue_s, ttft_s, tpot_s, e2e_s (null where it did not come to that), input_tokens,
-    output_tokens, hit_tokens, preemptions, replica; then ``columns``, (n,) each, over all rows. Times are those of the
-    replica: without latency to the user.
+    output_tokens, hit_tokens, preemptions, replica; then ``columns``, (n,) each, over all rows. Times are those that
+    users see, with request handling, as percentiles are.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -289,7 +320,7 @@ def write_requests(path: Path, memory: Memory, rows: Rows, columns: Mapping[str,
     at = int(m[c.G_RECORDS])
     kept = m[at : at + int(m[c.G_N_RECORDS]) * c.REC_COLUMNS].reshape(-1, c.REC_COLUMNS)[:n]
     sent, first, end = (kept[:, place] for place in (c.REC_SENT, c.REC_FIRST, c.REC_END))
-    done = kept[:, c.REC_STATUS] == COMPLETED
+    done, latency = kept[:, c.REC_STATUS] == COMPLETED, kept[:, c.REC_LATENCY]
     many = done & (rows.outputs > 1)
 
     def seconds(values: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> Any:
@@ -299,9 +330,9 @@ def write_requests(path: Path, memory: Memory, rows: Rows, columns: Mapping[str,
         "status": pa.DictionaryArray.from_arrays(kept[:, c.REC_STATUS].astype(np.int8), list(STATUSES)),
         "sent_s": seconds(sent, sent >= 0),
         "queue_s": seconds(kept[:, c.REC_ADMITTED] - sent, kept[:, c.REC_ADMITTED] >= 0),
-        "ttft_s": seconds(first - sent, done),
+        "ttft_s": seconds(first - sent + latency, done),
         "tpot_s": seconds((end - first) / np.maximum(rows.outputs - 1, 1), many),
-        "e2e_s": seconds(end - sent, done),
+        "e2e_s": seconds(end - sent + latency, done),
         "input_tokens": rows.inputs, "output_tokens": rows.outputs, "hit_tokens": kept[:, c.REC_HITS],
         "preemptions": kept[:, c.REC_PREEMPTIONS], "replica": kept[:, c.REC_REPLICA], **columns,
     })  # fmt: skip

@@ -11,7 +11,7 @@ whole number of femtoseconds, at least 10^6 (``steps``), so that a sum does not 
 2. *Ends*: iterations that end at T complete, replicas by index.
 3. *Arrivals*: requests due at T are routed. First those held back (follow-ups of a session, transfers from a prefill
    pool, retries, refills of a closed loop) by row, then rows of the stream in order. A row of a closed loop
-   is due when another ends; one that follows another of its session, its think time after that has ended.
+   is due when the user of another has its answer; one that follows another of its session, its think time after that.
 4. *Aborts*: requests whose patience ends at T, by row. One that waits leaves at once. One that runs is marked and
    leaves when the iteration in progress ends, without anything that iteration made: it does not count as finished
    even if it would have been. If its replica stands at a boundary it leaves at once.
@@ -30,9 +30,11 @@ b. *Partial prefill.* Its chunk is min(tokens left, token budget - decoding). It
 c. *Admission*, only if nothing was preempted in this begin. While a request waits, running < max_sequences and budget
    is left (token budget - decoding - tokens of chunks): the head of the queue is the first of the smallest priority
    number. Its cached tokens h are known (given, or leading blocks found); its chunk is min(total - h, budget left). If
-   the blocks it needs exceed those available, admission ends (nobody overtakes the head). A request that comes with
-   its cache (transferred from a prefill pool) has no chunk: it decodes in this very iteration, takes one token of
-   budget and needs blocks for total + surplus + 1 tokens.
+   the blocks for all it has to prefill and its surplus, less hits, exceed those available, admission ends (nobody
+   overtakes the head). What is admitted takes the blocks of its chunk only. A request that comes with its cache
+   (transferred from a prefill pool) has no chunk: it decodes in this very iteration, takes one token of budget and
+   needs blocks for total + surplus + 1 tokens. (vLLM: ``scheduler_reserve_full_isl``, on unless said; with the first
+   chunk's blocks as all that is asked for, long prompts evict each other for ever.)
 d. With neither decoding requests nor chunks the replica is idle.
 e. *Time.* With b decoding requests of K tokens in cache together (before the step; plus half the surplus of each,
    rounded down) and chunks of n_i tokens behind c_i cached ones:
@@ -42,6 +44,11 @@ e. *Time.* With b decoding requests of K tokens in cache together (before the st
 At its end: chunks count as done; a request whose prefill is complete emits its first token, then it is finished if no
 iterations are left, is handed over if its pool hands over, or decodes from the next iteration on. Decoding requests
 emit; those with no iterations left are finished. Requests that end in the same iteration do so by row.
+
+**Handling.** A user waits besides for the way to the pool and request handling (the latency of the lane), and the
+crowding of the pool that takes the prompt for each of min(outstanding, max_sequences) requests of the replica, this one
+counted, beyond one an attention rank. That counts into the time to first token and the end that the user sees, and in
+the time until the user sends what follows; replicas do not wait for it.
 
 **Victim**: policy ``fcfs``: the last of running. ``priority``: the one with the largest priority number, of those the
 last admitted. It gives back its blocks and goes to the front of its priority's queue. What it had computed is lost:

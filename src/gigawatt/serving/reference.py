@@ -162,7 +162,10 @@ def _send(world: World, request: Request, now: int) -> None:
         home = _home(settings, request)
         pool = _choose_lane(world, lanes[home:] + lanes[:home], float(settings.spill[request.stream]))
     if pool >= 0:
-        _place(request, _choose_replica(world, request, pool), world.settings)
+        replica = _choose_replica(world, request, pool)
+        if not request.brings_cache:
+            request.latency_ns = _latency_ns(settings, request, replica)
+        _place(request, replica, settings)
     elif request.polls == POLLS:
         _end(world, request, LOST, now)
     else:
@@ -259,6 +262,14 @@ def _place(request: Request, replica: Replica, settings: Settings) -> None:
     replica.queues.setdefault(_priority(settings, request, replica), deque()).append(request)
 
 
+def _latency_ns(settings: Settings, request: Request, replica: Replica) -> int:
+    """What the user waits besides: the way to the pool with handling, and for the others that the replica has."""
+    pool = replica.pool
+    streams = min(replica.outstanding + 1, int(settings.max_sequences[pool]))
+    crowding = int(settings.crowding_ns[pool]) * max(streams - int(settings.ranks[pool]), 0)
+    return int(settings.latency[request.stream, pool]) + crowding
+
+
 def _priority(settings: Settings, request: Request, replica: Replica) -> int:
     return int(settings.priority[request.stream]) if settings.order[replica.pool] == PRIORITY else 0
 
@@ -305,11 +316,12 @@ def _end(world: World, request: Request, status: int, now: int) -> None:
     request.status, request.end_ns = status, now
     request.ended_on = request.replica.index if request.replica else -1
     world.n_open -= 1
+    answered = now + request.latency_ns if status == COMPLETED else now
     row, think_ns = world.follower[request.row]
     if world.unsent:
         row, think_ns = world.unsent.popleft(), 0
     if row >= 0:
-        heapq.heappush(world.held, (now + think_ns, row))
+        heapq.heappush(world.held, (answered + think_ns, row))
 
 
 # --- phase 5: an iteration begins
@@ -336,9 +348,11 @@ def _begin(world: World, replica: Replica, now: int) -> None:
     prefill = int(prefill_fs(world.steps, pool, tokens, weighted)) if chunks else 0
     time_fs = int(mixed_fs(decode, prefill, int(world.steps.shared[pool]))) + load_fs
     carry_ns, rest_fs = divmod(replica.rest_fs + time_fs, FS_PER_NS)
+    both = int(bool(decoding and chunks))
     replica.iteration = Iteration(
-        decoding=decoding, chunks=chunks, time_fs=time_fs, end_ns=replica.clock_ns + carry_ns, rest_fs=rest_fs
-    )
+        decoding=decoding, chunks=chunks, time_fs=time_fs, end_ns=replica.clock_ns + carry_ns, rest_fs=rest_fs,
+        done=(int(bool(decoding)), len(decoding), context, int(bool(chunks)), both, tokens, weighted),
+    )  # fmt: skip
 
 
 def _grow(settings: Settings, replica: Replica) -> list[Request]:
@@ -390,7 +404,9 @@ def _admit(settings: Settings, replica: Replica, decoding: list[Request], chunks
                 found = min(request.cached, request.total - 1)
             chunk = min(request.total - found, budget)
             need = replica.blocks_for(_reach(request, found + chunk)) - len(hits) * replica.blocks_per_id
-        if not replica.fits(need + sum(name in replica.loose for name in hits) * replica.blocks_per_id):
+        whole = replica.blocks_for(request.total + request.surplus + int(request.brings_cache))
+        kept = sum(name not in replica.loose for name in hits)  # hits that are held already
+        if not replica.fits(whole - kept * replica.blocks_per_id):
             break
         for name in hits:
             replica.refer(name)
@@ -451,6 +467,7 @@ def _complete(world: World, replica: Replica) -> None:
     replica.clock_ns, replica.rest_fs = iteration.end_ns, iteration.rest_fs
     replica.busy_fs += iteration.time_fs
     replica.iterations += 1
+    replica.done = tuple(map(sum, zip(replica.done, iteration.done, strict=True)))
     through = [request for request in replica.running if request.is_marked]
     hands_over = world.settings.hands_to[replica.pool] >= 0
     for request in iteration.decoding:

@@ -13,6 +13,7 @@ from gigawatt.serving.inputs import NEVER, Rows, Settings, Setup
 from gigawatt.serving.policies import (
     ACTIVE,
     CACHE_OWN,
+    COMPLETED,
     OFF,
     OPEN,
 )
@@ -34,11 +35,14 @@ class Outcome:
         preemptions: how often it was preempted, since it was last sent.
         hits: tokens of the prompt found in a cache at its first admission.
         sent_ns: when it was first routed.
+        latency_ns: what its user waited besides; 0 = not completed.
         busy_fs: (replicas,) time of the iterations that completed.
         iterations: (replicas,) their number.
         peak_blocks: (replicas,) most blocks held at once, 0 without a limit; known blocks that nobody
             references are not held.
         n_scaled: (pools,) replicas that autoscaling started, drained or took back.
+        done: (pools, ``memory.DONE``) what the iterations that completed did: those with decoding requests, these and
+            their tokens in cache over them, those with chunks, those with both, tokens of chunks, and Q of (e).
     """
 
     status: Integers
@@ -49,10 +53,12 @@ class Outcome:
     preemptions: Integers
     hits: Integers
     sent_ns: Integers
+    latency_ns: Integers
     busy_fs: Integers
     iterations: Integers
     peak_blocks: Integers
     n_scaled: Integers
+    done: Integers
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -79,6 +85,7 @@ class Request:
     tries: int = 0  # times it was sent before
     retries: int = 0  # those of them after a failure
     polls: int = 0  # those of them in a row for want of an active replica
+    latency_ns: int = 0  # way to the pool, handling, crowding
     # where it is
     replica: Replica | None = None
     is_running: bool = False
@@ -125,6 +132,7 @@ class Iteration:
     time_fs: int
     end_ns: int
     rest_fs: int
+    done: tuple[int, ...]  # see ``Outcome.done``
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -151,6 +159,7 @@ class Replica:
     busy_fs: int = 0
     iterations: int = 0
     peak: int = 0
+    done: tuple[int, ...] = (0,) * 7  # see ``Outcome.done``
 
     def waiting(self) -> list[Request]:
         """Requests that wait, in the order in which they are admitted."""
@@ -351,8 +360,10 @@ def outcome_of(world: World) -> Outcome:
         preemptions=of(requests, "preemptions"),
         hits=of(requests, "hits"),
         sent_ns=of(requests, "sent_ns"),
+        latency_ns=np.array([one.latency_ns if one.status == COMPLETED else 0 for one in requests], dtype=np.int64),
         busy_fs=of(replicas, "busy_fs"),
         iterations=of(replicas, "iterations"),
         peak_blocks=of(replicas, "peak"),
         n_scaled=np.array(world.n_scaled, dtype=np.int64),
+        done=np.array([np.sum([one.done for one in pool], axis=0) for pool in world.pools], dtype=np.int64),
     )

@@ -73,11 +73,19 @@ def outcome_of(memory: Memory) -> Outcome:
         preemptions=records[:, c.REC_PREEMPTIONS],
         hits=records[:, c.REC_HITS],
         sent_ns=records[:, c.REC_SENT],
+        latency_ns=records[:, c.REC_LATENCY],
         busy_fs=replicas[:, c.R_BUSY_NS] * 1_000_000 + replicas[:, c.R_BUSY_REST],
         iterations=replicas[:, c.R_ITERATIONS].copy(),
         peak_blocks=replicas[:, c.R_PEAK].copy(),
         n_scaled=pools[:, c.P_SCALED].copy(),
+        done=np.array([_done(m, pool) for pool in pools], dtype=np.int64),
     )
+
+
+def _done(m: Integers, pool: Integers) -> Integers:
+    """(DONE,) what a pool did, over all bins."""
+    lines = area(m, pool[c.P_LINES], m[c.G_N_BINS], c.T_COLUMNS)
+    return np.asarray(lines[:, c.T_STEPS : c.T_STEPS + len(c.DONE)].sum(axis=0))
 
 
 def area(m: Integers, at: int, n: int, columns: int) -> Integers:

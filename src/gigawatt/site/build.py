@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_due_frac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +23,19 @@ class FacilityCost:
         return self.shell_usd_per_w + self.power_usd_per_w + self.cooling_usd_per_w
 
 
-def lease_usd_per_w_quarter(cost: FacilityCost, rate_per_quarter: float) -> float:
-    """Rent that repays a landlord's capex over the building's life and keeps it up [USD per facility W and quarter].
+def lease_usd_per_w_quarter(cost: FacilityCost, rate_per_quarter: float, rise_per_quarter: float = 0.0) -> float:
+    """Level rent that repays a landlord's capex over the building's life, and upkeep [USD per facility W and quarter].
 
-        capex (annuity(r, n) + upkeep)
+        capex (annuity_due(r, n) + upkeep x annuity(r, n) sum_{k=1..n} (1 + i)^(k-1) / (1 + r)^k)
 
-    The landlord earns the rate and no more: a floor for real rents.
+    Capex and first rent fall at the end of the first quarter; upkeep follows prices, which rise by i a quarter. The
+    landlord earns the rate and no more, so that leasing for the building's life costs what owning does: a floor for
+    real rents.
     """
-    return cost.capex_usd_per_w * (annuity_frac(rate_per_quarter, cost.life_quarters) + cost.upkeep_per_quarter)
+    n, ratio = cost.life_quarters, (1.0 + rise_per_quarter) / (1.0 + rate_per_quarter)
+    rising = n if ratio == 1.0 else (1.0 - ratio**n) / (1.0 - ratio)
+    upkeep = cost.upkeep_per_quarter * rising * annuity_due_frac(rate_per_quarter, n)
+    return cost.capex_usd_per_w * (annuity_due_frac(rate_per_quarter, n) + upkeep)
 
 
 def energy_usd_per_w_quarter(load_frac: float, pue: float, usd_per_j: float) -> float:

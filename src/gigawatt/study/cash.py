@@ -62,18 +62,14 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         network = systems * case.costs.network_over_system.value
         yield from each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
         yield from each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
-        yield from each(case, stock * idle_energy_usd_per_w(case, offer) * rise, buyer, UTILITIES, "energy", offer.id)
+        work = plan["work_w"].values[index] * work_energy_usd_per_w(case, offer)
+        energy = (stock * idle_energy_usd_per_w(case, offer) + work) * rise
+        yield from each(case, energy, buyer, UTILITIES, "energy", offer.id)
         if "resale_usd" in plan:
             yield from each(case, plan["resale_usd"].values[index], SECONDARY, buyer, "resale", offer.id)
         kind = "cloud-rent" if offer.offer.contract == "cloud" else "chip-rent"
         rent = rent_usd(case, offer, plan)
         yield from each(case, rent, buyer, offer.offer.provider, kind, offer.id)
-    if not plan.sizes["lane"]:
-        return
-    at_work = daily_mean(case, plan["assign_w"]).groupby("lane_pool").sum()
-    for pool in at_work["lane_pool"].values:
-        usd = at_work.sel(lane_pool=pool).values * work_energy_usd_per_w(case, str(pool)) * rise
-        yield from each(case, usd, buyer, UTILITIES, "energy", str(pool))
 
 
 def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
@@ -138,6 +134,7 @@ def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         deal = case.milestone_deal
         yield from each(case, plan["tranche_usd"].values, deal.seller, buyer, "milestone-equity", deal.id)
     yield from each(case, plan["gap_usd"].values, MARKETS, buyer, "gap-financing", "still to be found")
+    yield from each(case, plan["gap_repaid_usd"].values, buyer, MARKETS, "gap-repayment", "still to be found")
     if funding.credit is not None:
         debt = plan["debt_usd"].values
         change = np.diff(debt, prepend=0.0)

@@ -18,7 +18,7 @@ from gigawatt.study.economics import (
     site_over,
     site_rents,
 )
-from gigawatt.study.resolve import Case, OfferCase, SiteCase
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase
 from gigawatt.study.terms import (
     exit_usd_per_w,
     held_over_usd,
@@ -121,5 +121,8 @@ def _commitments(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
             paid = plan["cancelled_w"].sel(commitment=row.id).values * row.cancel.fee.value
             payee = counterparty(case, row)
             yield from each(case, paid, buyer, payee, "cancellation", row.id)
+        if not row.firm and row.penalty is not None and "late_w" in plan:
+            paid = plan["late_w"].sel(commitment=row.id).values * row.penalty.value * QUARTER_S
+            yield from each(case, paid, buyer, counterparty(case, row), "penalty", row.id)
     for (name, payer), received in damages_usd(case).items():
         yield from each(case, received, payer, buyer, "delay-damages", name)

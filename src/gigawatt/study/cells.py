@@ -31,7 +31,7 @@ from gigawatt.demand.synthetic import Load, Sessions
 from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import Options, task_of
 from gigawatt.serving.inputs import Fleet, Pool, Scaling, Traffic
-from gigawatt.study.cluster import frac_of_ranks, in_flight, of_calibration, over_ranks, pool_handling_s, riding
+from gigawatt.study.cluster import frac_of_ranks, of_calibration, over_ranks, pool_handling_s, riding
 from gigawatt.study.lanes import speeds_of, users_of
 from gigawatt.study.scenario import Demanded
 from gigawatt.study.software import software_gain
@@ -440,16 +440,19 @@ def _sessions(cells: Cells, mean: float, output: float, hit: float) -> tuple[Ses
     return sessions, (1.0 - goes_on**fit) * turns
 
 
+def _handling_s(whole: _Whole, lane: Lane, pool: Pool) -> tuple[float, float]:
+    """What is added to times to first token on a lane, and what each other request of a replica adds."""
+    workload = whole.item.workload
+    assert workload.input_tokens
+    cached = workload.input_tokens.value * (workload.prefix_hit.value if workload.prefix_hit else 0.0)
+    return pool_handling_s(
+        lane.replica, pool, _calibrated(whole, lane), (workload.input_tokens.value - cached, cached)
+    )  # fmt: skip
+
+
 def _latency_s(whole: _Whole, lane: Lane, pool: Pool, here: dict[str, int]) -> float:
     """What is added to times to first token on a lane: handling, and the way there and back."""
-    workload, replica = whole.item.workload, lane.replica
-    assert workload.input_tokens and workload.model
-    hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
-    cached, output = workload.input_tokens.value * hit, _output(whole.item)
-    tokens = (workload.input_tokens.value - cached, cached)
-    load = whole.rate_per_s * output / sum(one.replicas * one.counted_tokens_per_s for one in whole.lanes)
-    rate = load * lane.counted_tokens_per_s / output  # of a replica that decodes
-    handling = pool_handling_s(replica, pool, _calibrated(whole, lane), tokens, in_flight(pool, rate, *tokens, output))
+    handling = _handling_s(whole, lane, pool)[0]
     if "latency" in whole.without:
         return handling
     home = next(one.region for one in whole.lanes if here[one.name])
@@ -511,6 +514,9 @@ def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[
                 )
             )  # fmt: skip
         pools.append(decode)
+        door = front[-1][0]
+        each_s = _handling_s(whole, lane, pools[door])[1]
+        pools[door] = replace(pools[door], crowding_s=each_s, ranks=max(replica.n_ranks, 1))
     return pools, front
 
 
@@ -530,6 +536,19 @@ def _limit_s(whole: _Whole) -> float:
     """Time of prompts ahead from which a lane counts as full."""
     slo = whole.item.workload.slo
     return SPILL_SHARE * slo.ttft.value if slo and slo.ttft else inf
+
+
+def in_flight(
+    pool: Pool, rate_per_s: float, fresh: float, cached: float, output: float, *, takes_prompts: bool = True
+) -> float:
+    """Requests in flight of a replica under a steady load of so many requests a second."""
+    flight = 1.0
+    prefill = float(pool.table.prefill(fresh, cached)) if takes_prompts else 0.0
+    for _ in range(20):
+        step = float(pool.table.decode(max(flight, 1.0), fresh + cached + 0.5 * output))
+        lasts = prefill + output * (step + rate_per_s * prefill * step)  # prompts of others in every step
+        flight = min(rate_per_s * lasts, float(pool.max_sequences))
+    return flight
 
 
 def _scaling(whole: _Whole, lane: Lane, pool: Pool) -> Scaling | None:
@@ -557,4 +576,5 @@ def _faster(table: StepTable, gain: float, tokens_per_step: float = 1.0) -> Step
     """
     decode = table.decode_s / (gain * tokens_per_step)
     shared = table.shared_s / (gain * tokens_per_step)
-    return replace(table, decode_s=decode, prefill_s=table.prefill_s / gain, shared_s=shared)
+    effort = table.effort.sharing(tokens_per_step) if table.effort else None
+    return replace(table, decode_s=decode, prefill_s=table.prefill_s / gain, shared_s=shared, effort=effort)

@@ -24,8 +24,9 @@ rest of the own prompt, and what servers with many streams add beyond the queue 
 
     CONGESTION t_prefill(n) (b - 1)        b sequences in flight a rank
 
-where b is that of the closed loop, or what a steady load of the trace's mean rate keeps. Where prompts have packages of
-their own only the fixed part is added, as in the calibration.
+where b is what the replica has when the request comes to it (at most what runs at once). A user waits for it, and what
+follows (the next of a closed loop, of a session) is sent behind it, so that throughput, requests in flight and times
+fit together (Little). Where prompts have packages of their own only the fixed part is added, as in the calibration.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ Ints = npt.NDArray[np.int64]
 
 CONGESTION = 0.04
 """Of the time of a prompt, for each other stream of a rank: fitted to closed loops of 129 InferenceX rows. On all 1,294
-such rows times to first token are 43 % off without it and 20 % with it (benchmarks/replay.py). The whole queue is 0.069
+such rows times to first token are 40 % off without it and 20 % with it (benchmarks/replay.py). The whole queue is 0.069
 in the calibration (``queue``); low 0.02, high 0.06."""
 BUDGET_TOKENS = 8192  # of an iteration and rank: vLLM's default for servers on large packages
 SEQUENCES = 1024  # running ones of a rank at most: vLLM's default on large packages
@@ -83,7 +84,9 @@ class Cluster:
     Attributes:
         system: id or alias; ``A+B`` is a hybrid of A with weights in the SRAM of B.
         model: id, alias, or a model.
-        n_replicas: that decode; those that take prompts apart are as many as the task balances.
+        n_replicas: that decode.
+        n_prefill: that take prompts where those are apart; None is as many as the task balances, but no more than
+            the requests have work for at once.
         layout: of a replica, as ``replica_of`` reads it; None leaves it to the search.
         precision: how weights are stored; None is as released.
         router: one of ``policies.ROUTERS``.
@@ -99,6 +102,7 @@ class Cluster:
     system: str
     model: str | Model
     n_replicas: int = 1
+    n_prefill: int | None = None
     layout: str | None = None
     precision: str | None = None
     router: str = "least"
@@ -121,7 +125,7 @@ class Cluster:
         cache = self.prefix_cache
         known = cache in ("own", "infinite", "off") if isinstance(cache, str) else cache >= 0
         need(known, f"'{cache}' is no prefix cache; write own, infinite, off or a size such as 2TB")
-        for name in ("max_sequences", "token_budget"):
+        for name in ("max_sequences", "token_budget", "n_prefill"):
             value = getattr(self, name)
             need(value is None or value >= 1, f"{name} is {value}; give 1 or more")
 
@@ -311,56 +315,50 @@ def riding(table: StepTable, share: float) -> StepTable:
     return replace(table, prefill_s=share * table.prefill_s)
 
 
-def handling_s(first_s: float, ridden_s: float, share: float, flight: float) -> float:
-    """What is added to the time to first token [s]; see the module.
+def handling(first_s: float, ridden_s: float, share: float, ranks: int) -> tuple[float, float]:
+    """What is added to a time to first token, and what each other stream of its replica adds [s]; see the module.
 
     Args:
         first_s: fixed part.
         ridden_s: pass of a mean prompt on its rank, in the pool's table.
         share: of the prompt's time that the pass takes.
-        flight: requests in flight a rank.
+        ranks: attention ranks of the replica.
     """
     alone = ridden_s / share
-    return first_s + alone - ridden_s + CONGESTION * alone * max(flight - 1.0, 0.0)
+    return first_s + alone - ridden_s, CONGESTION * alone / max(ranks, 1)
 
 
 def pool_handling_s(
-    replica: Replica, pool: Pool, of: tuple[float, float], tokens: tuple[float, float], flight: float
-) -> float:
-    """What is added to times to first token of a pool that takes prompts [s].
+    replica: Replica, pool: Pool, of: tuple[float, float], tokens: tuple[float, float]
+) -> tuple[float, float]:
+    """``handling`` of a pool that takes prompts [s].
 
     Args:
         replica: of the pool.
         pool: as it is simulated.
         of: ``of_calibration``.
         tokens: fresh and cached ones of a mean prompt.
-        flight: requests in flight of a replica.
     """
     first_s, share = of
     if share == 1.0 and (replica.prefill_table is not None or first_s == 0.0):
-        return first_s
-    return handling_s(first_s, float(pool.table.prefill(*tokens)), share, flight / max(replica.n_ranks, 1))
+        return first_s, 0.0
+    return handling(first_s, float(pool.table.prefill(*tokens)), share, replica.n_ranks)
 
 
-def in_flight(
-    pool: Pool, rate_per_s: float, fresh: float, cached: float, output: float, *, takes_prompts: bool = True
-) -> float:
-    """Requests in flight of a replica under a steady load of so many requests a second."""
-    flight = 1.0
-    prefill = float(pool.table.prefill(fresh, cached)) if takes_prompts else 0.0
-    for _ in range(20):
-        step = float(pool.table.decode(max(flight, 1.0), fresh + cached + 0.5 * output))
-        lasts = prefill + output * (step + rate_per_s * prefill * step)  # prompts of others in every step
-        flight = min(rate_per_s * lasts, float(pool.max_sequences))
-    return flight
+def prompts_at_once(load: Load, table: StepTable) -> int:
+    """Most prompts that are being read at once where each has a replica of its own: more replicas find no work.
 
-
-def _in_flight(load: Load, cluster: Cluster, pool: Pool) -> float:
-    """Requests in flight of a replica: of the closed loop, or of a steady load of the mean rate."""
+    Of a closed loop that is what is in flight; else the most requests whose prompt has come and is not read yet.
+    """
+    requests = load.requests
     if load.concurrency:
-        return min(load.concurrency / cluster.n_replicas, pool.max_sequences)
-    rate = load.requests.summary().rate_per_s / cluster.n_replicas
-    return in_flight(pool, rate, load.fresh, load.prompt - load.fresh, load.output)
+        return min(load.concurrency, len(requests))
+    cached = np.zeros(len(requests)) if load.prefix.cached is None else np.minimum(
+        load.prefix.cached, requests.input_tokens - 1
+    )  # fmt: skip
+    starts = np.sort(requests.arrival_s)
+    ends = np.sort(requests.arrival_s + table.prefill(requests.input_tokens - cached, cached))
+    return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
 
 
 def over_ranks(table: StepTable, n_ranks: int, fresh_tokens: float, frac: float = 1.0) -> StepTable:
@@ -398,23 +396,29 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     frac = frac_of_ranks(load.systems[0], load.model, replica, basis, _options(cluster), tokens)
     decode = pool_of(table, replica.n_ranks, load.fresh, cluster, most=replica.max_sequences, frac=frac)
     pools = [replace(decode, name="replicas", n_replicas=cluster.n_replicas)]
+    if replica.prefill_table is None and cluster.n_prefill is not None:
+        raise CatalogError(
+            f"{cluster.n_prefill} prefill replicas are asked for, but {replica.layout} takes its prompts itself; a "
+            "layout such as 'tp8 + tp8' has packages for prompts"
+        )
     if replica.prefill_table is not None:
         held = int(replica.prefill_table.kv_capacity_tokens / max(load.prompt, 1.0))
         first = pool_of(replica.prefill_table, replica.n_ranks_prefill, load.fresh, cluster, most=held, frac=frac)
-        n_prefill = max(1, round(cluster.n_replicas * replica.prefill_per_decode))
+        balanced = max(1, round(cluster.n_replicas * replica.prefill_per_decode))
+        n_prefill = cluster.n_prefill or min(balanced, prompts_at_once(load, first.table))
         pools.insert(0, replace(
             first, name="prefill", n_replicas=n_prefill, hands_to=1, transfer_s=replica.kv_transfer_latency_s,
             transfer_s_per_token=replica.kv_transfer_bytes_per_token / replica.kv_transfer_bytes_per_s,
         ))  # fmt: skip
         pools[1] = replace(pools[1], name="decode")
-    pools[0] = _with_cache(pools[0], load)
+    fixed_s, each_s = pool_handling_s(replica, pools[0], calibrated, tokens)
+    pools[0] = replace(_with_cache(pools[0], load), crowding_s=each_s, ranks=max(replica.n_ranks, 1))
     if any(stream.priority for stream in load.requests.streams):
         pools = [replace(pool, order="priority") for pool in pools]
-    handling = pool_handling_s(replica, pools[0], calibrated, tokens, _in_flight(load, cluster, pools[0]))
     traffic = tuple(
         Traffic(
             name=" ".join(part for part in (stream.name, stream.tier, stream.region) if part), pools=(0,),
-            latency_s=(handling,), priority=stream.priority, ttft_s=one.ttft_s or inf,
+            latency_s=(fixed_s,), priority=stream.priority, ttft_s=one.ttft_s or inf,
             tpot_s=1.0 / one.tokens_per_s_user if one.tokens_per_s_user else inf,
         )
         for stream, one in zip(load.requests.streams, load.limits, strict=True)

@@ -39,7 +39,7 @@ def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
     for i, warrant in enumerate(scenario.warrants):
         _among(f"warrants[{i}].vendor", warrant.vendor, vendors, "a vendor of the offers")
         if warrant.deal:
-            catalog.deal(warrant.deal)
+            catalog.deal(warrant.deal, at=f"warrants[{i}].deal")
     if share := scenario.funding.revenue_share:
         _party("funding.revenue_share.to", share.to, parties, scenario.buyer, "partner")
         _shared(scenario, share)

@@ -32,7 +32,11 @@ def level_rate(case: Case) -> float:
 
 
 def discount_factors(case: Case) -> Floats:
-    """Factor of each quarter's money, paid at its end, to the start of the horizon."""
+    """Factor of each quarter's money to the start of the horizon: (1 + r)^-(q + 1), q from 0.
+
+    Every flow falls at the end of its quarter, capex too, and interest is for the quarter before: the one place that
+    says when. What falls in which stands in ``docs/planner.md``, "When money falls".
+    """
     return np.asarray((1.0 + discount_rate(case)) ** -np.arange(1.0, len(case.quarters) + 1))
 
 
@@ -145,16 +149,12 @@ def idle_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
     return energy_usd_per_w_quarter(case.costs.idle_load.value, site.annual_pue, site.power_price_usd_per_j)
 
 
-def work_energy_usd_per_w(case: Case, pool: str) -> float:
-    """Energy bill that work adds to idling in a pool, mean over its offers, at the first quarter's prices.
-
-    USD per IT W at work and quarter.
-    """
-    more = case.costs.load_factor.value - case.costs.idle_load.value
-    pooled = [o for o in case.offers if o.pool == pool]
-    paid = [o.site for o in pooled if o.offer.contract != "cloud"]
-    bills = [energy_usd_per_w_quarter(more, site.annual_pue, site.power_price_usd_per_j) for site in paid]
-    return sum(bills) / len(pooled)
+def work_energy_usd_per_w(case: Case, offer: OfferCase) -> float:
+    """Energy bill that work adds to idling at first prices [USD per IT W at work and quarter]; 0 for cloud."""
+    if offer.offer.contract == "cloud":
+        return 0.0
+    more, site = case.costs.load_factor.value - case.costs.idle_load.value, offer.site
+    return energy_usd_per_w_quarter(more, site.annual_pue, site.power_price_usd_per_j)
 
 
 def upkeep_usd_per_w(case: Case, offer: OfferCase) -> Floats:
@@ -252,7 +252,7 @@ def _level_hold(case: Case, site: SiteCase) -> float:
         return 0.0
     if site.use.rent:
         return site.use.rent.value * QUARTER_S
-    return lease_usd_per_w_quarter(cost, discount_rate(case))
+    return lease_usd_per_w_quarter(cost, discount_rate(case), inflation(case))
 
 
 def inflow_usd(case: Case) -> Floats:
@@ -306,10 +306,16 @@ def behind_w(case: Case) -> dict[str, Floats]:
     return found
 
 
+PARTNERS = "contract-partners"
+"""Whom a commitment is owed to that names nobody."""
+
+
 def counterparty(case: Case, row: Commitment) -> str:
-    """Who pays damages of a commitment, and is paid for leaving it: its provider; its vendor if the buyer is that."""
-    others = [name for name in row.providers if name != case.scenario.buyer]
-    return others[0] if others else row.vendor or ""
+    """Whom a commitment is owed to, who pays its damages and is paid for leaving it or being late: its provider; its
+    vendor if the buyer is that; else the seller of its deal.
+    """
+    named = [*row.providers, row.vendor, case.catalog.deal(row.deal).seller if row.deal else None, PARTNERS]
+    return next(name for name in named if name and name != case.scenario.buyer)
 
 
 def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:

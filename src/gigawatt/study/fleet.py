@@ -365,7 +365,7 @@ def steady_tokens_per_s(cells: Cells, lane: Lane, *, seed: int = 0) -> float:
     n = max(1, min(ceil(1.0 / share), 16)) if len(pools) > 1 else 1
     counts = [max(1, round(n * share)), n] if len(pools) > 1 else [n]
     pools = [
-        replace(pool, n_replicas=count, scaling=None, hands_to=1 if pool.hands_to >= 0 else -1)
+        replace(pool, n_replicas=count, scaling=None, crowding_s=0.0, hands_to=1 if pool.hands_to >= 0 else -1)
         for pool, count in zip(pools, counts, strict=True)
     ]
     traffic = replace(cells.fleet.traffic[0], pools=(0,), latency_s=(), priority=0, gate=inf, spill_s=inf)

@@ -54,7 +54,7 @@ class HostingRules(Block):
 
 
 class AgedShare(Block):
-    """Part of the purchase price that a used system brings at an age; evenly between the ages.
+    """Part of its capex, system and network, that a used system brings at an age; evenly between the ages.
 
     Before the first age it falls from all of it when new, after the last to nothing at the end of the economic life.
     """
@@ -101,7 +101,7 @@ def check_classes(scenario: Scenario, catalog: Catalog) -> None:
     held: dict[str, str] = {}
     for index, row in enumerate(scenario.hosting.classes):
         for name in row.systems:
-            system = catalog.system(name)
+            system = catalog.system(name, at=f"hosting.classes[{index}].systems")
             if held.setdefault(system.id, row.id) != row.id:
                 raise CatalogError(
                     f"hosting.classes[{index}].systems: {system.id} is held by '{held[system.id]}' already"
@@ -167,7 +167,7 @@ def aged_fleet(case: Case) -> bool:
 
 
 def resale_share(offer: OfferCase, life_s: float, age: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Part of its price that a system brings at ages in quarters.
+    """Part of its capex, its network's included, that a system brings at ages in quarters.
 
     Straight from all of it when new to the scenario's first age, between the ages, and from the last to nothing at the
     end of the economic life; nothing afterwards.

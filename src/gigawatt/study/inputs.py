@@ -28,11 +28,10 @@ from gigawatt.study.economics import (
     site_hold,
     system_worth_frac,
     term_quarters,
-    work_energy_usd_per_w,
 )
 from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
-from gigawatt.study.lumps import with_lumps
+from gigawatt.study.lumps import runs_on, with_lumps
 from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
@@ -48,8 +47,9 @@ from gigawatt.study.resolve import (
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
 from gigawatt.study.software import software_gain
+from gigawatt.study.tariffs import run_musd_per_mw, tariffs
 from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
-from gigawatt.study.training import asked_rate, pace_of, training_rate
+from gigawatt.study.training import asked_rate, is_steady, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,7 +68,6 @@ def plan_inputs(case: Case) -> PlanInputs:
     demand, tier_share = _demand(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
-    reserve, spares = case.scenario.policy.reserve, case.scenario.policy.spares
 
     def by_offer(values: Any) -> xr.DataArray:
         return xr.DataArray(np.asarray(values), dims="offer", coords={"offer": ids})
@@ -94,6 +93,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         offer_system=by_offer([o.system.id for o in offers]),
         offer_vendor=by_offer([o.system.vendor for o in offers]),
         offer_contract=by_offer([o.offer.contract for o in offers]),
+        with_building=by_offer([o.offer.contract == "cloud" or o.site.landlord == o.offer.provider for o in offers]),
         initial_mw=initial,
         add_max_mw=by_offer_quarter([_add_max(case, o) for o in offers]),
         stock_min_mw=by_offer_quarter([held_mw(case, o) for o in offers]),
@@ -121,15 +121,17 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
-        run_musd_per_mw=_run(case, lanes),
-        reserve_frac=reserve.value if reserve else spares.share if spares else 0.0,
+        lane_offer=_lane_label([lane.offer.id if lane.alone else "" for lane in lanes], lanes),
+        run_musd_per_mw=run_musd_per_mw(case, lanes),
+        tariffs=tariffs(case),
+        reserve_frac=reserve_frac(case),
         hours_frac=xr.DataArray(
             [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
             coords={"block": [b.name for b in case.scenario.blocks]},
         ),
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
-        patience=_by_class(classes, [_PATIENCE[row.workload.patience] for row in classes]),
+        patience=_by_class(classes, [0 if is_steady(row) else _PATIENCE[row.workload.patience] for row in classes]),
         unmet_musd=_by_class_quarter(case, [_unmet(case, row) * level for row in classes]),
         income_musd=_by_class_quarter(
             case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
@@ -150,16 +152,22 @@ def plan_inputs(case: Case) -> PlanInputs:
             max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
         ),
         gap_musd=xr.DataArray(
-            discount * per_quarter(funding.gap_premium.value) * np.arange(len(quarters), 0, -1),
-            dims="quarter", coords={"quarter": quarters},
+            discount * per_quarter(funding.gap_premium.value), dims="quarter", coords={"quarter": quarters}
         ),
         service=service_inputs(case, lanes, demand),
         spares_mw=_spares_mw(case),
         pace=pace_of(case),
+        steady=tuple(row.id for row in classes if is_steady(row)),
         price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
     )  # fmt: skip
     return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
+
+
+def reserve_frac(case: Case) -> float:
+    """Share of every pool that is kept free."""
+    reserve, spares = case.scenario.policy.reserve, case.scenario.policy.spares
+    return reserve.value if reserve else spares.share if spares else 0.0
 
 
 def _ages(case: Case) -> Floats:
@@ -242,7 +250,7 @@ def _spares_mw(case: Case) -> xr.DataArray | None:
         sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
         if watts >= sum(sites.values()):
             raise ScenarioError(
-                f"{case.scenario.name}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
+                f"{case.scenario.where}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
                 f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
             )
     names = sorted(found)
@@ -251,15 +259,6 @@ def _spares_mw(case: Case) -> xr.DataArray | None:
 
 def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
     return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
-
-
-def _run(case: Case, lanes: list[Lane]) -> xr.DataArray:
-    """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW]."""
-    today = _lane_label([work_energy_usd_per_w(case, lane.pool) for lane in lanes], lanes)
-    steps = price_level(case)
-    if (steps == 1.0).all():
-        return today
-    return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
 
 
 def work_per_j(case: Case, system: str, workload: str) -> float:
@@ -385,7 +384,7 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
         need.append(np.where(running, size, 0.0))
         able.append([
             float(o.site.connection_w[running].max(initial=0.0) / 1e6 >= size * o.site.facility_over_it
-                  and case.training[o.system.id, job.id].is_served)
+                  and runs_on(o, case, job.id))
             for o in case.offers
         ])  # fmt: skip
     names = [job.id for job in jobs]

@@ -30,7 +30,10 @@ DAY_H = 24.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A pool that serves a class; ``point`` is None where the class's own operating point holds."""
+    """A pool that serves a class; ``point`` is None where the class's own operating point holds.
+
+    ``alone`` marks a lane that works on the machines of its offer only: what the gang of a job holds of them.
+    """
 
     pool: str
     offer: OfferCase
@@ -38,13 +41,15 @@ class Lane:
     tier: Speed | None = None
     users: UserRegion | None = None
     point: ServingPoint | None = None
+    alone: bool = False
 
     @property
     def label(self) -> str:
-        """``pool>class``, with ``~users`` and ``@speed`` where they say more."""
+        """``pool>class``, with ``~users``, ``@speed`` and the offer of a gang where they say more."""
         where = f"~{self.users.region}" if self.users else ""
         speed = f"@{self.tier.speed.value:g}" if self.tier else ""
-        return f"{self.pool}>{self.row.id}{where}{speed}"
+        held = f" on {self.offer.offer.id} at {self.offer.site.id}" if self.alone else ""
+        return f"{self.pool}>{self.row.id}{where}{speed}{held}"
 
     @property
     def speed(self) -> float:
@@ -73,6 +78,10 @@ def lanes_of(case: Case) -> list[Lane]:
         for row in case.classes:
             if offer.offer.only and row.id not in offer.offer.only:
                 continue
+            if has_gang(row):
+                each = [Lane(pool=pool, offer=o, row=row, alone=True) for o in case.offers if o.pool == pool]
+                lanes += [lane for lane in each if _pointed(case, lane) is not None]
+                continue
             for users in users_of(case, row):
                 for tier in (None, *speeds_of(row)):
                     lane = Lane(pool=pool, offer=offer, row=row, tier=tier, users=users)
@@ -80,6 +89,13 @@ def lanes_of(case: Case) -> list[Lane]:
                     if found is not None:
                         lanes.append(found)
     return lanes
+
+
+def has_gang(row: ClassCase) -> bool:
+    """Whether a class is a training job whose machines have to stand together."""
+    from gigawatt.study.scenario import Trained
+
+    return isinstance(row.row, Trained) and row.row.gang is not None
 
 
 def _pointed(case: Case, lane: Lane) -> Lane | None:

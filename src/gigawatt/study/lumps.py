@@ -17,7 +17,7 @@ from gigawatt.study.written import Block, Name
 Floats = npt.NDArray[np.float64]
 
 if TYPE_CHECKING:
-    from gigawatt.study.resolve import Case, SiteCase
+    from gigawatt.study.resolve import Case, OfferCase, SiteCase
 
 
 class Fibre(Block):
@@ -73,6 +73,7 @@ def with_lumps(case: Case, d: PlanInputs) -> PlanInputs:
         hall_mw=xr.DataArray(halls, dims="site", coords=coords),
         opening_musd=xr.DataArray(opening, dims="site", coords=coords),
         gang_able=able,
+        gang_runs=None if able is None else _gang_runs(able, d),
     )
     if able is None:
         return replace(d, lumps=lumps)
@@ -114,12 +115,31 @@ def _gang_able(case: Case, d: PlanInputs, halls: Floats) -> xr.DataArray:
             )
             carries = it_mw >= float(d.gang_mw.values[g].max(initial=0.0)) * (1 - 1e-9)
             for o, offer in enumerate(case.offers):
-                serves = case.training[offer.system.id, job].is_served
-                table[g, p, o] = float(carries and offer.site.id in spot and serves)
+                table[g, p, o] = float(carries and offer.site.id in spot and runs_on(offer, case, job))
     return xr.DataArray(
         table, dims=("gang", "place", "offer"),
         coords={"gang": list(d.gang_workload), "place": ["+".join(spot) for spot in spots], "offer": offers.values},
     )  # fmt: skip
+
+
+def _gang_runs(able: xr.DataArray, d: PlanInputs) -> xr.DataArray:
+    """(gang, system, offer) 1 where the offer can be part of the gang and is of the system; two do not mix."""
+    systems = sorted({str(name) for name in d.offer_system.values})
+    of = xr.DataArray(
+        (np.array(systems)[:, None] == d.offer_system.values[None, :]).astype(float), dims=("system", "offer"),
+        coords={"system": systems, "offer": able["offer"]},
+    )  # fmt: skip
+    return (able.max("place") * of).transpose("gang", "system", "offer")
+
+
+def _systems_at(case: Case, spot: tuple[str, ...]) -> list[str]:
+    """Systems that are offered at a spot, by name."""
+    return sorted({offer.system.id for offer in case.offers if offer.site.id in spot})
+
+
+def runs_on(offer: OfferCase, case: Case, job: str) -> bool:
+    """Whether the machines of an offer may run a job."""
+    return case.training[offer.system.id, job].is_served and (not offer.offer.only or job in offer.offer.only)
 
 
 def lump_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
@@ -141,24 +161,19 @@ def lump_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _gang_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
-    """The largest part of each gang that stands at one place through the job."""
-    from gigawatt.study.scenario import Trained
-    from gigawatt.study.training import training_rate
-
+    """The largest part of each gang that one system at one place holds while the job runs."""
     rows = []
-    for item in case.classes:
-        if not isinstance(item.row, Trained) or item.row.gang is None:
-            continue
-        runs = training_rate(case, item.row) > 0
-        if not runs.any():
-            continue
-        best, where = 0.0, ""
-        for spot in places(case):
-            fits = np.array([o.site.id in spot and case.training[o.system.id, item.id].is_served for o in case.offers])
-            stands = float(plan["stock_w"].values[fits][:, runs].sum(axis=0).min()) / item.row.gang.value
-            if stands > best * (1 + 1e-6):
-                best, where = stands, "+".join(spot)
-        rows.append({"what": f"gang {item.id}", "where": where, "amount": round(min(best, 1.0), 4),
+    for gang in plan["gang"].values if "reserved_w" in plan else ():
+        held = plan["reserved_w"].sel(gang=gang).transpose("offer", "quarter").values
+        runs = held.sum(axis=0) > 1.0
+        best, where, on = 0.0, "", ""
+        for spot in places(case) if runs.any() else ():
+            for system in _systems_at(case, spot):
+                fits = np.array([o.site.id in spot and o.system.id == system for o in case.offers])
+                part = float((held[fits].sum(axis=0)[runs] / held.sum(axis=0)[runs]).min())
+                if part > best * (1 + 1e-6):
+                    best, where, on = part, "+".join(spot), system
+        rows.append({"what": f"gang {gang}", "where": where, "on": on, "amount": round(min(best, 1.0), 4),
                      "whole": best >= 1.0 - 1e-4,
                      "region": any(site.id == where and is_region(site) for site in case.sites)})  # fmt: skip
     return rows
@@ -178,6 +193,8 @@ def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:
             share = "all" if row["whole"] else f"at most {100 * amount:.0f} %"
             near = "somewhere in" if row["region"] else "at"
             words.append(
-                f"{share} of {row['what']} {near} {row['where']}" if row["where"] else f"none of {row['what']}"
+                f"{share} of {row['what']} {near} {row['where']}, on {row['on']}"
+                if row["where"]
+                else f"none of {row['what']}"
             )
     return [f"{head}: {word}" for word in words]

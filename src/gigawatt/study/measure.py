@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_due_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
 from gigawatt.finance.metrics import circularity, irr, levelised
 from gigawatt.finance.tranches import stakes
@@ -25,7 +25,7 @@ from gigawatt.study.economics import (
     site_over,
     work_energy_usd_per_w,
 )
-from gigawatt.study.inputs import lane_rate
+from gigawatt.study.inputs import lane_rate, reserve_frac
 from gigawatt.study.lanes import lanes_of, speeds_of
 from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
@@ -38,11 +38,12 @@ Floats = npt.NDArray[np.float64]
 def offer_cost_usd_per_w(case: Case) -> Floats:
     """Level cost of an IT W for a quarter, by offer [USD]: capex as an annuity, rents, upkeep, idling, building.
 
-    At the first quarter's prices; a building as leased in it.
+    At the first quarter's prices; a building as leased in it. Capex is paid at the end of the first quarter that it
+    serves, with the first of the level payments, so that what is level over an economic life is what the books spend.
     """
     rate, level = level_rate(case), price_level(case)
-    systems = annuity_frac(rate, case.costs.system_life.value / QUARTER_S)
-    facility = annuity_frac(rate, case.costs.facility_life.value / QUARTER_S)
+    systems = annuity_due_frac(rate, case.costs.system_life.value / QUARTER_S)
+    facility = annuity_due_frac(rate, case.costs.facility_life.value / QUARTER_S)
     rows = []
     for offer in case.offers:
         rents = site_hold(case, offer.site) + site_over(case, offer.site)[0] * (1.0 + guarantee_frac(offer.site))
@@ -73,19 +74,48 @@ def class_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
 def lane_cost_usd(case: Case, plan: xr.Dataset) -> xr.DataArray:
     """Cost of the capacity each lane makes necessary (lane, quarter) [USD].
 
-    A pool's necessary capacity (its busiest block) is shared by energy of use; idle committed capacity is left out.
+    A pool's necessary capacity (its busiest block) is shared by energy of use, of a job with a gang by all that the
+    gang holds; idle committed capacity is left out. Energy of work is that of the machines that did it.
     """
-    hours = xr.DataArray([b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": plan["block"]})
-    by_lane = (plan["assign_w"] * hours).sum("block")
-    pool = by_lane["lane_pool"]
-    whole = by_lane.groupby("lane_pool").sum().rename(lane_pool="pool")
+    use = daily_mean(case, plan["assign_w"]).transpose("lane", "quarter")
+    takes = _taken_w(case, plan, use)
+    pool = takes["lane_pool"]
+    whole = takes.groupby("lane_pool").sum().rename(lane_pool="pool")
     per_w = (plan["needed_w"] * pool_cost_usd_per_w(case, plan) / whole.where(whole > 0)).fillna(0.0)
-    price = per_w.sel(pool=pool.values)
-    energy = np.array([work_energy_usd_per_w(case, str(name)) for name in pool.values])
-    cost: xr.DataArray = by_lane.transpose("lane", "quarter") * (
-        price.transpose("pool", "quarter").values + energy[:, None]
-    )
+    price = per_w.sel(pool=pool.values).transpose("pool", "quarter").values
+    cost: xr.DataArray = takes * price + use * _energy_usd_per_w(case, plan, use)
     return cost
+
+
+def _taken_w(case: Case, plan: xr.Dataset, use: xr.DataArray) -> xr.DataArray:
+    """IT W that each lane takes of its pool: at work, mean of the day; of a job with a gang all that the gang holds."""
+    takes = use.copy(data=use.values.copy())
+    for lane, offer in enumerate(plan["lane_offer"].values):
+        if offer:
+            mine = plan["reserved_w"].sel(gang=str(use["lane_workload"].values[lane]), offer=offer)
+            takes[lane] = mine.values * (1.0 - reserve_frac(case))
+    return takes
+
+
+def _energy_usd_per_w(case: Case, plan: xr.Dataset, use: xr.DataArray) -> Floats:
+    """Energy that work adds to idling by lane (lane, quarter) [USD per IT W at work], at first prices.
+
+    A lane that works on one offer's machines pays its price, the others of a pool the mean of where they work.
+    """
+    price = {str(offer.id): work_energy_usd_per_w(case, offer) for offer in case.offers}
+    work, found = plan["work_w"].transpose("offer", "quarter").values.copy(), np.zeros(use.shape)
+    ids, own = [str(name) for name in plan["offer"].values], [str(name) for name in plan["lane_offer"].values]
+    for lane, offer in enumerate(own):
+        if offer:
+            found[lane] = price[offer]
+            work[ids.index(offer)] -= use.values[lane]
+    rates = np.array([price[name] for name in ids])[:, None]
+    pools, free = use["lane_pool"].values.astype(str), np.array([not offer for offer in own])
+    for pool in sorted(set(pools.tolist())):
+        at = plan["offer_pool"].values.astype(str) == pool
+        here, usd = work[at].sum(axis=0), (work[at] * rates[at]).sum(axis=0)
+        found[free & (pools == pool)] = np.divide(usd, here, out=np.zeros_like(usd), where=here > 1.0)
+    return found
 
 
 def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
@@ -105,13 +135,16 @@ def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
     return found
 
 
-def _facility_gw(case: Case, plan: xr.Dataset, by_pool: xr.DataArray) -> Floats:
-    """Facility GW of IT power by pool, at the pool's mean overhead (quarter)."""
-    overhead = {offer.pool: offer.site.facility_over_it for offer in case.offers}
-    factor = xr.DataArray(
-        [overhead[str(p)] for p in by_pool["pool"].values], dims="pool", coords={"pool": by_pool["pool"]}
+def needed_facility_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
+    """Facility W that demand makes necessary (quarter): of each pool at the mean overhead of what stands in it."""
+    overhead = xr.DataArray(
+        [offer.site.facility_over_it for offer in case.offers], dims="offer", coords={"offer": plan["offer"]}
     )
-    return np.asarray((by_pool * factor).sum("pool").values / 1e9)
+    stock = plan["stock_w"].assign_coords(offer_pool=plan["offer_pool"])
+    stands = stock.groupby("offer_pool").sum()
+    whole = (stock * overhead).groupby("offer_pool").sum()
+    mean = (whole / stands.where(stands > 0.0)).fillna(0.0).rename(offer_pool="pool")
+    return (plan["needed_w"] * mean).sum("pool")
 
 
 def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
@@ -139,7 +172,7 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
     whole = net.copy()
     whole[-1] += worth + use - owed
     tranches = np.round(plan["tranche_usd"].values, 2)
-    needed = _facility_gw(case, plan, plan["needed_w"])
+    needed = needed_facility_w(case, plan).values / 1e9
     return {
         "scenario": case.scenario.name,
         "events": list(case.events_on),
@@ -157,6 +190,8 @@ def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
         "tranches_usd": {q: float(v) for q, v in zip(labels, tranches, strict=True) if v > 0.5},
         "equity_sold_share": equity_sold(case, tranches),
         "gap_usd": float(plan["gap_usd"].sum()),
+        "gap_peak_usd": float(plan["gap_owed_usd"].max()),
+        "gap_owed_at_end_usd": float(plan["gap_owed_usd"][-1]),
         "residual_usd": worth,
         "owed_after_usd": owed,
         "rest_worth_usd": use,
@@ -268,8 +303,9 @@ def demand_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
 def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:
     """What one more of each scarce thing is worth, where it is worth most: at the start of the horizon, largest first.
 
-    Rows of what, where, quarter, value, unit. A MW of connection is worth what it saves from that quarter until the
-    next step of the schedule; a dollar is beyond the dollar itself. Whole gigawatts are held as they are.
+    Rows of what, where, quarter, value, unit: differences of plans (``plan.scarcity``), whole gigawatts held as they
+    are. A MW of connection is worth what it saves from that quarter until the next step of the schedule; a dollar is
+    beyond the dollar itself.
     """
     rows = []
     kinds = (
@@ -283,7 +319,7 @@ def shadow_prices(plan: xr.Dataset) -> list[dict[str, Any]]:
         values = plan[name] * scale
         for label in [None] if dim is None else values[dim].values:
             series = values if dim is None else values.sel({dim: label})
-            best = int(np.argmax(series.values))
+            best = int(np.nanargmax(series.values))
             value = float(series.values[best])
             if value > (1e-6 if dim is None else 1.0):
                 quarter = str(series["quarter"].values[best])

@@ -73,4 +73,4 @@ def find(case: Case, name: str) -> Named:
     names = sorted({o.system.id for o in case.offers} | sites | providers | {o.system.vendor for o in case.offers})
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(names)}"
-    raise ScenarioError(f"{case.scenario.name}: no system, site, provider or vendor is called '{name}'; {hint}")
+    raise ScenarioError(f"{case.scenario.where}: no system, site, provider or vendor is called '{name}'; {hint}")

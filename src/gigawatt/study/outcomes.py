@@ -81,7 +81,7 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
         rows = tuple(Branch(quarter=quarter, outcomes=outcomes) for quarter in quarters)
         return Tree(inputs=inputs, branches=rows, lead=lead, priced=pricer(case, inputs))
     except ValueError as error:
-        raise ScenarioError(f"{case.scenario.name}: uncertainty: {error}") from error
+        raise ScenarioError(f"{case.scenario.where}: uncertainty: {error}") from error
 
 
 def branches_of(case: Case, asked: Sequence[str] = ()) -> list[str]:
@@ -151,7 +151,7 @@ def _check(case: Case, states: Sequence[State]) -> None:
             for name in getattr(state, key):
                 if name not in names:
                     raise ScenarioError(
-                        f"{case.scenario.name}: uncertainty: '{state.name}' names '{name}' in {key}; "
+                        f"{case.scenario.where}: uncertainty: '{state.name}' names '{name}' in {key}; "
                         f"this scenario has {', '.join(names) or 'none'}"
                     )
 

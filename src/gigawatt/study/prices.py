@@ -80,6 +80,9 @@ def at_prices(case: Case, d: PlanInputs, paths: PricePaths) -> PlanInputs:
         energise_musd_per_mw=d.energise_musd_per_mw + capex,
         site_salvage_musd_per_mw=d.site_salvage_musd_per_mw + worth,
         run_musd_per_mw=times(d.run_musd_per_mw, along(paths.energy)),
+        tariffs=None
+        if d.tariffs is None
+        else replace(d.tariffs, saves_musd=times(d.tariffs.saves_musd, along(paths.energy))),
         unmet_musd=times(d.unmet_musd, tokens),
         income_musd=times(d.income_musd, tokens),
         delay_musd=times(d.delay_musd, tokens),

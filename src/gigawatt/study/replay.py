@@ -10,11 +10,10 @@ import hashlib
 import signal
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil, inf
+from math import ceil, inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.core.errors import TraceError
+from gigawatt.core.units import pretty
+from gigawatt.core.writing import check_file, whole_file
 from gigawatt.demand.requests import Requests, Stream
 from gigawatt.demand.table import BadRow
 from gigawatt.perf.inference import Speculation
@@ -32,10 +33,11 @@ from gigawatt.perf.task import basis_of
 from gigawatt.serving import kernels
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
-from gigawatt.serving.memory import Memory, new_memory, packed
+from gigawatt.serving.memory import Memory, ended_ns, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
 from gigawatt.serving.simulate import outcome_of, run_kernel
 from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
+from gigawatt.study.resume import UnusableError, read_state, write_state
 
 Ints = npt.NDArray[np.int64]
 
@@ -104,31 +106,44 @@ class Replayed:
     key: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures for JSON."""
+        """The figures for JSON. Rates of a closed loop are those while it is full, without its drain."""
         all_, lasted = self.metrics.total, self.metrics.end_s
-        told = all_.to_dict()
+        made, full_s = (int(self.memory.m[place]) for place in (c.G_MADE, c.G_FULL))
+        counted_s = all_.n["output_tokens"] * full_s / NS_PER_S / made if self.is_finished and made else lasted
+        told, mean = all_.to_dict(), all_.mean_s("e2e")
+        sizes = [{"n_replicas": one.n_replicas, "n_packages": one.n_replicas * one.table.n_packages}
+                 for one in self.fleet.pools]  # fmt: skip
+        pools = [one | size for one, size in zip(self.metrics.to_dict()["pools"], sizes, strict=True)]
+        guess = self.replica.speculation
         classes = self.metrics.by([one.name for one in self.streams])
         tiers = self.metrics.by([one.tier for one in self.streams])
         goodput = {
             "slo_attained_frac": told["slo_attained_frac"],
-            "requests_per_s": _rate(all_.n["good"], lasted),
-            "tokens_per_s": _rate(all_.n["good_output_tokens"], lasted),
+            "requests_per_s": _rate(all_.n["good"], counted_s),
+            "tokens_per_s": _rate(all_.n["good_output_tokens"], counted_s),
             "by_class": {one.name: one.to_dict()["slo_attained_frac"] for one in classes},
             "by_tier": {one.name: one.to_dict()["slo_attained_frac"] for one in tiers if one.name},
         }  # fmt: skip
         return {
             "requests": self.requests,
             **{key: told[key] for key in ("sent", "completed", "aborted", "gated", "failed", "retries", "preemptions")},
-            **{key: told[key] for key in ("ttft_s", "tpot_s", "e2e_s", "queue_s")},
-            "tokens_per_s": _rate(all_.n["output_tokens"], lasted), "duration_s": lasted,
+            **{key: _within(told[key], lasted) for key in ("ttft_s", "tpot_s", "e2e_s", "queue_s")},
+            "e2e_mean_s": None if isnan(mean) else mean, "in_flight_mean": _rate(mean * all_.n["completed"], lasted),
+            "tokens_per_s": _rate(all_.n["output_tokens"], counted_s), "duration_s": lasted,
+            "completed_per_s": _rate(all_.n["completed"], counted_s),
             "input_tokens": all_.n["input_tokens"], "output_tokens": all_.n["output_tokens"],
             "prefix_hit_share": None if self.prefix_hit_share != self.prefix_hit_share else self.prefix_hit_share,
-            "prefix_hit_basis": self.prefix_hit_basis, "energy_j": self.metrics.energy_j, "goodput": goodput,
-            "pools": self.metrics.to_dict()["pools"], "wall_s": self.wall_s,
+            "prefix_hit_basis": self.prefix_hit_basis, "energy_j": self.metrics.energy_j,
+            "power_w": _rate(self.metrics.energy_j, lasted),
+            "joules_per_token": _rate(self.metrics.energy_j, all_.n["output_tokens"]), "goodput": goodput,
+            "pools": pools, "wall_s": self.wall_s,
             "requests_per_s": _rate(self.simulated, self.wall_s), "is_finished": self.is_finished,
             "layout": self.replica.layout, "prefill_layout": self.replica.prefill_layout,
             "precision": self.replica.precision, "maker": self.replica.table.maker,
-            "n_packages": sum(pool.n_replicas * pool.table.n_packages for pool in self.fleet.pools),
+            "speculation": {"tokens": guess.tokens, "accepted": guess.accepted},
+            "n_replicas": self.fleet.pools[-1].n_replicas,
+            "n_prefill_replicas": self.fleet.pools[0].n_replicas if len(self.fleet.pools) > 1 else 0,
+            "n_packages": sum(size["n_packages"] for size in sizes),
             "note": "; ".join(part for part in (self.replica.reason, self.replica.note, *self.notes) if part),
             "bad_rows": [asdict(one) for one in self.bad],
         }  # fmt: skip
@@ -136,10 +151,14 @@ class Replayed:
     def save(self, path: Path) -> None:
         """Writes what ``How.resume`` goes on with. Raises TraceError where it cannot write."""
         try:
-            with path.open("wb") as file:
-                np.savez_compressed(file, m=self.memory.m, x=self.memory.x, key=np.array(self.key))
+            write_state(path, "replay", self.key, {"m": self.memory.m, "x": self.memory.x})
         except OSError as error:
             raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error
+
+
+def _within(times: dict[str, float | None], most_s: float) -> dict[str, float | None]:
+    """Times that a bucket's midpoint may put beyond the run, which none of them exceeds."""
+    return {key: None if value is None else min(value, most_s) for key, value in times.items()}
 
 
 def _rate(amount: float, seconds: float) -> float:
@@ -202,17 +221,18 @@ def replay(
             tick=lambda ended: not is_stopped() and not (tick is not None and tick(ended) is False),
         )  # fmt: skip
         wall_s = time.perf_counter() - started
-    end = int(memory.m[c.G_NOW])
+    is_finished = int(memory.m[c.G_ENDED]) == len(requests)
+    end = ended_ns(memory) if is_finished else int(memory.m[c.G_NOW])
     kernels.settle(memory.m, end)
     if how.requests is not None:
         _write(how.requests, memory, rows, requests, start_s)
-    metrics = measure(memory, fleet)
+    metrics = measure(memory, fleet, end_ns=end)
     share = metrics.total.hit_frac if prefix.kind == "own" else prefix.share
     return Replayed(
         requests=len(requests), metrics=metrics, streams=requests.streams, replica=replica, fleet=fleet,
         prefix_hit_share=share, prefix_hit_basis=prefix.basis, wall_s=wall_s,
         simulated=int(memory.m[c.G_ENDED]) - before, start_s=start_s,
-        is_finished=int(memory.m[c.G_ENDED]) == len(requests), bad=bad, notes=tuple(notes), memory=memory, key=key,
+        is_finished=is_finished, bad=bad, notes=tuple(notes), memory=memory, key=key,
     )  # fmt: skip
 
 
@@ -242,6 +262,11 @@ def _check_file(path: Path | None, *, must_exist: bool = False) -> None:
         raise TraceError(f"{path} is not there; an interrupted replay says which file it wrote")
     if path is not None and not path.parent.is_dir():
         raise TraceError(f"{path} cannot be written: there is no folder {path.parent}; make it or choose another")
+    if path is not None and not must_exist:
+        try:
+            check_file(path)
+        except OSError as error:
+            raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
 
 def _holdable(load: Load, fleet: Fleet, skip_bad: bool) -> tuple[Load, tuple[BadRow, ...]]:
@@ -290,10 +315,15 @@ def _decisions(load: Load, cluster: Cluster, fleet: Fleet) -> list[str]:
     cache = f"{pool.kv_blocks * pool.block_tokens:,} tokens of cache" if pool.kv_blocks else "no limit of cache"
     notes = [
         f"{first.token_budget:,} tokens an iteration, {pool.max_sequences:,} running sequences and {cache} a replica",
-        f"request handling adds {fleet.traffic[0].latency_s[0]:.3g} s to times to first token",
+        f"request handling adds {pretty(fleet.traffic[0].latency_s[0], 's')} to times to first token"
+        + (f", and {pretty(first.crowding_s, 's')} for each other request of a replica" if first.crowding_s else ""),
+        cluster.speculation.said,
     ]
     if len(fleet.pools) > 1:
-        notes.append(f"{first.n_replicas:,} replicas of {first.table.layout} take the prompts of {pool.n_replicas:,}")
+        notes.append(
+            f"{first.n_replicas:,} prefill replicas of {first.table.layout} take the prompts of {pool.n_replicas:,} "
+            "that decode" + ("" if cluster.n_prefill else "; --prefill-replicas asks for another number")
+        )
     if load.prefix.kind == "given":
         notes.append(f"found prefixes are loaded in {1e6 * first.load_s_per_token:.3g} us a token")
     if all(one.ttft_s == inf and one.tpot_s == inf for one in fleet.traffic) and cluster.layout is None:
@@ -374,23 +404,30 @@ def _memory(setup: Setup, rows: Rows, requests: Requests, how: How) -> tuple[Mem
     for array in (*rows, *(one for one in (*setup.settings, *setup.steps) if isinstance(one, np.ndarray))):
         digest.update(np.ascontiguousarray(array).tobytes())
     key = digest.hexdigest()
-    if how.resume is not None:
-        try:
-            with np.load(how.resume) as held:
-                found = str(held["key"])
-                memory = Memory(held["m"], held["x"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise TraceError(f"{how.resume} is no file of an interrupted replay: {error}") from error
-        if found != key:
-            raise TraceError(
-                f"{how.resume} is of another replay; the trace and every option must be those of the interrupted one"
-            )
-        return memory, key
     bin_ns = max(ceil(1.25 * _horizon_s(setup, requests, how) / _BINS), 1) * NS_PER_S
-    return new_memory(
+    fresh = new_memory(
         setup, slots=max(4096, 8 * how.concurrency), bins=_BINS, bin_ns=bin_ns,
         records=len(requests) if how.requests is not None else 0,
-    ), key  # fmt: skip
+    )  # fmt: skip
+    return fresh if how.resume is None else _resumed(how.resume, fresh, key, len(requests)), key
+
+
+def _resumed(path: Path, fresh: Memory, key: str, n: int) -> Memory:
+    """Memory of an interrupted run of the same key; like ``fresh``, with room for more requests at once."""
+    most = 8 * (len(fresh.m) + len(fresh.x) + 2 * n * (c.S_COLUMNS + 1 + 2 * c.E_COLUMNS)) * 2
+    try:
+        found, held = read_state(path, "replay", most_bytes=most)
+        memory = Memory(held["m"], held["x"])
+        like = (memory.m.dtype, memory.x.dtype, memory.m.ndim, memory.x.shape)
+        if like != (fresh.m.dtype, fresh.x.dtype, 1, fresh.x.shape) or len(memory.m) < len(fresh.m):
+            raise UnusableError("its arrays are not those of a fleet")
+    except (UnusableError, KeyError) as error:
+        raise TraceError(f"{path} is no file of an interrupted replay: {error}; start without --resume") from error
+    if found != key:
+        raise TraceError(
+            f"{path} is of another replay; the trace and every option must be those of the interrupted one"
+        )
+    return memory
 
 
 def _horizon_s(setup: Setup, requests: Requests, how: How) -> float:
@@ -424,25 +461,32 @@ def _warm(table: StepTable) -> None:
     kernels.settle(memory.m, int(memory.m[c.G_NOW]))
 
 
+_STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU")
+
+
 @contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop between two instants, a second one at once."""
+    """A signal that a handler answers asks to stop between two instants, a second one goes to that handler."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = signal.getsignal(signal.SIGINT)
+    known = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in known if callable(signal.getsignal(number))}
 
     def stop(number: int, frame: Any) -> None:
-        if asked and callable(before):
-            before(number, frame)
+        handler = before[number]
+        if asked and callable(handler):
+            handler(number, frame)
         asked.append(number)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _write(path: Path, memory: Memory, rows: Rows, requests: Requests, start_s: float) -> None:
@@ -453,6 +497,7 @@ def _write(path: Path, memory: Memory, rows: Rows, requests: Requests, start_s: 
     }  # fmt: skip
     names = np.array([one.name for one in requests.streams], dtype=object)[requests.stream]
     try:
-        write_requests(path, memory, rows, columns | {"class": names})
+        with whole_file(path) as part:
+            write_requests(part, memory, rows, columns | {"class": names})
     except OSError as error:
-        raise TraceError(f"cannot write {path}: {error.strerror or error}; choose another file") from error
+        raise TraceError(f"cannot write {path}: {error.strerror}; choose another file") from error

@@ -140,7 +140,8 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
     start = int(scenario.horizon.start.value)
     quarters = tuple(range(start, start + scenario.horizon.quarters))
     try:
-        costs, efficiency = catalog.costs(scenario.costs), catalog.efficiency(scenario.efficiency)
+        costs = catalog.costs(scenario.costs, at="costs")
+        efficiency = catalog.efficiency(scenario.efficiency, at="efficiency")
         basis = _basis(catalog, scenario.costs, scenario.efficiency)
         sites = tuple(_site(i, use, catalog, costs, quarters, on) for i, use in enumerate(scenario.sites))
         if scenario.policy.enforce_lead_times:
@@ -148,21 +149,22 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         offers = _offers(scenario, catalog, costs, {site.id: site for site in sites}, quarters)
         classes = _classes(scenario, catalog)
         software = steps_of(scenario.software, catalog, offers, classes)
-        for name in scenario.deals:
-            catalog.deal(name)
+        for index, name in enumerate(scenario.deals):
+            catalog.deal(name, at=f"deals[{index}]")
         check_needs(scenario, costs)
         check_classes(scenario, catalog)
         _check_names(scenario, catalog, [row.id for row in classes])
         check_served(scenario, classes, sites)
         check_contracts(scenario, catalog)
-        deal = catalog.deal(scenario.funding.milestones.deal) if scenario.funding.milestones else None
+        milestones = scenario.funding.milestones
+        deal = catalog.deal(milestones.deal, at="funding.milestones.deal") if milestones else None
+        serving, training = _performance(offers, classes, catalog, efficiency, basis)
     except CatalogError as error:
-        raise ScenarioError(f"{scenario.name}: {error}") from error
+        raise ScenarioError(f"{scenario.where}: {error}") from error
     _check_load(scenario, sites, quarters)
     _check_halls(scenario, sites)
     if deal is not None and deal.equity is None:
-        raise ScenarioError(f"{scenario.name}: funding.milestones: the deal '{deal.id}' has no milestone equity")
-    serving, training = _performance(offers, classes, catalog, efficiency, basis)
+        raise ScenarioError(f"{scenario.where}: funding.milestones: the deal '{deal.id}' has no milestone equity")
     return Case(
         scenario=scenario, catalog=catalog, quarters=quarters, costs=costs, efficiency=efficiency, basis=basis,
         sites=sites, offers=offers, classes=classes, software=software, serving=serving, training=training,
@@ -175,7 +177,7 @@ def _switched(scenario: Scenario, names: Sequence[str]) -> list[Event]:
     for name in names:
         if name not in known:
             has = ", ".join(known) or "none"
-            raise ScenarioError(f"{scenario.name}: no event '{name}'; this scenario has {has}")
+            raise ScenarioError(f"{scenario.where}: no event '{name}'; this scenario has {has}")
     return [event for event in scenario.events if event.on or event.id in names]
 
 
@@ -224,8 +226,8 @@ def _site(
     else:
         known = "; ".join(f"{key}: {why}" for key, why in entry.unknown.items()) if entry else ""
         raise CatalogError(
-            f"site '{use.site}' has no energisation dates in the catalogue ({known or 'not public'}); "
-            "add connection: [{quarter, value}] to it in the scenario"
+            f"sites[{index}].connection: '{use.site}' has no energisation dates in the catalogue "
+            f"({known or 'not public'}); add connection: [{{quarter, value}}] to it in the scenario"
         )
     shifted = [(q + late if q > quarters[0] else q, value) for q, value in points]
     power = step_series(shifted, quarters) if points else np.full(len(quarters), np.inf)
@@ -250,8 +252,8 @@ def _offers(
     rows = []
     for index, offer in enumerate(scenario.offers):
         if offer.provider != scenario.buyer:
-            catalog.provider(offer.provider)
-        system = catalog.system(offer.system)
+            catalog.provider(offer.provider, at=f"offers[{index}].provider")
+        system = catalog.system(offer.system, at=f"offers[{index}].system")
         if system.status == "undisclosed":
             raise CatalogError(f"offers[{index}].system: {system.id} cannot be planned: {system.refusal}")
         if system.status == "withdrawn" and not scenario.as_announced:
@@ -284,7 +286,7 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
     tiers = {tier.tier for tier in scenario.demand.tiers}
     for index, row in enumerate(scenario.demand.inference):
         where = f"demand.inference[{index}]"
-        workload = catalog.workload(row.workload)
+        workload = catalog.workload(row.workload, at=f"{where}.workload")
         if workload.kind != "inference":
             raise CatalogError(f"{where}: '{row.workload}' is a training workload; put it under demand.training")
         if row.requests_per_user_day and not scenario.demand.weekly_users:
@@ -296,14 +298,14 @@ def _classes(scenario: Scenario, catalog: Catalog) -> tuple[ClassCase, ...]:
                 )
         changes: dict[str, Any] = {}
         if row.model:
-            changes["model"] = catalog.model(row.model).id
+            changes["model"] = catalog.model(row.model, at=f"{where}.model").id
         if value := row.value or row.price or (row.curve.steps[0].price if row.curve else None):
             changes["value"] = value
         if row.speed and workload.slo:
             changes["slo"] = workload.slo.model_copy(update={"speed": row.speed})
         rows.append(ClassCase(row=row, workload=workload.model_copy(update=changes)))
     for index, job in enumerate(scenario.demand.training):
-        workload = catalog.workload(job.workload)
+        workload = catalog.workload(job.workload, at=f"demand.training[{index}].workload")
         if workload.kind != "training":
             raise CatalogError(f"demand.training[{index}]: '{job.workload}' is an inference workload")
         rows.append(ClassCase(row=job, workload=workload))
@@ -360,7 +362,7 @@ def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> No
         known(f"offers[{index}].only", offer.only, classes, "a class")
     for index, row in enumerate(scenario.supply):
         for name in row.systems:
-            system = catalog.system(name)
+            system = catalog.system(name, at=f"supply[{index}].systems")
             if system.vendor != row.vendor:
                 raise CatalogError(f"supply[{index}]: {system.id} is made by {system.vendor}, not by {row.vendor}")
     for index, right in enumerate(scenario.rights):
@@ -382,9 +384,9 @@ def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> No
             raise CatalogError(f"{where}: '{event.id}' delays something: say by how long, delay: 6 months")
     for index, commitment in enumerate(scenario.commitments):
         for name in commitment.systems:
-            catalog.system(name)
+            catalog.system(name, at=f"commitments[{index}].systems")
         if commitment.deal:
-            catalog.deal(commitment.deal)
+            catalog.deal(commitment.deal, at=f"commitments[{index}].deal")
         known(
             f"commitments[{index}].providers", commitment.providers, [o.provider for o in scenario.offers], "a provider"
         )
@@ -396,7 +398,7 @@ def _check_load(scenario: Scenario, sites: tuple[SiteCase, ...], quarters: tuple
         load = sum(s.power.value for s in scenario.initial if s.site == site.id) * site.facility_over_it
         if load > site.connection_w[0] * (1 + 1e-9):
             raise ScenarioError(
-                f"{scenario.name}: initial: '{site.id}' starts with {pretty(load, 'W')} of facility load "
+                f"{scenario.where}: initial: '{site.id}' starts with {pretty(load, 'W')} of facility load "
                 f"but is energised to {pretty(float(site.connection_w[0]), 'W')} in {str_quarter(quarters[0])}. "
                 "Lower the stock or add an energisation date"
             )
@@ -410,7 +412,7 @@ def _check_halls(scenario: Scenario, sites: tuple[SiteCase, ...]) -> None:
             most = max(value for _, value in points)
             if site.use.hall.value > most * (1 + 1e-9):
                 raise ScenarioError(
-                    f"{scenario.name}: sites[{index}].hall: a whole hall of {site.use.hall.text} never fits "
+                    f"{scenario.where}: sites[{index}].hall: a whole hall of {site.use.hall.text} never fits "
                     f"'{site.id}', energised to {pretty(most, 'W')} at its most; write a smaller hall, or "
                     "policy.lumps: relaxed"
                 )

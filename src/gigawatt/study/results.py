@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -14,7 +17,10 @@ from pydantic import BaseModel
 from gigawatt.__about__ import __version__
 from gigawatt.catalog.load import Catalog, facts
 from gigawatt.core.errors import ScenarioError
+from gigawatt.core.names import slug
 from gigawatt.core.source import Fact
+from gigawatt.core.writing import settled, sha256_of, whole_folder
+from gigawatt.plan.solver import solver_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +43,16 @@ class Results:
     @property
     def folder_name(self) -> str:
         """Name of the run's folder: scenario and the hash of all its inputs."""
-        return f"{self.case.scenario.name}-{self.hash}"
+        return f"{slug(self.case.scenario.name)}-{self.hash}"
 
 
 def input_hash(scenario: Scenario, catalog: Catalog, events: Sequence[str]) -> str:
-    """First 10 hex digits of SHA-256 over scenario, catalogue, events and version: same input, same hash."""
+    """First 10 hex digits of SHA-256 over scenario, catalogue, events and the versions of gigawatt and of its solver.
+
+    Of plans that cost the same another version of the solver may choose another one.
+    """
     digest = hashlib.sha256()
-    digest.update(__version__.encode())
+    digest.update(f"{__version__} highs {solver_version()}".encode())
     digest.update(json.dumps(_plain(scenario), sort_keys=True).encode())
     for folder, rows in sorted(catalog.entries.items()):
         for key, entry in sorted(rows.items()):
@@ -87,25 +96,105 @@ def rests_on(case: Case) -> Iterator[tuple[str, Fact]]:
             yield from facts(entry, place)
 
 
-def save(results: Results, out: Path) -> Path:
-    """Folder ``out/<name>-<hash>`` with plan.nc, cash.parquet, manifest.json and sources.bib.
+FILES = ("plan.nc", "cash.parquet", "sources.bib", "claims.json", "report.html", "cite.txt", "manifest.json")
+"""What a run's folder may hold of a run; anything else in it is the user's, and stays when the run is made again."""
+
+
+def save(results: Results, out: Path, also: Mapping[str, Callable[[], str]] = MappingProxyType({})) -> Path:
+    """Folder ``out/<name>-<hash>`` with plan.nc, cash.parquet, sources.bib, what ``also`` adds, and manifest.json.
+
+    The folder is whole or not there, also where one stood before: it is filled aside and put in place in one step.
+
+    Args:
+        results: a finished run.
+        out: folder of runs, made where it is missing.
+        also: by name, of :data:`FILES`, what makes the text of a further file.
 
     Raises ScenarioError where the folder cannot be written.
     """
     folder = out / results.folder_name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        results.plan.drop_attrs(deep=False).assign_attrs(_text_attrs(results)).to_netcdf(
-            folder / "plan.nc",
-            engine="h5netcdf",
-            encoding={name: {"zlib": True} for name in results.plan.data_vars if results.plan[name].ndim},
-        )
-        results.book.to_parquet(folder / "cash.parquet", index=False)
-        (folder / "manifest.json").write_text(json.dumps(manifest(results), indent=1) + "\n", encoding="utf-8")
-        (folder / "sources.bib").write_text(bibliography(results.case), encoding="utf-8")
+        with whole_folder(settled(folder)) as part:
+            (part / "plan.nc").write_bytes(_netcdf(results))
+            results.book.to_parquet(part / "cash.parquet", index=False)
+            (part / "sources.bib").write_text(bibliography(results.case), encoding="utf-8")
+            for name, text in also.items():
+                (part / name).write_text(text(), encoding="utf-8")
+            seal(part, manifest(results))
+            _keep_others(folder, part)
     except OSError as error:
         raise ScenarioError(f"cannot write the run to {folder}: {error.strerror}; choose another --out") from error
     return folder
+
+
+def seal(folder: Path, told: dict[str, Any]) -> None:
+    """Writes the manifest: ``told``, every file of the folder with its size and SHA-256, and its own checksum."""
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(folder.iterdir())}
+    told = told | {"files": files}
+    text = json.dumps(told | {"checksum": _checksum(told)}, indent=1) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run whose folder is whole: every file is there as it was written.
+
+    Raises ScenarioError where it is not, and says what to do.
+    """
+    try:
+        return _sealed(settled(folder))
+    except ScenarioError:
+        return _sealed(folder)  # once more: the folder may have been replaced between two looks
+
+
+def _sealed(folder: Path) -> dict[str, Any]:
+    again = "run the scenario again: 'gigawatt run NAME' writes it anew"
+    try:
+        told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        own, files = told.pop("checksum"), dict(told["files"])
+        if own != _checksum(told):
+            raise ValueError(own)
+    except KeyError:
+        raise ScenarioError(f"{folder}: manifest.json does not say which files belong to the run; {again}") from None
+    except FileNotFoundError:
+        raise ScenarioError(f"{folder} is not the folder of a whole run: it has no manifest.json; {again}") from None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        raise ScenarioError(f"{folder}: manifest.json is damaged; {again}") from None
+    for name, held in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise ScenarioError(f"{folder} is not whole: {name} is missing; {again}")
+        if path.stat().st_size != held["bytes"] or sha256_of(path) != held["sha256"]:
+            raise ScenarioError(f"{folder} is not whole: {name} is not what the run wrote; {again}")
+    return dict(told)
+
+
+def _checksum(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _keep_others(old: Path, new: Path) -> None:
+    """What the user put into the old folder is in the new one too (the same file where the system has links)."""
+    for path in old.iterdir() if old.is_dir() else ():
+        if path.name in FILES or (new / path.name).exists():
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True, copy_function=_linked)
+        else:
+            _linked(path, new / path.name)
+
+
+def _linked(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _netcdf(results: Results) -> memoryview:
+    """The plan as netCDF-4, made in memory: HDF5 does not survive a disk that is full."""
+    plan = results.plan.drop_attrs(deep=False).assign_attrs(_text_attrs(results))
+    encoding = {name: {"zlib": True} for name in plan.data_vars if plan[name].ndim}
+    return plan.to_netcdf(engine="h5netcdf", encoding=encoding)
 
 
 def _text_attrs(results: Results) -> dict[str, Any]:

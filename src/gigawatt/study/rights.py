@@ -15,6 +15,7 @@ from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs, right_rows
 from gigawatt.study.resolve import Case
 from gigawatt.study.scenario import Right
+from gigawatt.study.variants import without_commitments
 
 Say = Callable[[str], None]
 
@@ -131,10 +132,7 @@ def _trials(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
     yield from _other_states(case, inputs)
     yield from _option_states(case, inputs)
     if len(off) > 1:
-        free = replace(
-            inputs, rights=(), commitment_mw=inputs.commitment_mw * 0.0,
-            terms=replace(inputs.terms.without_takes(), late=None),
-        )  # fmt: skip
+        free = without_commitments(replace(inputs, rights=(), terms=inputs.terms.without_takes()))
         yield _Trial(kind="all", id="all of these", holder="", tried="off", inputs=free)
 
 

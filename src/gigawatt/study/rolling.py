@@ -74,13 +74,15 @@ def roll(
 
 
 def pin_gangs(session: PlanSession, before: LivePlan, past: Sequence[str]) -> None:
-    """Gangs that run in past quarters stay where the plan before put them."""
-    if "gang_at" not in before.model.variables or "gang_at" not in session.live.model.variables:
-        return
-    place, runs = before.value("gang_at").round(), before.inputs.gang_mw.sel(quarter=list(past)) > 0
-    for gang in runs["gang"].values[runs.any("quarter").values].tolist():
-        session.set_lower("gang_at", place.sel(gang=[gang]), gang=[gang])
-        session.set_upper("gang_at", place.sel(gang=[gang]), gang=[gang])
+    """Gangs that run in past quarters stay where the plan before put them, on the system it gave them."""
+    runs = before.inputs.gang_mw.sel(quarter=list(past)) > 0
+    for name in ("gang_at", "gang_on"):
+        if name not in before.model.variables or name not in session.live.model.variables:
+            continue
+        chosen = before.value(name).round()
+        for gang in runs["gang"].values[runs.any("quarter").values].tolist():
+            session.set_lower(name, chosen.sel(gang=[gang]), gang=[gang])
+            session.set_upper(name, chosen.sel(gang=[gang]), gang=[gang])
 
 
 def regret(live: LivePlan, full: LivePlan, look_ahead: int, ends: list[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +15,7 @@ from gigawatt.study.scenario import Scenario, load_scenario
 if TYPE_CHECKING:
     import xarray as xr
 
+    from gigawatt.plan.inputs import PlanInputs
     from gigawatt.study.resolve import Case
 
 Say = Callable[[str], None]
@@ -54,6 +54,7 @@ def run(
     """
     from gigawatt.finance.ledger import ledger
     from gigawatt.plan.extract import extract
+    from gigawatt.plan.scarcity import prices
     from gigawatt.plan.solve import open_plan, solve
     from gigawatt.study.cash import flows
     from gigawatt.study.inputs import plan_inputs
@@ -64,6 +65,7 @@ def run(
     from gigawatt.study.resolve import resolve
     from gigawatt.study.results import input_hash
     from gigawatt.study.rolling import regret, roll
+    from gigawatt.study.variants import without_commitments
 
     start = time.perf_counter()
     say("reading scenario and catalogue")
@@ -100,21 +102,19 @@ def run(
             return extract(live)
 
         case, plan, looped = close_loop(case, plan, again, simulate, say=say)
+    say("pricing what is scarce")
+    plan = plan.assign(prices(live))
     say("closing the books")
     book = ledger(flows(case, plan))
     plan = plan_in_terms(case, plan)
     figures = summary(case, plan, book)
     if looped is not None:
         figures["simulated"] = looped.to_dict()
-    if case.scenario.commitments or any(offer.offer.minimum_take for offer in case.offers):
+    if case.scenario.commitments:
         say("planning once more without commitments, to tell demand from promises")
-        free = replace(
-            inputs,
-            commitment_mw=inputs.commitment_mw * 0.0,
-            stock_min_mw=inputs.stock_min_mw * 0.0,
-            terms=inputs.terms.without_takes(),
-        )
-        figures["gw_without_commitments"] = _built_gw(free, mip_gap, time_limit_s)
+        free = _accepted_gw(without_commitments(inputs), mip_gap, time_limit_s)
+        figures["gw_without_commitments"] = free[-1]
+        figures["gw_without_commitments_by_quarter"] = dict(zip(case.labels, free, strict=True))
     figures |= {"mip_gap": live.mip_gap, "bound_usd": live.bound_musd * 1e6, "lumps": lump_rows(case, plan)}
     figures["orders"] = orders(case, plan)
     if rolled is not None:
@@ -152,11 +152,10 @@ def _because_of_leads(case: Case, error: InfeasibleError, time_limit_s: float) -
     return InfeasibleError(f"{error}\n{enforced_sentence(case)}")
 
 
-def _built_gw(inputs: object, mip_gap: float, time_limit_s: float) -> float:
-    """Facility GW accepted by the end of the horizon in a plan of these inputs."""
-    from gigawatt.plan.inputs import PlanInputs
+def _accepted_gw(inputs: PlanInputs, mip_gap: float, time_limit_s: float) -> list[float]:
+    """Facility GW accepted since the start in a plan of these inputs (quarter)."""
+    from gigawatt.plan.extract import extract
     from gigawatt.plan.solve import open_plan, solve
 
-    assert isinstance(inputs, PlanInputs)
-    live = solve(open_plan(inputs), mip_gap=mip_gap, time_limit_s=time_limit_s)
-    return float((live.value("add") * inputs.facility_over_it).sum()) / 1000.0
+    plan = extract(solve(open_plan(inputs), mip_gap=mip_gap, time_limit_s=time_limit_s))
+    return [float(value) for value in plan["accepted_facility_w"].sum("offer").values / 1e9]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.serving import memory as c
 from gigawatt.serving.metrics import LINE_UNITS, Counts, Line, Metrics
 from gigawatt.study.fleet import Part, Run
+from gigawatt.study.resume import read_state, write_state
 
 
 def run_key(run: Run, more: str = "") -> str:
@@ -31,7 +31,7 @@ def run_key(run: Run, more: str = "") -> str:
 
 def save_run(run: Run, path: Path, key: str) -> None:
     """Writes what is finished. Raises ScenarioError where it cannot."""
-    arrays: dict[str, np.ndarray] = {"key": np.array(key)}
+    arrays: dict[str, np.ndarray] = {}
     for (sample, cell), part in run.done.items():
         at, metrics = f"{sample}.{cell}", part.metrics
         arrays[f"{at}.counts"] = np.array([[one.n[name] for name in c.COUNTS] for one in metrics.streams])
@@ -42,8 +42,7 @@ def save_run(run: Run, path: Path, key: str) -> None:
         arrays[f"{at}.in_flight"] = part.in_flight
         arrays[f"{at}.times"] = np.array([metrics.end_s, part.kernel_s])
     try:
-        with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        write_state(path, "simulation", key, arrays)
     except OSError as error:
         raise ScenarioError(f"cannot write {path}: {error.strerror}; choose another file") from error
 
@@ -53,18 +52,20 @@ def resume_run(run: Run, path: Path, key: str) -> None:
     if not path.is_file():
         raise ScenarioError(f"{path} is not there; an interrupted simulation says which file it wrote")
     try:
-        with np.load(path) as file:
-            if str(file["key"]) != key:
-                raise ScenarioError(
-                    f"{path} is of another simulation; resume it with the same scenario, quarter, size and seed"
-                )
-            cells = sorted({name.rsplit(".", 1)[0] for name in file.files if name != "key"})
-            for at in cells:
+        found, held = read_state(path, "simulation")
+        if found == key:
+            for at in sorted({name.rsplit(".", 1)[0] for name in held}):
                 sample, cell = (int(part) for part in at.split("."))
-                read = {name: file[f"{at}.{name}"] for name in ("counts", "sketches", "lines", "in_flight", "times")}
+                read = {name: held[f"{at}.{name}"] for name in ("counts", "sketches", "lines", "in_flight", "times")}
                 run.done[sample, cell] = _part(run, sample, read)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ScenarioError(f"{path} is no interrupted simulation; it cannot be resumed") from error
+    except (ValueError, LookupError) as error:
+        raise ScenarioError(
+            f"{path} is no interrupted simulation; it cannot be resumed: {error}; start without --resume"
+        ) from error
+    if found != key:
+        raise ScenarioError(
+            f"{path} is of another simulation; resume it with the same scenario, quarter, size and seed"
+        )
 
 
 def _part(run: Run, sample: int, read: dict[str, np.ndarray]) -> Part:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from gigawatt.catalog.load import explain, read_yaml
+from gigawatt.catalog.load import explain
+from gigawatt.catalog.reading import read_yaml
 from gigawatt.core.calendar import str_quarter
-from gigawatt.core.errors import CatalogError, ScenarioError
+from gigawatt.core.errors import CatalogError, ScenarioError, shown
+from gigawatt.core.names import slug
+from gigawatt.core.quantity import ALONE
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
 from gigawatt.study.contracts import Cancel, Lease, OfferTerms, RevenueShare, Take, Warrant, check_dates, check_offer
@@ -389,10 +393,11 @@ class Event(Block):
 class Scenario(Block):
     """Everything a run needs beside the catalogue.
 
-    ``whole_fleet``: all of the buyer's compute is planned here, so that what was published of it stands beside it.
+    ``name`` is free text of one line; the folder of results is named after it. ``whole_fleet``: all of the buyer's
+    compute is planned here, so that what was published of it stands beside it.
     """
 
-    name: Name
+    name: Annotated[str, Field(max_length=200)]
     title: str
     description: str = ""
     buyer: Name
@@ -425,6 +430,20 @@ class Scenario(Block):
     hosting: HostingRules | None = None
     uncertainty: Uncertainty | None = None
     events: tuple[Event, ...] = ()
+
+    _file: str = PrivateAttr("")
+
+    @property
+    def where(self) -> str:
+        """The scenario's file in sentences, or its name where it was not read from one."""
+        return self._file or self.name
+
+    @field_validator("name")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not slug(name) or not name.isprintable() or any(sign in name for sign in "/\\"):
+            raise ValueError(f"{shown(name)} names no folder; write letters and digits, for example my-plan")
+        return name
 
     @field_validator("blocks")
     @classmethod
@@ -508,9 +527,9 @@ class Scenario(Block):
 
 
 def _unique(where: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{where}: '{name}' stands {names.count(name)} times; names are unique")
+    name, times = max(Counter(names).items(), key=lambda row: row[1], default=("", 0))
+    if times > 1:
+        raise ValueError(f"{where}: '{name}' stands {times} times; names are unique")
 
 
 def _no_negative(part: Any, path: str) -> None:
@@ -564,15 +583,19 @@ def bundled() -> list[str]:
 def find_scenario(name: str) -> Path:
     """File of a shipped scenario's name or of a path. Raises ScenarioError where there is neither."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    try:
         if path.is_file():
             return path
+        if path.exists():
+            raise ScenarioError(f"{shown(name)} is not a file; name the YAML file of a scenario")
+    except (OSError, ValueError) as error:  # a name that no file system takes
+        raise ScenarioError(f"{shown(name)} is no name of a file: {getattr(error, 'strerror', error)}") from error
+    if path.suffix in (".yaml", ".yml"):
         raise ScenarioError(f"{name}: no such file; 'gigawatt new {name}' writes a commented starter")
-    shipped = BUNDLED / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
+    if name in (*bundled(), "starter"):
+        return BUNDLED / f"{name}.yaml"
     raise ScenarioError(
-        f"'{name}' is neither a file nor a shipped scenario; shipped are {', '.join(bundled())}, "
+        f"{shown(name)} is neither a file nor a shipped scenario; shipped are {', '.join(bundled())}, "
         "and 'gigawatt new my.yaml' starts your own"
     )
 
@@ -587,24 +610,26 @@ def load_scenario(name: str | Path) -> Scenario:
     if not isinstance(raw, dict):
         raise ScenarioError(f"{path.name}: a scenario is a mapping of keys; 'gigawatt new my.yaml' shows them")
     try:
-        return Scenario.model_validate(raw)
+        scenario = Scenario.model_validate(raw)
     except ValidationError as error:
-        raise ScenarioError(_sentence(error, path.name, raw)) from error
+        raise ScenarioError(_sentence(error, path.name)) from error
+    scenario._file = path.name
+    return scenario
 
 
-_ALONE = ": stands alone; in {...} a comma parts two keys, so write decimals with a point or the whole in quotes"
-
-
-def _sentence(error: ValidationError, where: str, raw: Any) -> str:
+def _sentence(error: ValidationError, where: str) -> str:
     import difflib
 
     text = explain(error, where)
-    extras = [e for e in error.errors() if e["type"] == "extra_forbidden"]
-    for problem in extras:
+    problems = error.errors(include_url=False)[:5]
+    for problem in (e for e in problems if e["type"] == "model_type"):
+        keys = ", ".join(f"{key}: ..." for key in _keys_at(tuple(p for p in problem["loc"] if isinstance(p, str))))
+        text = text.replace("{key: value, ...}", f"{{{keys}}}", 1)
+    for problem in (e for e in problems if e["type"] == "extra_forbidden"):
         *parents, key = problem["loc"]
         known = _keys_at(tuple(p for p in parents if isinstance(p, str)))
         if problem.get("input") is None and " " in str(key):
-            text = text.replace(": is not a key that exists here", _ALONE, 1)
+            text = text.replace(": is not a key that exists here", f": {ALONE}", 1)
             continue
         near = difflib.get_close_matches(str(key), known, n=1)
         place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")

@@ -78,7 +78,7 @@ def steps_of(
             if (value := getattr(use, key)) is not None:
                 changes[key] = value
         if use.systems:
-            changes["systems"] = tuple(catalog.system(name).id for name in use.systems)
+            changes["systems"] = tuple(catalog.system(name, at=f"{where}.systems").id for name in use.systems)
             _offered(f"{where}.systems", changes["systems"], offered, "a system that this scenario offers")
         if use.vendors:
             changes["vendors"] = use.vendors
@@ -86,7 +86,7 @@ def steps_of(
         if use.workloads:
             changes["workloads"] = use.workloads
             _offered(f"{where}.workloads", use.workloads, names, "a class of this scenario")
-        step = catalog.software(use.step).model_copy(update=changes)
+        step = catalog.software(use.step, at=f"{where}.step").model_copy(update=changes)
         known = {catalog.system(name).id for name in step.systems}
         if step.format and step.format not in FORMAT_BITS and step.kind == "quantisation":
             raise CatalogError(f"{where}.format: {step.format} saves no bits; quantise to {', '.join(FORMAT_BITS)}")

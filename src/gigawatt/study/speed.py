@@ -17,6 +17,8 @@ import xarray as xr
 from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
+from gigawatt.plan.energy import offers_at_work
+from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
@@ -136,7 +138,7 @@ def sweep(
     """
     if not any(speeds_of(row) for row in case.classes):
         raise ScenarioError(
-            f"{case.scenario.name}: no class has speeds; give one tiers under demand.inference, for example "
+            f"{case.scenario.where}: no class has speeds; give one tiers under demand.inference, for example "
             "speeds: [{speed: 200 tok/s, value: $30/Mtok, share: 30 %}]"
         )
     offered = sorted({offer.system.id for offer in case.offers})
@@ -144,7 +146,7 @@ def sweep(
     gone = [case.catalog.system(name).id for name in without or ()]
     for system in gone:
         if system not in offered:
-            raise ScenarioError(f"{case.scenario.name}: no offer of '{system}'; offered are {', '.join(offered)}")
+            raise ScenarioError(f"{case.scenario.where}: no offer of '{system}'; offered are {', '.join(offered)}")
 
     def points(name: str, variant: Case, left_out: str | None = None) -> tuple[Point, ...]:
         say(f"{name}: {len(scales)} plans")
@@ -229,9 +231,13 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
         "assign_w": plan.value("assign") * 1e6,
         "stock_w": plan.value("stock") * 1e6,
         "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
+        "work_w": offers_at_work(plan) * 1e6,
     }
+    if "reserved" in plan.model.variables:
+        watts["reserved_w"] = plan.value("reserved") * 1e6
     return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
         offer_pool=("offer", d.offer_pool.values.astype(str)),
         lane_pool=("lane", d.lane_pool.values.astype(str)),
         lane_workload=("lane", d.lane_workload.values.astype(str)),
+        lane_offer=("lane", lane_offer(d)),
     )

@@ -26,6 +26,11 @@ def training_rate(case: Case, row: Trained) -> Floats:
     return np.where(running, row.amount.value / (length * QUARTER_S), 0.0)
 
 
+def is_steady(item: ClassCase) -> bool:
+    """Whether a class is a block of work that keeps one rate from its start to its deadline."""
+    return isinstance(item.row, Trained) and item.row.amount is not None and item.row.spread == "even"
+
+
 def asked_rate(case: Case, item: ClassCase) -> Floats:
     """FLOP/s of demand: the even rate, or for a block that may be spread freely the earliest its pace allows (quarter).
 
@@ -71,9 +76,9 @@ def pace_of(case: Case) -> Pace | None:
         if due > able.sum() * (1 + 1e-9):
             what = f"most of {item.row.most.text}" if item.row.most else f"gang of {item.row.gang.text}"  # type: ignore[union-attr]
             raise ScenarioError(
-                f"{case.scenario.name}: demand.training: '{item.id}' needs {due * QUARTER_S:.3g} FLOP by its deadline, "
-                f"but its {what} does {able.sum() * QUARTER_S:.3g} FLOP in its window; write a larger one, or a later "
-                "deadline"
+                f"{case.scenario.where}: demand.training: '{item.id}' needs {due * QUARTER_S:.3g} FLOP by its "
+                f"deadline, but its {what} does {able.sum() * QUARTER_S:.3g} FLOP in its window; write a larger one, "
+                "or a later deadline"
             )
         before = able > 0.0
         before[np.flatnonzero(before).max(initial=0) :] = False

@@ -41,7 +41,7 @@ class TreeResults:
 
     ``central`` is the plan of the scenario as it stands, ``mean`` the tree's cost if the first orders of the plan for
     the mean case are placed, ``of_central`` and ``regrets`` the same for the central plan and that of each case.
-    ``notes`` are sentences on what is left out.
+    ``notes`` are sentences on what is left out. ``is_stopped`` after Ctrl-C: what is None was not asked any more.
     """
 
     case: Case
@@ -54,6 +54,7 @@ class TreeResults:
     of_central: Followed | None = None
     regrets: tuple[Followed, ...] = ()
     notes: tuple[str, ...] = ()
+    is_stopped: bool = False
 
     def orders(self, family: str) -> tuple[xr.DataArray, xr.DataArray]:
         """((row, quarter) MW of the first orders in the tree, the same cells of the central plan).
@@ -174,7 +175,7 @@ def plan_tree(
         search.foresee()
         results = replace(results, foresight_musd=search.lower_bound)
         if found.ended == "interrupted" or not worth:
-            return results
+            return replace(results, is_stopped=found.ended == "interrupted")
         try:
             for known in _worth(results, search, gap, time_limit_s, say):
                 results = known
@@ -182,7 +183,7 @@ def plan_tree(
                 for row in regrets(search, gap=regret_gap, time_limit_s=regret_limit_s, say=say):
                     results = replace(results, regrets=(*results.regrets, row))
         except KeyboardInterrupt:
-            say("stopped; what is known stays")
+            results = replace(results, is_stopped=True)
     return results
 
 

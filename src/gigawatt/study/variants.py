@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.extract import extract
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.measure import needed_facility_w
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 
 Floats = npt.NDArray[np.float64]
+
+
+def without_commitments(inputs: PlanInputs) -> PlanInputs:
+    """The same with no commitment of the buyer; what it holds, owes as minimum take and grants as right stays."""
+    return replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +47,11 @@ def variant(results: Results, *, events: Sequence[str] | None = None, without_ri
         scenario = scenario.model_copy(update={"rights": kept})
     case = resolve(scenario, results.case.catalog, results.case.events_on if events is None else events)
     plan = extract(solve(open_plan(plan_inputs(case))))
-    overhead = {offer.pool: offer.site.facility_over_it for offer in case.offers}
-    needed = plan["needed_w"].transpose("pool", "quarter")
-    factor = np.array([overhead[str(pool)] for pool in needed["pool"].values])
     return Variant(
         case=case,
         objective_usd=float(plan.attrs["objective_usd"]),
         accepted_gw=plan["accepted_facility_w"].sum("offer").values / 1e9,
-        needed_gw=(needed.values * factor[:, None]).sum(axis=0) / 1e9,
+        needed_gw=needed_facility_w(case, plan).values / 1e9,
         tranche_usd=plan["tranche_usd"].values,
         mip_gap=float(plan.attrs["mip_gap"]),
     )

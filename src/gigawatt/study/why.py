@@ -1,6 +1,6 @@
 """Why a system, site, provider or vendor is in a plan or not, what binds it, and what price or date would change that.
 
-Everything is asked of one live plan: a little forced in, a date moved, and back. Dates are finite differences.
+Everything is asked of one live plan: another price, a date moved, and back. Dates are finite differences.
 """
 
 from __future__ import annotations
@@ -18,19 +18,14 @@ from gigawatt.plan.explain import Binding, bindings, date_bindings, labels_of, r
 from gigawatt.plan.infeasible import conflicting_families, in_words
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
-from gigawatt.study.economics import rent_usd_per_w, rents_usd_per_w, upkeep_usd_per_w
+from gigawatt.study.entry import A_LITTLE_MW, enough_mw, entering_share, has_room, price_text
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import Named, find, labels
 from gigawatt.study.resolve import Case, OfferCase
 from gigawatt.study.results import Results
 
-ENOUGH_FRAC = 1e-3
-"""Share of all that is accepted above which an offer counts as chosen; 1 kW at the least."""
 ROUNDING = 1e-7
 """Share of a plan's cost below which two costs are the same: the solver's tolerance."""
-
-A_LITTLE_MW = 0.02
-"""IT MW forced in to price an offer: little, as each further MW costs more."""
 
 
 def why_not(results: Results, name: str) -> list[str]:
@@ -45,7 +40,7 @@ def reasons(case: Case, session: PlanSession, name: str) -> list[str]:
     chosen and the least change that would bring it in.
 
     What is chosen is planned again with nothing new of it, milestone equity by the fraction of a gigawatt. Prices come
-    from planning again with a little of the offer forced in, dates with it available earlier.
+    from planning again at other prices (``entry``), dates with it available earlier.
 
     Args:
         case: what was planned.
@@ -108,11 +103,6 @@ def _without(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
     )
 
 
-def enough_mw(accepted_mw: float) -> float:
-    """IT MW accepted over the horizon above which an offer counts as chosen, of all that is accepted."""
-    return max(1e-3, ENOUGH_FRAC * accepted_mw)
-
-
 def settled(difference_musd: float, cost_musd: float) -> float:
     """A difference of two costs [MUSD], 0 where it is the solver's rounding."""
     return difference_musd if abs(difference_musd) > ROUNDING * abs(cost_musd) else 0.0
@@ -125,7 +115,7 @@ def binding(session: PlanSession, named: Named | None = None, most: int = 8) -> 
         about = labels_of(session.live, [offer.id for offer in named.offers])
         if named.kind == "site":
             about |= {named.id}
-    return ranked([*bindings(session.live, about), *date_bindings(session, about)])[:most]
+    return ranked([*bindings(session.live, about, most), *date_bindings(session, about, most)])[:most]
 
 
 def _absent(case: Case, named: Named) -> str:
@@ -151,84 +141,30 @@ def _speed(case: Case, system: str) -> Iterator[str]:
 
 
 def _price(case: Case, session: PlanSession, offers: tuple[OfferCase, ...]) -> Iterator[str]:
-    """Plans again with a little of each offer forced in: its extra cost over its price is the share too dear."""
+    """The price at which each offer of the scenario would enter at any of the sites asked about."""
+    entries: dict[str, tuple[OfferCase, ...]] = {}
     for offer in offers:
-        open_to = session.inputs.add_max_mw.sel(offer=offer.id).values > 0
-        if not open_to.any():
-            yield f"  {offer.id}: cannot be accepted within the horizon (available, lead time)"
-            continue
-        dear = _too_dear(session, offer, case)
-        price = offer.offer.price or offer.system.price
-        if dear is None:
-            yield f"  {offer.id}: even {A_LITTLE_MW:g} MW of it has no room (supply, sites, rights)"
-        elif np.isnan(dear):
-            yield f"  {offer.id}: what stands under it already is enough; new capacity would only take its place"
-        elif dear < 1e-3:
-            yield f"  {offer.id}: costs the same as what was chosen; anything off its price would bring it in"
-        elif dear >= 1.0:
-            yield (
-                f"  {offer.id}: not even as a gift: what comes with it (building, energy, rights of others) "
-                "costs more than it saves"
-            )
-        elif offer.offer.contract == "own" and price is not None:
-            yield (
-                f"  {offer.id}: would enter at {pretty(price.value * (1 - dear), 'USD')} a {offer.system.unit} instead "
-                f"of {pretty(price.value, 'USD')} ({-dear:.1%})"
-            )
-        else:
-            rent = rent_usd_per_w(case, offer) * 4
-            yield (
-                f"  {offer.id}: would enter at ${rent * (1 - dear):,.2f} a watt and year instead of ${rent:,.2f} "
-                f"({-dear:.1%})"
-            )
+        entries[offer.offer.id] = (*entries.get(offer.offer.id, ()), offer)
+    for key, sites in entries.items():
+        name = key if len(sites) == len(sites[0].offer.sites) else ", ".join(offer.id for offer in sites)
+        yield f"  {name}: {_entry(case, session, sites)}"
 
 
-def _too_dear(session: PlanSession, offer: OfferCase, case: Case) -> float | None:
-    """Share by which an offer's price or rent is too high; None where not even a little fits, nan where it
-    would only replace what stands under the same offer.
-
-    The least, over plans that take ``A_LITTLE_MW`` of it, of extra cost over the discounted money that scales with its
-    price (systems, network and upkeep less salvage, or rent), by Dinkelbach's iteration. The whole gigawatts stay.
-    """
-    d, live = session.inputs, session.live
-    model, before = live.model, live.primal.copy()
-    row = list(d.initial_mw["offer"].values).index(offer.id)
-    discount = d.discount.values
-    priced = np.zeros(model.n_columns)
-    for variable, per_mw in (
-        ("add", d.capex_musd_per_mw.values[row] * discount),
-        ("stock", (rents_usd_per_w(case, offer) + upkeep_usd_per_w(case, offer)) * discount),
-        ("kept", -d.salvage_musd_per_mw.values[row]),
-    ):
-        columns = model.variables[variable].columns[row]
-        priced[columns[columns >= 0]] += per_mw[columns >= 0]
-    taken = model.variables["add"].columns[row]
-    stands = model.variables["stock"].columns[row]
-    little = np.zeros(model.n_columns)
-    little[taken[taken >= 0]] = 1.0
-    share = 0.0
-    with session.trial():
-        if "z" in model.variables:
-            held = live.value("z")
-            session.set_lower("z", held)
-            session.set_upper("z", held)
-        cost = session.numbers.cost.copy()
-        session.add_row(little, A_LITTLE_MW, np.inf)
-        for _ in range(12):
-            session.minimise(cost - share * priced)
-            try:
-                session.solve(explain=False)
-            except InfeasibleError:
-                return None
-            change = live.primal - before
-            extra, scales = float(cost @ change), float(priced @ change)
-            if scales <= 0.0 or float(change[stands].sum()) < A_LITTLE_MW:
-                return float("nan")
-            better = max(0.0, extra / scales)
-            if share > 0.0 and better >= share - 1e-4:
-                break
-            share = better
-    return share
+def _entry(case: Case, session: PlanSession, offers: tuple[OfferCase, ...]) -> str:
+    """At which price one offer of the scenario would enter, or why at none."""
+    ids, inputs = [offer.id for offer in offers], session.inputs
+    if not bool((inputs.add_max_mw.sel(offer=ids) > 0).any()):
+        return "cannot be accepted within the horizon (available, lead time)"
+    if not has_room(session, offers):
+        return f"even {A_LITTLE_MW:g} MW of it has no room (supply, sites, rights)"
+    share = entering_share(case, session, offers)
+    if share is None and float(session.live.value("stock").sel(offer=ids).max()) > enough_mw(0.0):
+        return "not even as a gift: what stands under it already is enough; new capacity would only take its place"
+    if share is None:
+        return "not even as a gift: what comes with it (building, energy, rights of others) costs more than it saves"
+    if share > 1.0 - 1e-3:
+        return "costs the same as what was chosen; anything off its price would bring it in"
+    return f"would enter at {price_text(offers[0], share)} instead of {price_text(offers[0])} ({share - 1.0:.1%})"
 
 
 def earlier(inputs: PlanInputs, offers: tuple[str, ...], quarters: int, sites: tuple[str, ...] = ()) -> PlanInputs:

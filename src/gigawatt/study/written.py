@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
+from gigawatt.core.names import named
 from gigawatt.core.quantity import Quantity
 from gigawatt.core.source import Fact
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
+Name = Annotated[str, AfterValidator(named)]
 Watts = Annotated[Fact, Quantity("W", bare=True)]
 Money = Annotated[Fact, Quantity("USD", bare=True)]
 Number = Annotated[Fact, Quantity("", bare=True)]
@@ -30,7 +31,7 @@ Date = Annotated[Fact, Quantity("quarter", bare=True)]
 class Block(BaseModel):
     """Base of all parts: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class Dated(Block):

@@ -45,11 +45,35 @@ def test_what_is_no_quarter_is_refused_with_an_example(text: object) -> None:
     assert str(caught.value) == f"'{text}' is not a quarter; write for example 2026Q3 or 2026-08-15"
 
 
-@given(st.integers(min_value=4 * 1000, max_value=4 * 9999 + 3))
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("2027-02-30", "'2027-02-30' is no day: February 2027 has 28 days"),
+        ("2027-02-29", "'2027-02-29' is no day: February 2027 has 28 days"),
+        ("2028-02-30", "'2028-02-30' is no day: February 2028 has 29 days"),
+        ("2027-01-99", "'2027-01-99' is no day: January 2027 has 31 days"),
+        ("2027-04-00", "'2027-04-00' is no day: April 2027 has 30 days"),
+        ("0027Q1", "'0027Q1' lies outside 1900 to 2199; write for example 2026Q3 or 2026-08-15"),
+        ("9999-12-31", "'9999-12-31' lies outside 1900 to 2199; write for example 2026Q3 or 2026-08-15"),
+        ("٢٠٢٧Q1", "'٢٠٢٧Q1' is not a quarter; write for example 2026Q3 or 2026-08-15"),
+        ("27-01-15", "'27-01-15' is not a quarter; write for example 2026Q3 or 2026-08-15"),
+    ],
+)
+def test_what_no_calendar_holds_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse_quarter(text)
+    assert str(caught.value) == sentence
+
+
+def test_a_leap_day_is_a_day() -> None:
+    assert str_quarter(parse_quarter("2028-02-29")) == "2028Q1"
+
+
+@given(st.integers(min_value=4 * 1900, max_value=4 * 2199 + 3))
 def test_round_trip(quarter: int) -> None:
     assert parse_quarter(str_quarter(Quarter(quarter))) == quarter
 
 
-@given(st.dates(min_value=date(1000, 1, 1)))
+@given(st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31)))
 def test_date_falls_into_its_quarter(day: date) -> None:
     assert str_quarter(parse_quarter(day.isoformat())) == f"{day.year}Q{(day.month + 2) // 3}"

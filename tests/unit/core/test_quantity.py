@@ -50,6 +50,11 @@ def test_conflicting_figures_keep_the_others_beside_the_chosen() -> None:
     assert [other.value for other in fact.alternatives] == [1e10, 9e9]
 
 
+def test_chosen_may_be_quoted() -> None:
+    """A file that was written again by another tool has its truths as text."""
+    assert POWER.read([_figure(), _figure(value="7 GW", chosen="true")]).value == 7e9
+
+
 def test_bare_figures_are_for_scenarios() -> None:
     fact = BARE.read("10 GW")
     assert (fact.value, fact.kind, fact.source) == (1e10, "scenario", ())
@@ -71,10 +76,24 @@ KEYS = "as_of, chosen, high, kind, low, note, source, value"
         (10, "10 is a bare number; write {value, source, kind, as_of}"),
         ([], "[] is a bare number; write {value, source, kind, as_of}"),
         (_figure(value="10"), "'10' has no unit; write for example 1.2 GW"),
-        (_figure(value="10 GB"), "'10 GB' is not a power; write for example 1.2 GW"),
+        (_figure(value="10 GB"), "'10 GB' is not a power; write for example 1.2 GW (units: W, kW, MW, GW)"),
         (_figure(value=None), "None is not a number with a unit"),
         ({"source": "own"}, "a figure needs a 'value'"),
         (_figure(unit="W"), f"a figure has no key 'unit'; it has {KEYS}"),
+        (_figure() | {5: "x", "z": "y"}, f"a figure has no key '5'; it has {KEYS}"),
+        (
+            {"value": 2, "5 MW": None},
+            "'5 MW' stands alone; in {...} a comma parts two keys, "
+            "so write decimals with a point or the whole in quotes",
+        ),
+        (_figure(source=5), "source is 5; write the key of a source, or a list of keys"),
+        (_figure(source=None), "source is None; write the key of a source, or a list of keys"),
+        (_figure(source=[["a"]]), "source is [['a']]; write the key of a source, or a list of keys"),
+        (_figure(source={"a": "b"}), "source is {'a': 'b'}; write the key of a source, or a list of keys"),
+        (_figure(source=["a", 5]), "source is ['a', 5]; write the key of a source, or a list of keys"),
+        (_figure(as_of={"a": 1}), "as_of is {'a': 1}; write a date"),
+        (_figure(note=["a"]), "note is ['a']; write a sentence"),
+        (_figure(chosen=5), "chosen is 5; write true or false"),
         (_figure(source=[]), "the figure 10 GW has no source; name a key of sources.yaml"),
         (_figure(as_of=""), "the figure 10 GW has no date; add as_of"),
         (_figure(kind="guess"), f"kind is 'guess'; it is one of {', '.join(KINDS)}"),

@@ -25,6 +25,16 @@ YEAR_S = 8760 * 3600
         ("$7.8M", "USD", 7.8e6),
         ("$ 1.4T", "USD", 1.4e12),
         ("$1,500", "USD", 1500),
+        ("1,234 kW", "W", 1.234e6),
+        ("$1,234,567.5", "USD", 1234567.5),
+        ("-$5M", "USD", -5e6),
+        ("20M$", "USD", 20e6),
+        ("0.25 $/Mtok", "USD/token", 0.25e-6),
+        ("20 million USD", "USD", 20e6),
+        ("$200/kW-month", "USD/W/s", 0.2 / (YEAR_S / 12)),
+        ("0.07 USD per kWh", "USD/J", 0.07 / 3.6e6),
+        ("2 Megawatts", "W", 2e6),
+        ("6mo", "s", YEAR_S / 2),
         ("7.803 MUSD", "USD", 7.803e6),
         ("20 GUSD", "USD", 20e9),
         ("288 GB", "byte", 288e9),
@@ -75,19 +85,59 @@ def test_text_is_read(text: str | float, unit: str, expected: float) -> None:
         ("10", "W", "'10' has no unit; write for example 1.2 GW"),
         (10, "W", "10 has no unit; write for example 1.2 GW"),
         (True, "W", "True is not a number; write for example 1.2 GW"),
-        ("10 GB", "W", "'10 GB' is not a power; write for example 1.2 GW"),
-        ("10 GW", "byte", "'10 GW' is not an amount of memory; write for example 288 GB"),
-        ("10 GW", "byte/s", "'10 GW' is not a bandwidth; write for example 22 TB/s"),
-        ("10 GW", "USD", "'10 GW' is not an amount of money; write for example $35B"),
-        ("10 GW", "FLOP/s", "'10 GW' is not a compute rate; write for example 35 PFLOP/s"),
-        ("10 FLOP/s", "FLOP", "'10 FLOP/s' is not an amount of compute; write for example 5e25 FLOP"),
-        ("10 GW", "s", "'10 GW' is not a duration; write for example 6 months"),
-        ("10 GW", "", "'10 GW' is not a plain number or share; write for example 0.25 or 25 %"),
-        ("5 s", "token", "'5 s' is not a number of tokens; write for example 500 tokens"),
-        ("5 s", "token/s", "'5 s' is not a token rate; write for example 60 tok/s"),
-        ("5 s", "USD/J", "'5 s' is not a price of energy; write for example 0.07 USD/kWh"),
+        ("10 GB", "W", "'10 GB' is not a power; write for example 1.2 GW (units: W, kW, MW, GW)"),
+        (
+            "10 GW",
+            "byte",
+            "'10 GW' is not an amount of memory; write for example 288 GB (units: B, kB, MB, GB, TB, PB, KiB, MiB, GiB, TiB)",
+        ),
+        (
+            "10 GW",
+            "byte/s",
+            "'10 GW' is not a bandwidth; write for example 22 TB/s (units: GB/s, TB/s, PB/s, Gb/s, Tb/s)",
+        ),
+        (
+            "10 GW",
+            "USD",
+            "'10 GW' is not an amount of money; write for example $35B (units: USD or $, with k, M, B, T)",
+        ),
+        (
+            "10 GW",
+            "FLOP/s",
+            "'10 GW' is not a compute rate; write for example 35 PFLOP/s (units: GFLOP/s, TFLOP/s, PFLOP/s, EFLOP/s, TOPS, POPS)",
+        ),
+        (
+            "10 FLOP/s",
+            "FLOP",
+            "'10 FLOP/s' is not an amount of compute; write for example 5e25 FLOP (units: FLOP, TFLOP, PFLOP, EFLOP)",
+        ),
+        (
+            "10 GW",
+            "s",
+            "'10 GW' is not a duration; write for example 6 months (units: ms, s, min, h, days, weeks, months, quarters, yr)",
+        ),
+        (
+            "10 GW",
+            "",
+            "'10 GW' is not a plain number or share; write for example 0.25 or 25 % (units: none, %, x, k, M, B, T, million, billion, packages)",
+        ),
+        (
+            "5 s",
+            "token",
+            "'5 s' is not a number of tokens; write for example 500 tokens (units: tokens, ktok, Mtok, Gtok)",
+        ),
+        (
+            "5 s",
+            "token/s",
+            "'5 s' is not a token rate; write for example 60 tok/s (units: tok/s, ktok/s, Mtok/s, tok/day)",
+        ),
+        (
+            "5 s",
+            "USD/J",
+            "'5 s' is not a price of energy; write for example 0.07 USD/kWh (units: USD or $ over Wh, kWh, MWh, J)",
+        ),
         ("ten GW", "W", "'ten GW' does not read as a number with a unit; write for example 1.2 GW"),
-        ("10 parsec", "W", "'10 parsec' does not read as a number with a unit; write for example 1.2 GW"),
+        ("10 parsec", "W", "'10 parsec': no unit is called 'parsec'; a power is in W, kW, MW, GW, for example 1.2 GW"),
         ("", "W", "'' does not read as a number with a unit; write for example 1.2 GW"),
         (math.inf, "", "inf is not a finite number; write for example 0.25 or 25 %"),
         (math.nan, "", "nan is not a finite number; write for example 0.25 or 25 %"),
@@ -97,6 +147,108 @@ def test_error_says_what_would_be_right(text: str | float, unit: str, sentence: 
     with pytest.raises(UnitError) as caught:
         parse(text, unit)
     assert str(caught.value) == sentence
+
+
+COMMA = "a comma parts thousands, as in 1,234; write {}, with a decimal point"
+THREES = "write thousands in threes with commas, as in 1,234,567.5, or without any"
+UNREAD = "does not read as a number with a unit; write for example"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "sentence"),
+    [
+        # a decimal comma is no thousands mark, a point is the decimal point
+        ("$0,25/Mtok", "USD/token", COMMA.format("0.25")),
+        ("$1,60/h", "USD/s", COMMA.format("1.60")),
+        ("1,3", "", COMMA.format("1.3")),
+        ("1,25", "", COMMA.format("1.25")),
+        ("0,5%", "", COMMA.format("0.5")),
+        ("$20,5M", "USD", COMMA.format("20.5")),
+        ("$2,0M", "USD", COMMA.format("2.0")),
+        ("0,08 USD/kWh", "USD/J", COMMA.format("0.08")),
+        ("0,080 USD/kWh", "USD/J", COMMA.format("0.080")),
+        ("2.000,5 MW", "W", COMMA.format("2000.5")),
+        ("1234,567 kW", "W", COMMA.format("1234.567")),
+        ("$1,2,3", "USD", THREES),
+        ("$20.000.000", "USD", THREES),
+        ("1,23,456", "", THREES),
+        ("1,234,56", "", THREES),
+        # nothing is evaluated
+        ("9**9**9 s", "s", f"{UNREAD} 6 months"),
+        ("9**9**9**9 USD", "USD", f"{UNREAD} $35B"),
+        ("10^10^10 USD", "USD", f"{UNREAD} $35B"),
+        ("1<<99 s", "s", f"{UNREAD} 6 months"),
+        ("(1+1) MW", "W", f"{UNREAD} 1.2 GW"),
+        ("2*3 MW", "W", f"{UNREAD} 1.2 GW"),
+        ("5 s^2", "s", f"{UNREAD} 6 months"),
+        ("5 %%", "", f"{UNREAD} 0.25 or 25 %"),
+        ("5 % %", "", f"{UNREAD} 0.25 or 25 %"),
+        ("1 234 kW", "W", f"{UNREAD} 1.2 GW"),
+        ("1_000 kW", "W", f"{UNREAD} 1.2 GW"),
+        # other scripts, other money
+        ("٢٠ MW", "W", "has digits of another script; write 0 to 9, for example 1.2 GW"),
+        ("5٢ MW", "W", "has digits of another script; write 0 to 9, for example 1.2 GW"),
+        ("0.08 EUR/kWh", "USD/J", "is in EUR; money is known in USD only, so convert it: for example 0.07 USD/kWh"),
+        ("€0.08/kWh", "USD/J", "is in €; money is known in USD only, so convert it: for example 0.07 USD/kWh"),
+        ("20 MEUR", "USD", "is in MEUR; money is known in USD only, so convert it: for example $35B"),
+        # beyond what can be meant
+        ("1e400", "", "is not a finite number; write for example 0.25 or 25 %"),
+        ("-inf", "", "is not a finite number; write for example 0.25 or 25 %"),
+        ("nan MW", "W", "is not a finite number; write for example 1.2 GW"),
+        ("1/0", "", "is not a finite number; write for example 0.25 or 25 %"),
+        ("1e300 s", "s", "is more than a duration can be; write for example 6 months"),
+        ("1000000 yr", "s", "is more than a duration can be; write for example 6 months"),
+        ("0.07 USD/kWh", "USD/W/s", "is not a rent; write for example 9 USD/W/yr "
+         "(units: USD or $ over W, kW, MW, GW, over h, month, yr)"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_figure_is_refused(text: str, unit: str, sentence: str) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse(text, unit)
+    assert str(caught.value).removeprefix(f"'{text}'").lstrip(": ") == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "sentence"),
+    [
+        ("8 ct/kWh", "USD/J", "'ct'; a price of energy is in USD or $ over Wh, kWh, MWh, J, for example 0.07 USD/kWh"),
+        ("11 %/a", "1/s", "'a'; a rate is in % or a number over h, day, month, yr, for example 10 %/yr"),
+        ("$1.60/GPU-hour", "USD/s", "'GPU'; a price of time is in USD or $ over s, min, h, day, month, yr, "
+         "for example 2.9 USD/h"),
+        ("2 MVA", "W", "'MVA'; a power is in W, kW, MW, GW, for example 1.2 GW"),
+        ("2 KW", "W", "'KW'; a power is in W, kW, MW, GW, for example 1.2 GW"),
+        ("600 GPUs", "", "'GPUs'; a plain number or share is in none, %, x, k, M, B, T, million, billion, packages, "
+         "for example 0.25 or 25 %"),
+    ],
+)  # fmt: skip
+def test_an_unknown_unit_names_those_there_are(text: str, unit: str, sentence: str) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse(text, unit)
+    assert str(caught.value) == f"'{text}': no unit is called {sentence}"
+
+
+def test_endless_digits_are_refused() -> None:
+    """400 digits are more than a float, 4,301 more than Python reads; both end in a sentence of bounded length."""
+    for digits in (400, 4301):
+        with pytest.raises(UnitError, match=f"'9{{60}}...' is {digits:,} characters long; write for example 1.2 GW"):
+            parse("9" * digits, "W")
+    with pytest.raises(UnitError, match="a number of thousands of digits is not a finite number"):
+        parse(10**5000, "")
+
+
+WRITTEN = st.text(alphabet="0123456789.,eE+-*/^%$ ()kMGTBWhsUSDtoky٣x²∞", max_size=24)
+
+
+@settings(max_examples=500)
+@given(text=st.one_of(WRITTEN, st.text(max_size=40)), unit=st.sampled_from(["", "W", "s", "USD", "USD/token", "1/s"]))
+def test_any_text_is_a_finite_number_or_a_sentence(text: str, unit: str) -> None:
+    said = ""
+    try:
+        assert math.isfinite(parse(text, unit))
+    except UnitError as error:
+        said = str(error)
+    assert len(said) < 300
+    assert said.isprintable()
 
 
 def test_truth_is_not_the_number_one() -> None:

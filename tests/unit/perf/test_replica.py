@@ -10,6 +10,7 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import CatalogError
 from gigawatt.perf import measured, step
+from gigawatt.perf.effort import Done
 from gigawatt.perf.fit_measured import ERROR, why_not_ahead
 from gigawatt.perf.inference import Speculation, cache_bytes_per_token
 from gigawatt.perf.layout import Layout
@@ -77,8 +78,16 @@ def test_both_sides_of_a_disaggregated_replica() -> None:
     asked = one.operating.batch / one.operating.tpot_s / 500  # prompts/s; one of tp8 takes 0.7 over a pass
     assert one.prefill_per_decode == pytest.approx(asked * one.prefill_table.prefill(2000, 0) / 0.7, rel=0.02)
     whole = one.operating.it_power_unit_w / 8 * (4 + 8 * one.prefill_per_decode)
-    sides = one.table.watts_at(1.0) + one.prefill_per_decode * one.prefill_table.watts_at(0.7)
-    assert sides == pytest.approx(whole, rel=0.01)
+    # of a second: steps of the planned batch; each replica that prefills is busy for 0.7 s, one prompt after another
+    assert one.table.effort and one.prefill_table.effort
+    steps, passes = 1.0 / one.operating.tpot_s, 0.7 / float(one.prefill_table.prefill(2000, 0))
+    decoded = steps * one.operating.batch
+    decode = one.table.effort.load(Done(*np.array([steps, decoded, 2250 * decoded, 0, 0, 0, 0])), 1.0)
+    prefill = one.prefill_table.effort.load(
+        Done(*np.array([0, 0, 0, passes, 0, 2000 * passes, 2000 * 2000 * passes])), 0.7
+    )  # fmt: skip
+    beside = 0.7 * one.prefill_table.watts_at(prefill) + 0.3 * one.prefill_table.watts_at(0.0)
+    assert one.table.watts_at(decode) + one.prefill_per_decode * beside == pytest.approx(whole, rel=0.01)
 
 
 def test_a_speculative_step_is_a_verify_pass_and_its_draft() -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from gigawatt.core.errors import TableError
 from gigawatt.perf import interpolate
-from gigawatt.perf.table import BANDS, CALIBRATED, EXTRAPOLATED, MEASURED, PROVENANCE, StepTable, _bilinear, load_table
+from gigawatt.perf.grid import on_grid
+from gigawatt.perf.table import BANDS, CALIBRATED, EXTRAPOLATED, MEASURED, PROVENANCE, StepTable, load_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -215,9 +216,7 @@ def test_the_kernel_agrees_with_its_slow_twin_and_with_the_table(
     size = float(z.max()) * (1.0 + x) * (1.0 + y)  # far outside, corners of this size cancel
     fast = interpolate.bilinear(x, y, xs, ys, z)
     assert fast == pytest.approx(slow_time(x, y, xs, ys, z), rel=1e-9, abs=1e-12 * size)
-    assert float(_bilinear(x, y, xs, ys, z.reshape(len(xs), len(ys)))) == pytest.approx(
-        fast, rel=1e-9, abs=1e-12 * size
-    )
+    assert float(on_grid(x, y, xs, ys, z.reshape(len(xs), len(ys)))) == pytest.approx(fast, rel=1e-9, abs=1e-12 * size)
 
 
 @given(grids(), st.floats(0.5, 3000.0), st.floats(0.0, 3000.0), st.integers(0, 1500))

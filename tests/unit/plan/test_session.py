@@ -47,7 +47,7 @@ def test_a_trial_leaves_nothing_behind() -> None:
         assert session.solve().objective_musd == pytest.approx(35.0, abs=1e-2)
     assert session.live.objective_musd == before
     assert (session.live.value("stock").values == stood).all()
-    assert session.live.highs.getNumRow() == session.live.model.n_rows
+    assert session.live.solver.n_rows == session.live.model.n_rows
     assert session.solve().objective_musd == near(20.0)
     with session.trial():
         session.set_lower("add", 1e6, offer="a")

@@ -317,8 +317,8 @@ def test_an_option_is_not_passed_before_the_last_branch() -> None:
     """What the limit over all quarters says of shared decisions stands in the master from the start."""
     whole = extensive(with_terms(1, 0))
     with opened(whole) as search:
-        corners = [search._minimum()[1]]
-        search.run(gap=1e-8, say=lambda _: corners.append(search._minimum()[1]))
+        corners = [search._minimum()[2]]
+        search.run(gap=1e-8, say=lambda _: corners.append(search._minimum()[2]))
         for leaf, columns in zip(whole.models, whole.columns, strict=True):
             at = columns[leaf.variables["exercised"].columns.ravel()]
             place = np.searchsorted(search.shared, at[whole.stage[at] < 2])

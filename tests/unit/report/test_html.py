@@ -9,12 +9,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 
+from gigawatt.cli.common import write_text
 from gigawatt.core.errors import ScenarioError
-from gigawatt.report.cite import judgement_rows, source_rows
+from gigawatt.report.cite import citation, judgement_rows, source_rows
 from gigawatt.report.html import page, write_report
-from gigawatt.report.tables import summary_rows
+from gigawatt.report.style import heading
+from gigawatt.report.tables import summary_rows, summary_table
 from gigawatt.study.results import Results
 
 EVIL = '<script>alert(1)</script> & "quotes"'
@@ -95,6 +98,35 @@ def test_text_is_escaped(own: str, neocloud: Results) -> None:
     again = page(dataclasses.replace(neocloud, case=case), [])
     assert "<script>alert" not in again
     assert "<h1>&lt;script&gt;" in again
+
+
+@pytest.mark.parametrize("url", ["http://[", "javascript:alert(1)", 'https://a"><script>alert(1)</script>'])
+def test_an_address_is_a_link_or_nothing(neocloud: Results, url: str) -> None:
+    """What no parser takes for an address is text of a link all the same; what is no page of the web is none."""
+    catalog = neocloud.case.catalog
+    sources = {key: one.model_copy(update={"url": url}) for key, one in catalog.sources.items()}
+    case = dataclasses.replace(neocloud.case, catalog=dataclasses.replace(catalog, sources=sources))
+    made = page(dataclasses.replace(neocloud, case=case), [])
+    assert "<script>alert" not in made
+    assert 'href="javascript' not in made
+
+
+def test_brackets_in_names_are_no_markup(neocloud: Results, tmp_path: Path) -> None:
+    """Rich would take [/x] for the end of a style that never began, and :smile: for a picture."""
+    case = neocloud.case
+    scenario = case.scenario.model_copy(update={"title": "a [/x] [bold]b :smile:"})
+    system = case.offers[0].system.model_copy(update={"name": "c [/y]"})
+    offers = tuple(dataclasses.replace(offer, system=system) for offer in case.offers)
+    evil = dataclasses.replace(neocloud, case=dataclasses.replace(case, scenario=scenario, offers=offers))
+    for name, shown in (("table", summary_table(evil)), ("cite", citation(evil)), ("plain", "d [/z] :smile:")):
+        write_text(tmp_path / name, shown)
+    assert "a [/x] [bold]b :smile:" in (tmp_path / "table").read_text(encoding="utf-8")
+    assert "d [/z] :smile:" in (tmp_path / "plain").read_text(encoding="utf-8")
+
+
+def test_titles_of_figures_are_text() -> None:
+    figure = go.Figure(layout={"title": {"text": "a <b>[/x]<br>b &amp; c", "subtitle": {"text": "<img src=x>"}}})
+    assert heading(figure) == ("a &lt;b&gt;[/x] b &amp; c", "&lt;img src=x&gt;")
 
 
 def test_names_in_figures_cannot_end_the_script(neocloud: Results) -> None:

@@ -161,6 +161,14 @@ def test_claims_are_grouped_under_their_statement() -> None:
     assert "holds if half is leased" in text
 
 
+def test_a_reason_is_said_beside_a_reading_and_in_place_of_none() -> None:
+    rows = [claim(verdict="input: deal nvidia-groq"), claim(id="S9.9", reading="", verdict="not computable: no market")]
+    text = printed(tables.claims_table(rows), width=240)
+    assert "input: deal nvidia-groq" in text
+    assert "not computable: no" not in text
+    assert "no market" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -185,6 +193,7 @@ def test_claim_figures_have_their_unit(changes: dict[str, Any], expected: tuple[
         ("fails", "bad"),
         ("holds if dies are meant", "part"),
         ("holds if leased", "part"),
+        ("input: deal nvidia-groq", "given"),
         ("not computable: no market model", "open"),
     ],
 )

@@ -89,7 +89,10 @@ def test_time_line_and_energy_on_paper() -> None:
     found = measure(ran(fleet, two([5, 100]), bins=20, bin_ns=10 * MS), fleet)
     line = found.lines[0]
     assert found.energy_j == pytest.approx(2 * 0.113 * 100.0 + 0.026 * 200.0)
-    assert line.utilisation_frac == pytest.approx(0.026 / 0.226)
+    assert line.busy_frac == pytest.approx(0.026 / 0.226)
+    # in full batches: 10 blocks of 4 tokens hold 5 sequences of 8 tokens (7, 8 and 9 before the three steps), so that 3
+    # steps of one are 3 / 5 of a step of 5: 10 + 0.6 ms of 113, of both
+    assert line.utilisation_frac == pytest.approx(0.0106 / 0.113)
     assert len(line.start_s) == 12 and line.width_s.sum() == pytest.approx(0.113)
     assert line.width_s[-1] == pytest.approx(3e-3)
     # the first run of iterations ends at 18 ms: 8 ms of its prefill fit into its bin, 5 ms lie before

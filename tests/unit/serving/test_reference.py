@@ -16,6 +16,7 @@ from tests.twins.tables import constant, linear
 
 MS = 1_000_000  # ns
 TEN_ONE = constant(decode_s=1e-3, prefill_s=10e-3)  # 10 ms a prefill pass, 1 ms a decode step, 11 ms for both
+HANDLED = (Traffic(name="handled", latency_s=(2e-3,)),)  # 2 ms of request handling
 PER_TOKEN = linear(token_s=1e-3, decode_s=1e-3)  # 1 ms a prompt token, 1 ms a decode step
 
 
@@ -123,12 +124,49 @@ def test_priority_decides_who_is_admitted_and_who_is_preempted() -> None:
 
 
 def test_a_partial_prefill_preempts_itself() -> None:
-    # 4 blocks of 2. Row 0: 3 tokens -> 3 ms (2 blocks, 4 tokens). Row 1 of 5: budget 4. At 3: row 0 decodes, row 1
-    # gets 3 of 5 (2 blocks): 1 + 3 -> 7. At 7 row 0 needs a third block: none is free, so row 1 is preempted (2
-    # back), row 0 decodes -> 8 -> 9 and ends; row 1 needs ceil(3 / 2) = 2 blocks at 8, has 1. At 9: 4 -> 13, 1 -> 14
-    seen = run(pool(PER_TOKEN, token_budget=4, max_sequences=4, block_tokens=2, kv_blocks=4), [0, 1], [3, 5], [4, 1])
+    # 5 blocks of 2. Row 0: 3 tokens -> 3 ms (2 blocks, 4 tokens). Row 1 of 5 needs 3 blocks for all of them, which are
+    # there; budget 4. At 3: row 0 decodes, row 1 gets 3 of 5 (2 blocks): 1 + 3 -> 7. At 7 row 0 takes the fifth block
+    # and row 1's last 2 tokens need one more: it preempts itself (2 back), row 0 decodes -> 8. At 8 row 1 needs 3
+    # blocks again, 2 are free. Row 0 ends -> 9. At 9: 4 tokens -> 13, 1 -> 14
+    seen = run(pool(PER_TOKEN, token_budget=4, max_sequences=4, block_tokens=2, kv_blocks=5), [0, 1], [3, 5], [4, 1])
     assert seen.preemptions == [0, 1] and seen.admitted_ms == [0.0, 3.0]
     assert seen.end_ms == [9.0, 14.0]
+
+
+def test_a_prompt_is_admitted_only_where_all_of_it_fits() -> None:
+    # 5 blocks of 2, budget 4. Row 0: 4 tokens -> 4 ms (2 blocks), decodes at 4 (a third block) and 5, -> 5 -> 6. Row 1 of
+    # 6 tokens would fit with a first chunk of 3, but all of it needs 3 blocks and 2 are free: it waits until 6: 4 -> 10,
+    # 2 -> 12, and nobody is preempted
+    long = pool(PER_TOKEN, token_budget=4, max_sequences=4, block_tokens=2, kv_blocks=5)
+    seen = run(long, [0, 1], [4, 6], [3, 1])
+    assert seen.preemptions == [0, 0] and seen.admitted_ms == [0.0, 6.0] and seen.end_ms == [6.0, 12.0]
+
+
+def test_hits_that_others_hold_count_as_fitting() -> None:
+    # 5 blocks of 2, hashed blocks of 2, prompts of 6 tokens of which 4 are the same. Row 0: 6 ms (3 blocks), a fourth
+    # for what it decodes. Row 1 needs 3 blocks, 2 of which row 0 holds: it is admitted at 6 with the one that is left,
+    # 1 + 2 -> 9. Without ids it waits for row 0 (6 + 3 steps -> 9), and 9 + 6 -> 15
+    own = pool(PER_TOKEN, max_sequences=4, block_tokens=2, kv_blocks=5, cache="own", hash_tokens=2)
+    seen = run(own, [0, 1], 6, [3, 1], ids=[[1, 2, 3], [1, 2, 4]])
+    assert seen.admitted_ms == [0.0, 6.0] and seen.hits == [0, 4] and seen.end_ms == [10.0, 9.0]
+    assert run(own, [0, 1], 6, [3, 1]).admitted_ms == [0.0, 8.0]
+
+
+def test_drafts_to_come_are_part_of_what_must_fit() -> None:
+    # 4 blocks of 2. Row 0: 2 tokens -> 2 ms, decodes 4 steps -> 6 within 3 blocks. Row 1: 2 tokens and 3 drafts in 1 step
+    # (5 tokens, 1 + 3 + 1): 3 blocks for prompt and surplus are free only at 6
+    tight = pool(PER_TOKEN, max_sequences=4, block_tokens=2, kv_blocks=4)
+    seen = run(tight, [0, 1], 2, 5, iterations=[4, 1])
+    assert seen.admitted_ms == [0.0, 6.0] and seen.preemptions == [0, 0]
+
+
+def test_handling_is_waited_for_and_grows_with_the_others() -> None:
+    # way and handling 5 ms, 0.5 ms for each request beyond the two ranks', at most 4 count: four at once wait 5, 5, 5.5
+    # and 6 ms besides, a fifth 6 ms as well
+    traffic = (Traffic(name="far", latency_s=(5e-3,)),)
+    crowded = pool(max_sequences=4, token_budget=64, crowding_s=0.5e-3, ranks=2)
+    seen = run(crowded, [0, 0, 0, 0, 0], 4, 1, traffic=traffic)
+    assert seen.latency_ms == [5.0, 5.0, 5.5, 6.0, 6.0] and seen.end_ms == [10.0, 10.0, 10.0, 10.0, 20.0]
 
 
 def test_given_cache_saves_all_but_one_token_and_takes_time_to_load() -> None:
@@ -403,10 +441,18 @@ def test_closed_loop_refills_at_once() -> None:
     assert seen.sent_ms == [0.0, 0.0, 10.0, 10.0, 20.0] and seen.end_ms == [10.0, 10.0, 20.0, 20.0, 30.0]
 
 
+def test_a_closed_loop_waits_for_the_answer() -> None:
+    # 10 ms on the replica and 2 ms of handling: the next is sent at 12
+    seen = run(pool(), [0, 0, 0], 4, 1, concurrency=1, traffic=HANDLED)
+    assert seen.sent_ms == [0.0, 12.0, 24.0] and seen.latency_ms == [2.0] * 3
+
+
 def test_a_session_thinks_between_its_requests() -> None:
-    # row 0 -> 10, thinks 5, row 1 15 -> 25
+    # row 0 -> 10, thinks 5, row 1 15 -> 25; with 2 ms of handling it thinks from 12 on
     seen = run(pool(), [0, None], 4, 1, next=[1, -1], think=[0, 5 * MS])
     assert seen.sent_ms == [0.0, 15.0] and seen.end_ms == [10.0, 25.0]
+    later = run(pool(), [0, None], 4, 1, next=[1, -1], think=[0, 5 * MS], traffic=HANDLED)
+    assert later.sent_ms == [0.0, 17.0]
 
 
 def test_who_follows_one_that_was_turned_away_comes_all_the_same() -> None:

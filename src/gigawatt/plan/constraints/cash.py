@@ -1,4 +1,4 @@
-"""Sources and uses: the account never falls below zero; what is missing shows as a gap to be financed."""
+"""Sources and uses: the account never falls below zero; what is missing is a gap, owed until money comes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from gigawatt.plan.variables import Decisions
 
 
 def cash(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """cash[q] = cash[q-1] + inflow + tranches + gap + debt change - spending - interest >= 0   [MUSD]"""
-    balance = x.cash.change("quarter") + outflow(d, x) - inflow(d, x) - x.gap
+    """cash[q] = cash[q-1] + inflow + tranches + gap change + debt change - spending - interest >= 0   [MUSD]
+
+    gap and debt are what is owed at the end of the quarter: what rises is found or drawn, what falls is paid back.
+    """
+    balance = x.cash.change("quarter") + outflow(d, x) - inflow(d, x) - x.gap.change("quarter")
     if d.milestones is not None:
         balance = balance - released_cash(d, x)
     if x.debt is not None:

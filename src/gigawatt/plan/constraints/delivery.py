@@ -6,13 +6,17 @@ import numpy as np
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.since import DELIVERY, new_since
 from gigawatt.plan.variables import Decisions
 
 
 def delivery(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_o weight[c,o] sum_{u<=q} add[o,u] <= most[c,q] while the commitment is behind   [MW, on its own basis]"""
+    """sum_o weight[c,o] new[o,q] <= most[c,q] while the commitment is behind   [MW, on its own basis]
+
+    new is sum_{u<=q} add[o,u], counted once: of what is rented, what stands beyond what stood at the start.
+    """
     late = d.terms.late
     if late is not None:
         behind = late.most_mw < np.inf
-        came = x.accepted.dot(d.commitment_weight, "offer")
+        came = new_since(d, x, DELIVERY, 0).dot(d.commitment_weight, "offer")
         m.add_rows("delivery", came, "<=", late.most_mw.where(behind, 0.0), mask=behind)

@@ -6,6 +6,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Model
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.since import MILESTONES, new_since
 from gigawatt.plan.variables import Decisions
 
 
@@ -32,9 +33,6 @@ def counted_gw(d: PlanInputs, x: Decisions) -> Expression:
     """Cumulative GW that count towards the milestones, from signing on (quarter)."""
     assert d.milestones is not None
     start = d.quarters.index(d.milestones.from_quarter)
+    counted = x.counted if start == 0 else new_since(d, x, MILESTONES, start)
     after = xr.DataArray([float(i >= start) for i in range(len(d.quarters))], coords={"quarter": list(d.quarters)})
-    counted = x.counted * (d.milestones.counts / 1000.0)
-    if start > 0:
-        before = counted.at("quarter", d.quarters[start - 1]).along("quarter", d.quarters, 1)
-        counted = (counted - before) * after
-    return counted.sum("offer")
+    return (counted * (d.milestones.counts / 1000.0) * after).sum("offer")

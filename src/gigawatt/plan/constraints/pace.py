@@ -1,4 +1,4 @@
-"""A training block is done at any pace up to its most, and with its gang together while it runs."""
+"""A training block keeps one rate to its deadline, or is done at any pace up to its most while its gang stands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from gigawatt.plan.variables import Decisions
 
 
 def pace(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """served[j,b,q] <= most[j,q], or most[j,q] runs[j,q] for a block with a gang   [Mwork/s]
+    """One rate:  served[j,b,q] = steady[j,q] demand[j,b,q],   steady[j,q] = steady[j,q-1]   [Mwork/s]
 
-    sum_{o able} stock[o,q] >= gang[j] runs[j,q]   [IT MW]
+    Uneven:  served[j,b,q] <= most[j,q], or most[j,q] runs[j,q] for a block with a gang   [Mwork/s]
+
+    sum_{o able} reserved[j,o,q] = gang[j] runs[j,q]   [IT MW]
     """
+    _steady(m, d, x)
     if d.pace is None:
         return
     jobs, blocks = list(d.pace.jobs), [str(name) for name in d.hours_frac["block"].values]
@@ -23,5 +26,21 @@ def pace(m: Model, d: PlanInputs, x: Decisions) -> None:
             continue
         runs = x.runs.at("job", name)
         m.add_rows(f"pace_{name}", done - (runs * most).along("block", blocks, 0), "<=", 0.0)
-        size, able = d.gang_mw.sel(gang=name, drop=True), d.gang_offer.sel(gang=name, drop=True)
-        m.add_rows(f"pace_gang_{name}", (x.stock * able).sum("offer") - runs * size, ">=", 0.0, mask=size > 0)
+        assert x.reserved is not None
+        size = d.gang_mw.sel(gang=name, drop=True)
+        m.add_rows(
+            f"pace_gang_{name}", x.reserved.at("gang", name).sum("offer") - runs * size, "==", 0.0, mask=size > 0
+        )
+
+
+def _steady(m: Model, d: PlanInputs, x: Decisions) -> None:
+    """Rows of blocks that neither pause nor change their rate."""
+    if x.steady is None:
+        return
+    names = [str(name) for name in x.steady.axes["workload"]]
+    asked = d.demand.sel(workload=names).transpose("workload", "block", "quarter")
+    rate = x.steady.along("block", [str(name) for name in d.hours_frac["block"].values], 1) * asked
+    m.add_rows("steady", x.served.pick("workload", names) - rate, "==", 0.0, mask=asked > 0)
+    mean = (asked * d.hours_frac).sum("block")
+    goes_on = (mean > 0) & (mean.shift(quarter=1, fill_value=0.0) > 0)
+    m.add_rows("steady_kept", x.steady.change("quarter") * mean, "==", 0.0, mask=goes_on)

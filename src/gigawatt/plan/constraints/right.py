@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.since import label_of, new_since
 from gigawatt.plan.variables import Decisions
 
 
 def right(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_o held[o] A[o,q] >= share sum_o base[o] A[o,q], A counted since the right began   [IT MW]
+    """sum_o held[o] A[o,q] >= share sum_o base[o] A[o,q], A counted once since the right began   [IT MW]
 
     Exclusivity is share 1. A right that has ended binds what was added while it ran.
     """
     for row in d.rights:
-        balance = (x.accepted * (row.held - row.share * row.base)).sum("offer")
-        start = d.quarters.index(row.quarters[0])
-        window = balance.pick("quarter", row.quarters)
-        if start > 0:
-            window = window - balance.at("quarter", d.quarters[start - 1]).along("quarter", row.quarters)
-        m.add_rows(f"right_{row.id}", window, ">=", 0.0)
+        new = new_since(d, x, label_of(row), d.quarters.index(row.quarters[0]))
+        balance = (new * (row.held - row.share * row.base)).sum("offer")
+        m.add_rows(f"right_{row.id}", balance.pick("quarter", row.quarters), ">=", 0.0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
 
 from gigawatt.catalog.schema import System
 from gigawatt.core.source import Fact
-from gigawatt.report.claims.model import Band, Claim, band, judge, merge, point, quadrature
+from gigawatt.report.claims.model import Asked, Band, Claim, If, about, band, between, merge, point, quadrature
 from gigawatt.report.claims.view import LETTER, View, overhead_fact
 
 SEVERAL_HUNDRED = (200e9, 1000e9)
@@ -92,28 +93,35 @@ def receipts_usd(view: View, vendor: str, usd: float) -> Band:
     return Band(low=usd * low / central, central=usd, high=usd * high / central, sources=keys)
 
 
+def rack_costs(price: Fact, figure: float, part: float, asked: Asked) -> If:
+    """Prices of a rack at which a figure is as asked, cut at the ends of the price's own range.
+
+    figure(p) = figure + part (p / price - 1): only the price moves. Where no price of the range will do, the condition
+    carries the figure at the end that comes nearest, which is not as asked, so that the statement fails.
+    """
+    bounds = [price.value * (1 + (end - figure) / part) for end in (asked.low, asked.high)]
+    low, high = (min(max(bound, price.range[0]), price.range[2]) for bound in bounds)
+    nearest = min(max(price.value, low), high)
+    text = f"a rack costs ${math.ceil(low / 1e4) / 100:.2f} to {math.floor(high / 1e4) / 100:.2f} million"
+    return If(text=text, then=figure + part * (nearest / price.value - 1))
+
+
 def several_hundred(view: View) -> list[Claim]:
     """Cost of 10 GW [USD bn]: what the plan pays, the full build of the plan, and 10 GW of Vera Rubin."""
     topic = view.topic("S3.20", unit="USD bn", announced="several hundred $B")
-    low, high = SEVERAL_HUNDRED
-    when = f"several hundred means {low / 1e9:,.0f} to {high / 1e9:,.0f}"
+    asked = between(*(end / 1e9 for end in SEVERAL_HUNDRED))
     power = view.catalog.deal(LETTER).power
     assert power
     total = bill_usd(view, view.catalog.system("vr-nvl72"), "facility") * power.value
-    rows = [topic.row("full build of 10 facility GW of Vera Rubin", total * 1e-9, judge(total, low, high, when))]
+    rows = [topic.row("full build of 10 facility GW of Vera Rubin", total * 1e-9, asked)]
     deal = view.letter
     if deal is None:
         return rows
     bill = plan_bill_usd(view, deal.seller)
     if bill is not None:
-        rows.append(
-            topic.row(
-                "full build of the plan, buildings of landlords with it", bill * 1e-9, judge(bill, low, high, when)
-            )
-        )
+        rows.append(topic.row("full build of the plan, buildings of landlords with it", bill * 1e-9, asked))
     own = sum(view.results.summary["capex_by_part_usd"].values())
-    rows.append(topic.row("capital the buyer itself pays in the plan", own / 1e9, judge(point(own), low, high, when)))
-    return rows
+    return [*rows, topic.row("capital the buyer itself pays in the plan", own / 1e9, asked)]
 
 
 def nvidia_part(view: View) -> list[Claim]:
@@ -121,42 +129,28 @@ def nvidia_part(view: View) -> list[Claim]:
     topic = view.topic("S3.19", unit="USD bn per GW", statement="About $35 billion of a gigawatt go to NVIDIA")
     target = view.catalog.reference("huang-nvidia-content-per-gw").money_per_watt
     assert target
-    low, high = 0.9 * target.value, 1.1 * target.value
+    asked = about(target.value)
     rows = []
     for name in ("vr-nvl72", "gb300-nvl72", "gb200-nvl72", "rubin-ultra-kyber"):
         system = view.catalog.system(name)
         assert system.price and system.n_packages
         for basis in ("facility", "IT"):
             per_w = content_usd_per_w(view, system, basis)
-            need = target.value * system.price.value / per_w.central / 1e6
-            when = f"a rack costs about ${need:.1f} million"
-            rows.append(topic.row(f"{system.name}, {basis} GW", per_w, judge(per_w, low, high, when)))
+            when = rack_costs(system.price, per_w.central, per_w.central, asked)
+            rows.append(topic.row(f"{system.name}, {basis} GW", per_w, asked, when))
     system = view.catalog.system("vr-nvl72")
     net = view.case.costs.network_over_system
-    more = content_usd_per_w(view, system, "facility") * Band(
-        low=1 + net.range[0], central=1 + net.value, high=1 + net.range[2], sources=net.source
-    )
-    rows.append(
-        topic.row(
-            f"{system.name} with the network outside the rack, facility GW",
-            more,
-            judge(more, low, high, "all of the network is NVIDIA's"),
-        )
-    )
+    content = content_usd_per_w(view, system, "facility")
+    more = content * Band(low=1 + net.range[0], central=1 + net.value, high=1 + net.range[2], sources=net.source)
+    reading = f"{system.name} with the network outside the rack, as if all of it were NVIDIA's, facility GW"
+    rows.append(topic.row(reading, more, asked))
     if view.letter is not None:
         bought = view.of_vendor(view.letter.seller) & view.offers(lambda o: o.offer.contract == "own")
         gw = float(view.accepted_gw[bought, -1].sum())
         if gw > 0:
-            per_gw = receipts_usd(view, view.letter.seller, view.paid_usd(payee=view.letter.seller, kind="systems")) / (
-                gw * 1e9
-            )
-            rows.append(
-                topic.row(
-                    "systems paid in the plan over facility GW accepted",
-                    per_gw,
-                    judge(per_gw, low, high, "prices reach the upper part of their range"),
-                )
-            )
+            paid = view.paid_usd(payee=view.letter.seller, kind="systems")
+            per_gw = receipts_usd(view, view.letter.seller, paid) / (gw * 1e9)
+            rows.append(topic.row("systems paid in the plan over facility GW accepted", per_gw, asked))
     return rows
 
 
@@ -165,7 +159,7 @@ def per_gigawatt(view: View) -> list[Claim]:
     topic = view.topic("S3.18", unit="USD bn per GW", statement="A gigawatt of data centre costs $50 to 60 billion")
     target = view.catalog.reference("huang-capex-per-gw").money_per_watt
     assert target
-    low, _, high = target.range
+    asked = between(target.range[0], target.range[2])
     rows = []
     for name in ("vr-nvl72", "gb200-nvl72", "gb300-nvl72", "rubin-ultra-kyber"):
         system = view.catalog.system(name)
@@ -173,36 +167,17 @@ def per_gigawatt(view: View) -> list[Claim]:
         for basis in ("facility", "IT"):
             per_w = bill_usd(view, system, basis)
             part = content_usd_per_w(view, system, basis).central * (1 + view.case.costs.network_over_system.value)
-            need = [(end - per_w.central + part) / part * system.price.value / 1e6 for end in (low, high)]
-            when = f"a rack costs ${need[0]:.1f} to {need[1]:.1f} million"
-            rows.append(
-                topic.row(
-                    f"{system.name}, {basis} GW, systems, network, shell, power and cooling",
-                    per_w,
-                    judge(per_w, low, high, when),
-                )
-            )
+            when = rack_costs(system.price, per_w.central, part, asked)
+            reading = f"{system.name}, {basis} GW, systems, network, shell, power and cooling"
+            rows.append(topic.row(reading, per_w, asked, when))
     bill = plan_bill_usd(view, None)
     bought = view.offers(lambda o: o.offer.contract == "own")
     gw = float(view.accepted_gw[bought, -1].sum())
     if bill is not None and gw > 0:
-        mean = bill / (gw * 1e9)
-        rows.append(
-            topic.row(
-                "mean of the plan's bought systems, facility GW, buildings of landlords with it",
-                mean,
-                judge(mean, low, high, "prices reach the upper part of their range"),
-            )
-        )
+        reading = "mean of the plan's bought systems, facility GW, buildings of landlords with it"
+        rows.append(topic.row(reading, bill / (gw * 1e9), asked))
     others = [e for e in view.catalog.entries["references"] if e.endswith("capex-per-gw") and not e.startswith("huang")]
     facts = [fact for name in others if (fact := view.catalog.reference(name).money_per_watt)]
     said = sorted(fact.value for fact in facts)
     span = Band(low=said[0], central=float(np.median(said)), high=said[-1], sources=merge(*(f.source for f in facts)))
-    rows.append(
-        topic.row(
-            f"{len(said)} published figures of others, all chips and bases; median",
-            span,
-            judge(span, low, high, "the newest chips and IT GW are meant"),
-        )
-    )
-    return rows
+    return [*rows, topic.row(f"{len(said)} published figures of others, all chips and bases; median", span, asked)]

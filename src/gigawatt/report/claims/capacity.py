@@ -8,13 +8,26 @@ import numpy as np
 
 from gigawatt.catalog.schema import Shipments, System
 from gigawatt.core.source import Fact
-from gigawatt.report.claims.model import Band, Claim, band, judge, merge, near, point
+from gigawatt.report.claims.model import (
+    SLACK,
+    Asked,
+    Band,
+    Claim,
+    If,
+    about,
+    at_least,
+    at_most,
+    band,
+    between,
+    merge,
+    point,
+)
 from gigawatt.report.claims.view import View, overhead_fact
 
 SEVERAL = 2.0
 """Least number of millions that "millions" means."""
-SLACK = 5e-3
-"""Share by which a solved plan may miss a round figure."""
+BASE = 50.0
+"""Per cent of all that stands from which something is its base."""
 
 
 def racks_per_w(system: System, overhead: Fact | None) -> Band:
@@ -57,31 +70,21 @@ def ten_gigawatts(view: View) -> list[Claim]:
     it = _sum(
         [point(end[i]) / band(overhead_fact(view.case, o.site)) for i, o in enumerate(view.case.offers) if mine[i]]
     )
-    reached = accepted >= asked * (1 - SLACK)
-    sites = f"holds if {unnamed:.1f} GW get sites that have no name yet" if unnamed > 0.01 else "holds"
+    least, counted = at_least(asked * (1 - SLACK)), float(min(accepted, view.committed_gw[-1] or asked))
+    named = If(text=f"{unnamed:.1f} GW get sites that have no name yet", without=accepted - unnamed)
+    kept = If(text="the scenario's commitment is made", without=view.results.summary.get("gw_without_commitments"))
+    beyond = f"the {accepted - counted:.1f} GW that the plan adds on its own, beyond the deal, are left out"
     return [
-        topic.row("floor: at least, facility GW accepted in the plan", accepted, sites if reached else "fails"),
-        topic.row(
-            "ceiling: up to, facility GW accepted in the plan",
-            accepted,
-            "holds" if accepted <= asked * (1 + SLACK) else "fails",
-        ),
-        topic.row(
-            "floor: at least, IT GW of the same systems",
-            it,
-            "holds" if it.central >= asked * (1 - SLACK) else "holds if the GW are of facility power",
-        ),
-        topic.row(
-            "built and operated: systems the buyer owns, in any building",
-            bought,
-            "holds" if bought >= asked * (1 - SLACK) else "holds if rented systems count",
-        ),
-        topic.row(
-            "built and operated: in buildings of the buyer",
-            housed,
-            "holds" if housed >= asked * (1 - SLACK) else "holds if leased buildings count as built",
-        ),
-    ]
+        topic.row("floor: at least, facility GW accepted in the plan", accepted, least, kept, named),
+        topic.row("ceiling: up to, facility GW accepted in the plan", accepted, at_most(asked * (1 + SLACK)),
+                  If(text=beyond, then=counted)),
+        topic.row("floor: at least, IT GW of the same systems", it, least,
+                  If(text="the GW are of facility power", then=accepted)),
+        topic.row("built and operated: systems the buyer owns, in any building", bought, least,
+                  If(text="rented systems count", then=accepted)),
+        topic.row("built and operated: in buildings of the buyer", housed, least,
+                  If(text="leased buildings count as built", then=accepted)),
+    ]  # fmt: skip
 
 
 def _sum(bands: list[Band]) -> Band:
@@ -102,7 +105,7 @@ def share_of_all(view: View) -> list[Claim]:
     stands = view.stands_gw[:, at].sum()
     share = 100.0 * min(1.0, mine[at] / stands) if stands > 0 else 0.0
     reading = f"accepted {view.name(deal.seller)} GW over all that stands in {view.case.labels[at]}"
-    return [topic.row(reading, share, "holds" if share >= 50 else "fails")]
+    return [view.vendor_row(topic, deal.seller, reading, share, at_least(BASE))]
 
 
 def millions(view: View) -> list[Claim]:
@@ -123,17 +126,12 @@ def millions(view: View) -> list[Claim]:
             )
             * 1e-6
         )
-        verdict = judge(count, SEVERAL, math.inf, f"at least {SEVERAL:g} million are meant, as {name}")
-        rows.append(
-            topic.row(
-                f"{name} of {view.name(deal.seller)} accepted in the plan", count, verdict, unit=f"million {name}"
-            )
-        )
-    for task in ("training", "inference"):
-        n = _packages_at_work(view, deal.seller, task) / 1e6
-        verdict = "holds" if n > 0 else "fails"
-        reading = f"packages of {view.name(deal.seller)} at work on {task}, mean of the last year"
-        rows.append(topic.row(reading, n, verdict, unit="million packages"))
+        reading = f"{name} of {view.name(deal.seller)} accepted in the plan"
+        rows.append(topic.row(reading, count, at_least(SEVERAL), unit=f"million {name}"))
+    at_work = {task: _packages_at_work(view, deal.seller, task) / 1e6 for task in ("training", "inference")}
+    for what, n in (*at_work.items(), ("both", sum(at_work.values()))):
+        reading = f"packages of {view.name(deal.seller)} at work on {what}, mean of the last year"
+        rows.append(topic.row(reading, n, at_least(SEVERAL), unit="million packages"))
     return rows
 
 
@@ -155,27 +153,29 @@ def four_to_five_million(view: View) -> list[Claim]:
     quote = view.catalog.reference("huang-packages-10gw")
     assert quote.number and quote.power
     low, _, high = quote.number.range
-    power, costs = quote.power.value, view.case.costs
+    power, costs, asked = quote.power.value, view.case.costs, between(low / 1e6, high / 1e6)
     rows = []
     for name in ("vr-nvl72", "gb300-nvl72", "gb200-nvl72"):
         system = view.catalog.system(name)
         assert system.n_packages and system.package
         for basis, overhead in (("facility", costs.facility_over_it), ("IT", None)):
             for what in ("packages", "dies"):
-                count = gpus_in(system, power, overhead, dies=what == "dies")
+                count = gpus_in(system, power, overhead, dies=what == "dies") * 1e-6
                 each = system.n_packages.value * (system.package.n_dies.value if what == "dies" else 1.0)
-                least, most = power * each / high / 1e3, power * each / low / 1e3
-                when = f"a rack takes {least:.0f} to {most:.0f} kW of {basis} power"
-                rows.append(
-                    topic.row(
-                        f"{what} of {system.name}, {basis} GW",
-                        count * 1e-6,
-                        judge(count, low, high, when),
-                        unit=f"million {what}",
-                        sources=quote.number.source,
-                    )
-                )
+                when = rack_takes(count, power * each / 1e6, basis, asked)
+                reading, sources = f"{what} of {system.name}, {basis} GW", quote.number.source
+                rows.append(topic.row(reading, count, asked, when, unit=f"million {what}", sources=sources))
     return rows
+
+
+def rack_takes(count: Band, w: float, basis: str, asked: Asked) -> If:
+    """Power of a rack at which a count is as asked, cut at the ends of its own range: count = w / rack power."""
+    least, most = max(w / asked.high, w / count.high), min(w / asked.low, w / count.low)
+    nearest = min(max(count.central, w / most), w / least) if least <= most else count.central
+    text = (
+        f"a rack takes {math.ceil(least / 1e3 - 1e-9):.0f} to {math.floor(most / 1e3 + 1e-9):.0f} kW of {basis} power"
+    )
+    return If(text=text, then=nearest)
 
 
 def rack_peak(system: System, rate: str, precision: str = "fp4") -> Band | None:
@@ -204,14 +204,13 @@ def eight_exaflops(view: View) -> list[Claim]:
         system = view.catalog.system(name)
         peak = rack_peak(system, rate)
         assert peak is not None
-        full = f"{system.name}: {reading}"
-        if system.status == "withdrawn":
-            match = near(peak, target.value, "a rack is meant")
-            verdict = "holds if the withdrawn rack is meant" if match == "holds" else match
-        else:
-            verdict = near(peak, target.value, "another precision is meant")
-        rows.append(topic.row(full, peak * 1e-18, verdict))
+        rows.append(topic.row(f"{system.name}: {reading}", peak * 1e-18, about(target.value / 1e18), *_ships(system)))
     return rows
+
+
+def _ships(system: System) -> tuple[If, ...]:
+    """What ships of a withdrawn rack is nothing."""
+    return (If(text="the withdrawn rack is meant", without=0.0),) if system.status == "withdrawn" else ()
 
 
 _SPEEDUPS = (
@@ -238,9 +237,7 @@ def speed_up(view: View) -> list[Claim]:
         if per_watt:
             ratio = ratio * band(base.it_power) / band(system.it_power)
             reading = f"{system.name} {rate} over {base.name} {base_rate}, a watt of rack power"
-        match = near(ratio, target.value, "another rate is meant", 0.05)
-        gone = system.status == "withdrawn" and match == "holds"
-        rows.append(topic.row(reading, ratio, "holds if the withdrawn rack is meant" if gone else match))
+        rows.append(topic.row(reading, ratio, about(target.value), *_ships(system)))
     return rows
 
 
@@ -263,25 +260,15 @@ def a_years_shipments(view: View) -> list[Claim]:
     speed = band(rack.package.peak.dense["fp8"]) / band(h100.package.peak.dense["fp8"])
     rubin = f"packages of {rack.name} in 10 GW"
     cases = [
-        ("the announced 4 to 5 million over packages shipped", band(quote.number) / units, "both are packages"),
-        (f"{rubin} over packages shipped", packages / units, "the low end of rack power and overhead is met"),
-        (
-            f"dies of {rack.name} in 10 GW over packages shipped",
-            gpus_in(rack, power, facility, dies=True) / units,
-            "dies are set against packages",
-        ),
-        (
-            f"{rubin}, as H100 by FP8 peak, over H100 equivalents shipped",
-            packages * speed / band(year.h100_equivalents),
-            "another measure is meant",
-        ),
-        (
-            f"power of the {rubin} over the power of the chips shipped",
-            packages * band(rack.package.power) / band(year.power),
-            "rack power and overhead lie above the central figure",
-        ),
-    ]
-    return [topic.row(reading, ratio, near(ratio, 1.0, when)) for reading, ratio, when in cases]
+        ("the announced 4 to 5 million over packages shipped", band(quote.number) / units),
+        (f"{rubin} over packages shipped", packages / units),
+        (f"dies of {rack.name} in 10 GW over packages shipped", gpus_in(rack, power, facility, dies=True) / units),
+        (f"{rubin}, as H100 by FP8 peak, over H100 equivalents shipped",
+         packages * speed / band(year.h100_equivalents)),
+        (f"power of the {rubin} over the power of the chips shipped",
+         packages * band(rack.package.power) / band(year.power)),
+    ]  # fmt: skip
+    return [topic.row(reading, ratio, about(1.0)) for reading, ratio in cases]
 
 
 def twice_last_year(view: View) -> list[Claim]:
@@ -301,19 +288,12 @@ def twice_last_year(view: View) -> list[Claim]:
         ("H100 equivalents", now.h100_equivalents, before.h100_equivalents),
         ("power of the chips", now.power, before.power),
     ):
-        ratio = _together(new, old)
-        rows.append(
-            topic.row(f"{name} of 2025 over 2024", ratio, near(ratio, target.value, "the ends of its range are met"))
-        )
+        rows.append(topic.row(f"{name} of 2025 over 2024", _together(new, old), about(target.value)))
     announced = band(quote.number) / band(before.units)
-    rows.append(
-        topic.row(
-            "the announced 4 to 5 million over packages of 2024",
-            announced,
-            near(announced, target.value, "shipments of 2024 were at their low end"),
-        )
-    )
-    return rows
+    return [
+        *rows,
+        topic.row("the announced 4 to 5 million over packages of 2024", announced, about(target.value)),
+    ]
 
 
 def _together(new: Fact, old: Fact) -> Band:
@@ -330,8 +310,7 @@ def homes(view: View) -> list[Claim]:
     assert home and power
     full = point(power.value, power.source) / band(home) * 1e-6
     mean = full * band(costs.load_factor) * band(costs.annual_pue) / band(costs.facility_over_it)
-    when = f"at least {SEVERAL:g} million are meant"
     return [
-        topic.row("10 GW of connection over a home's mean power", full, judge(full, SEVERAL, math.inf, when)),
-        topic.row("mean draw of 10 GW over a home's mean power", mean, judge(mean, SEVERAL, math.inf, when)),
+        topic.row("10 GW of connection over a home's mean power", full, at_least(SEVERAL)),
+        topic.row("mean draw of 10 GW over a home's mean power", mean, at_least(SEVERAL)),
     ]

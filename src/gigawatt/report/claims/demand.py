@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gigawatt.report.claims.model import Band, Claim, band, judge, merge, point, whole
+from gigawatt.report.claims.model import ABOUT, Band, Claim, If, at_least, band, merge, whole
 from gigawatt.report.claims.view import View
 from gigawatt.study.cash import daily_mean
 from gigawatt.study.resolve import QUARTER_S, ClassCase, users
@@ -14,6 +14,14 @@ from gigawatt.study.scenario import Demanded, Gate
 
 SMALL = 10.0
 """Per cent of all power below which a class does not explain the need for gigawatts."""
+SOME = 1.0
+"""Least that counts as something, in the unit of a row: a per cent, an EFLOP/s."""
+HALF = 50.0
+"""Per cent of a growth from which something drives it."""
+INTENSIVE = 100.0
+"""MW of IT from which computing is intensive."""
+GROWS = at_least(1 + ABOUT)
+"""What a factor is asked for that is said to grow."""
 
 
 def chat_power(view: View) -> Band:
@@ -34,31 +42,22 @@ def chatgpt_needs(view: View) -> list[Claim]:
     chat, fleet = chat_power(view), view.catalog.reference("openai-compute-2025").power
     assert fleet
     share = chat / band(fleet) * 100.0
-    other = "holds if reasoning, agents, media, free headroom and research count as ChatGPT"
-    first = view.case.labels[:1]
+    first, asked = view.case.labels[:1], at_least(INTENSIVE)
+    other = If(text="reasoning, agents, media, free headroom and research count as ChatGPT",
+               then=view.work_w(first) / 1e6)  # fmt: skip
+    reading = "all chat of summer 2025: messages a day at the published energy of one, mean"
     rows = [
-        topic.row("all chat of summer 2025: messages a day at the published energy of one, mean", chat * 1e-6, other),
-        topic.row(
-            "the same over the fleet of 2025",
-            share,
-            judge(share, SMALL, math.inf, "chat takes more than a tenth"),
-            unit="%",
-        ),
+        topic.row(reading, chat * 1e-6, asked, other),
+        topic.row("the same over the fleet of 2025", share, at_least(SMALL), unit="%"),
     ]
     for name in view.case.classes:
         if name.workload.id == "chat":
-            low = _model_chat(view, name)
-            rows.append(topic.row(f"class {name.id} of the plan in {first[0]}, mean IT power at work", low, other))
+            reading = f"class {name.id} of the plan in {first[0]}, mean IT power at work"
+            rows.append(topic.row(reading, _model_chat(view, name), asked, other))
     for label, quarters in ((first[0], first), ("the last year", view.last_year)):
         for reading, what in (("all inference", {"task": "inference"}), ("all work, training too", {})):
             mw = view.work_w(quarters, **what) / 1e6
-            rows.append(
-                topic.row(
-                    f"{reading} of the plan in {label}, mean IT power at work",
-                    mw,
-                    "holds if 100 MW are intensive" if mw >= 100 else "fails",
-                )
-            )
+            rows.append(topic.row(f"{reading} of the plan in {label}, mean IT power at work", mw, asked))
     return rows
 
 
@@ -69,7 +68,8 @@ def _model_chat(view: View, row: ClassCase) -> float:
 def user_growth(view: View) -> list[Claim]:
     """Factors from the first to the last quarter: users, tokens, inference power; the users' part of the growth.
 
-    Part: log of the users' factor over log of the power's, as the factors multiply.
+    Part of a growth by the factor f that users, by u, explain: log u / log f, as the factors multiply. Beside it the
+    same of tokens, and (u - 1) / (f - 1), as if what users add were added.
     """
     topic = view.topic("S2.21", unit="x")
     weekly = users(view.case)
@@ -88,20 +88,25 @@ def user_growth(view: View) -> list[Claim]:
     }
     keys = merge(*(point.value.source for point in view.case.scenario.demand.weekly_users))
     rows = [
-        topic.row(f"{name}, {labels[0]} to {labels[-1]}", value, "holds" if value > 1 else "fails", sources=keys)
+        topic.row(f"{name}, {labels[0]} to {labels[-1]}", value, GROWS, sources=keys)
         for name, value in factors.items()
         if math.isfinite(value)
     ]
-    grown = factors["IT power at work for inference"]
-    if grown > 1:
-        part = 100 * math.log(factors["weekly users"]) / math.log(grown)
-        verdict = "holds" if part >= 50 else "holds if heavier use by each user counts as growth of users"
-        rows.append(
-            topic.row(
-                "part of the growth of inference power that users alone explain", part, verdict, unit="%", sources=keys
-            )
-        )
+    heavier = If(text="heavier use by each user counts as growth of users", then=100.0)
+    for reading, part in _users_part(factors).items():
+        rows.append(topic.row(reading, part, at_least(HALF), heavier, unit="%", sources=keys))
     return rows
+
+
+def _users_part(factors: dict[str, float]) -> dict[str, float]:
+    """Per cent of each growth that users alone explain, in logarithms and linear, by its reading."""
+    grown, parts = factors["weekly users"], {}
+    for what in ("IT power at work for inference", "generated tokens asked for"):
+        if factors[what] > 1:
+            reading = f"part of the growth of {what} that users alone explain"
+            parts[f"{reading}, share of logarithms"] = 100 * math.log(grown) / math.log(factors[what])
+            parts[f"{reading}, linear"] = 100 * (grown - 1) / (factors[what] - 1)
+    return parts
 
 
 def served(view: View) -> list[Claim]:
@@ -110,35 +115,18 @@ def served(view: View) -> list[Claim]:
     if not view.is_programme:
         return [topic.absent("demand of the laboratory")]
     met = 100 * (1 - float(view.results.summary["unmet_share"]))
-    rows = [
-        topic.row(
-            "value of demand that the plan serves",
-            met,
-            "holds" if met >= 99 else f"holds if {100 - met:.1f} % may wait",
-            unit="%",
-        )
-    ]
+    wait = If(text=f"{100 - met:.1f} % may wait", then=100.0)
+    rows = [topic.row("value of demand that the plan serves", met, at_least(99.0), wait, unit="%")]
     jobs = [row.id for row in view.case.classes if row.workload.kind == "training"]
     if not jobs:
         return rows
-    work = daily_mean(view.case, view.plan["served"]).sel(workload=jobs).sum("workload").values
-    rows.append(
-        topic.row(
-            "training compute served, first quarter",
-            float(work[0]) / 1e18,
-            "holds" if work[0] > 0 else "fails",
-            unit="EFLOP/s",
-        )
-    )
-    rows.append(
-        topic.row(
-            "training compute served, last year",
-            float(work[-4:].mean()) / 1e18,
-            "holds" if work[-4:].mean() > work[0] else "fails",
-            unit="EFLOP/s",
-        )
-    )
-    return rows
+    work = daily_mean(view.case, view.plan["served"]).sel(workload=jobs).sum("workload").values / 1e18
+    first, last = float(work[0]), float(work[-4:].mean())
+    return [
+        *rows,
+        topic.row("training compute served, first quarter", first, at_least(SOME), unit="EFLOP/s"),
+        topic.row("training compute served, last year", last, at_least(first * (1 + ABOUT)), unit="EFLOP/s"),
+    ]
 
 
 def train_and_operate(view: View) -> list[Claim]:
@@ -149,19 +137,12 @@ def train_and_operate(view: View) -> list[Claim]:
         return [topic.absent("training")]
     rows = []
     shares = {task: 100 * view.work_w(task=task) / whole_w for task in ("training", "inference")}
-    both = "holds" if min(shares.values()) > 1 else "fails"
     for task, share in shares.items():
-        rows.append(topic.row(f"{task}, IT power at work over the horizon", share, both))
+        rows.append(topic.row(f"{task}, IT power at work over the horizon", share, at_least(SOME)))
     known = view.catalog.reference("inference-share").number
     if known and view.is_programme:
-        verdict = judge(point(shares["inference"]), 100 * known.range[0], 100 * known.range[2], "")
-        rows.append(
-            topic.row(
-                "inference, as reported for 2026",
-                band(known, 100.0),
-                "holds" if verdict == "holds" else "holds if the plan's smaller share of inference is its own",
-            )
-        )
+        reading = f"inference, as reported for 2026; the plan has {shares['inference']:.0f} %"
+        rows.append(topic.given(reading, band(known, 100.0), "reference inference-share"))
     return rows
 
 
@@ -204,42 +185,18 @@ def _gate_rows(view: View, id: str, gate: Gate) -> list[Claim]:
     lost = float(mean.sum()) * row.workload.value.value * QUARTER_S * gate.lost_value.value
     at_most = float((asked * hours[:, None]).sum()) * closed * row.workload.value.value * QUARTER_S
     value = band(gate.lost_value, at_most / 1e6)
-    unneeded = "holds if capacity is shorter than in this plan"
     stands_mw = float((view.stands_gw[:, before[-1]] / view.overhead).sum()) * 1e3
-    big = band_most * (100.0 / max(stands_mw, 1e-9))
-    small = judge(big, 1.0, math.inf, "requests are as long as video")
+    share = band_most * (100.0 / max(stands_mw, 1e-9))
+    shorter = If(text="capacity is shorter than in this plan", then=most)
+    no_value, sources = "the statement names no value", gate.lost_value.source
     return [
-        topic.row(
-            f"{row.id}: gated in the plan, busiest block",
-            saved,
-            "holds" if saved > 0.01 else unneeded,
-            sources=gate.lost_value.source,
-        ),
-        topic.row(
-            f"{row.id}: saved at most if open to {tiers} only, busiest block",
-            band_most,
-            small,
-        ),
-        topic.row(
-            f"{row.id}: the same over all IT power of the plan",
-            big,
-            small,
-            unit="%",
-        ),
-        topic.row(
-            f"{row.id}: value lost in the plan",
-            lost / 1e6,
-            "holds" if saved > 0.01 else unneeded,
-            unit="USD million",
-            sources=gate.lost_value.source,
-        ),
-        topic.row(
-            f"{row.id}: value lost at most until the gate opens",
-            value,
-            "holds if all of it is gated",
-            unit="USD million",
-        ),
-    ]
+        topic.row(f"{row.id}: gated in the plan, busiest block", saved, at_least(0.01), shorter, sources=sources),
+        topic.row(f"{row.id}: saved at most if open to {tiers} only, busiest block", band_most,
+                  at_least(SOME / 100 * stands_mw)),
+        topic.row(f"{row.id}: the same over all IT power of the plan", share, at_least(SOME), unit="%"),
+        topic.aside(f"{row.id}: value lost in the plan", lost / 1e6, no_value, unit="USD million", sources=sources),
+        topic.aside(f"{row.id}: value lost at most until the gate opens", value, no_value, unit="USD million"),
+    ]  # fmt: skip
 
 
 def closed_share(view: View, row: ClassCase, gate: Gate) -> float:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from gigawatt.catalog.schema import Deal
 from gigawatt.core.calendar import str_quarter
-from gigawatt.report.claims.model import Band, Claim, band, judge, merge
+from gigawatt.report.claims.model import Band, Claim, If, at_least, at_most, band, merge, point
 from gigawatt.report.claims.timing import WEEKS, slipped_months
 from gigawatt.report.claims.view import LETTER, View
+from gigawatt.study.resolve import SiteCase
+
+HUNDREDS = 200.0
+"""Least number of millions that "hundreds of millions" means."""
+LEAST_GW = 0.01
+"""GW from which capacity counts."""
 
 _DEALS = (
     ("S0.4, S1.1, S2.1", LETTER, "power"),
@@ -38,30 +45,23 @@ def deals(view: View) -> list[Claim]:
             continue
         used = {view.letter.id if view.letter else "", *view.case.scenario.deals}
         place = "" if name in used else ", in the catalogue only"
-        reading = f"as input: deal {name}{place}"
+        reading, why, unit = f"as input: deal {name}{place}", f"deal {name}", ""
+        figure: Band | None = None
         if what == "power" and deal.power:
-            rows.append(topic.row(f"{reading}, {deal.bond}", band(deal.power, 1e-9), "holds", unit="GW"))
+            reading, figure, unit = f"{reading}, {deal.bond}", band(deal.power, 1e-9), "GW"
         elif what == "amount" and deal.amount:
             flow = view.paid_usd(payer=view.buyer, payee=deal.buyer) / 1e9
             beside = f"; beside it the plan pays {view.name(deal.buyer)} ${flow:,.1f} billion" if flow > 0.05 else ""
-            rows.append(topic.row(reading + beside, band(deal.amount, 1e-9), "holds", unit="USD bn"))
+            reading, figure, unit = reading + beside, band(deal.amount, 1e-9), "USD bn"
         elif what == "unknown":
             said = ", ".join(f"{key} ({why})" for key, why in deal.unknown.items()) or "nothing is marked unknown"
-            rows.append(topic.row(f"{reading}; not public: {said}", None, "holds", sources=deal.signed.source))
+            reading = f"{reading}; not public: {said}"
         elif what == "bond":
-            rows.append(
-                topic.row(
-                    f"{reading}; bond: {deal.bond}",
-                    None,
-                    "holds" if deal.bond == "letter-of-intent" else "fails",
-                    sources=deal.signed.source,
-                )
-            )
+            reading = f"{reading}; bond: {deal.bond}"
         else:
-            ended = ", ended" if deal.bond == "ended" else ""
-            rows.append(
-                topic.row(f"{reading}, dated {deal.signed.text}{ended}", None, "holds", sources=deal.signed.source)
-            )
+            reading = f"{reading}, dated {deal.signed.text}{', ended' if deal.bond == 'ended' else ''}"
+        sources = () if figure else deal.signed.source
+        rows.append(topic.given(reading, figure, why, unit=unit, sources=sources))
     return rows
 
 
@@ -72,11 +72,7 @@ def promised_weeks(view: View) -> list[Claim]:
         return [topic.absent("letter of intent")]
     months = slipped_months(view)
     return [
-        topic.row(
-            "as input: promise of the letter; months to the deal that came in its place",
-            months,
-            judge(months, 0.0, WEEKS, "months count as weeks"),
-        )
+        topic.row("as input: promise of the letter; months to the deal that came in its place", months, at_most(WEEKS))
     ]
 
 
@@ -86,17 +82,12 @@ def first_system(view: View) -> list[Claim]:
     system = view.catalog.system("vr-nvl72")
     if view.letter is None:
         return [topic.absent("first phase of the letter")]
-    offered = any(o.system.id == system.id for o in view.case.offers)
+    if not any(o.system.id == system.id for o in view.case.offers):
+        return [topic.absent(f"offer of {system.id}")]
     ready = system.first_available
     when = f", available from {str_quarter(int(ready.value))}" if ready else ""
-    return [
-        topic.row(
-            f"as input: system {system.id}{when}",
-            None,
-            "holds" if offered else "fails",
-            sources=ready.source if ready else (),
-        )
-    ]
+    keys = ready.source if ready else ()
+    return [topic.given(f"as input: system {system.id}{when}", None, f"system {system.id}", sources=keys)]
 
 
 def preferred(view: View) -> list[Claim]:
@@ -111,14 +102,8 @@ def preferred(view: View) -> list[Claim]:
         new = view.accepted_gw[:, -1]
         got = 100 * float(new[mine].sum() / new.sum()) if new.sum() > 0 else 0.0
         assert right.share
-        verdict = "holds" if got >= 100 * right.share.value - 0.5 else "fails"
-        rows.append(
-            topic.row(
-                f"as input: right {right.id}, least share of new capacity; the plan gives {got:.0f} %",
-                band(right.share, 100.0),
-                verdict,
-            )
-        )
+        reading = f"as input: right {right.id}, least share of new capacity; the plan gives {got:.0f} %"
+        rows.append(topic.given(reading, band(right.share, 100.0), f"right {right.id}, to which the plan is held"))
     return rows
 
 
@@ -134,27 +119,32 @@ def roadmap(view: View) -> list[Claim]:
     keys = merge(
         *(s.first_available.source for s in systems.values() if s.first_available), *(s.available.source for s in steps)
     )
-    return [
-        topic.row(
-            f"as input: {len(systems)} systems of NVIDIA and {len(steps)} software steps, dated",
-            float(len(systems) + len(steps)),
-            "holds if dates in the model stand for aligned roadmaps",
-            sources=keys,
-        )
-    ]
+    reading = f"as input: {len(systems)} systems of NVIDIA and {len(steps)} software steps, dated"
+    return [topic.given(reading, point(len(systems) + len(steps), keys), "dates of systems and software steps")]
 
 
 def own_sites(view: View) -> list[Claim]:
-    """Sites of the buyer's own programme at the end of the horizon: number and GW."""
+    """GW of the buyer's own programme that has a name, owned and leased, and of sites that only the scenario has."""
     topic = view.topic("S2.15", unit="GW")
     if not view.is_programme:
         return [topic.absent("site of the laboratory")]
     sites = [s for s in view.case.sites if s.use.tenure != "provider"]
+    named, unnamed = ([s for s in sites if (s.entry is not None) == has] for has in (True, False))
+    owned = [s for s in named if s.use.tenure == "own"]
+    count = If(text="sites leased from developers count as its own", then=_connected_gw(named).central)
+    rows = [
+        topic.row(f"as input: {len(named)} sites with a name, {len(owned)} of them owned; connection of the owned",
+                  _connected_gw(owned), at_least(LEAST_GW), count)
+    ]  # fmt: skip
+    if unnamed:
+        why = "sites without a name are assumed by this scenario, and show nothing that was begun"
+        rows.append(topic.aside(f"as input: {len(unnamed)} sites without a name", _connected_gw(unnamed), why))
+    return rows
+
+
+def _connected_gw(sites: Sequence[SiteCase]) -> Band:
     gw = sum(float(s.connection_w[-1]) for s in sites if math.isfinite(s.connection_w[-1])) / 1e9
-    built = sum(1 for s in sites if s.use.tenure == "own")
-    keys = merge(*(row.power.source for s in sites if s.entry for row in s.entry.energised))
-    verdict = "holds" if built == len(sites) else "holds if sites leased from developers count as its own"
-    return [topic.row(f"as input: {len(sites)} sites, {built} of them owned", gw, verdict, sources=keys)]
+    return point(gw, merge(*(row.power.source for s in sites if s.entry for row in s.entry.energised)))
 
 
 def weekly_users(view: View) -> list[Claim]:
@@ -165,16 +155,8 @@ def weekly_users(view: View) -> list[Claim]:
     if not used:
         return [topic.absent("weekly users")]
     assert entry
-    start = used[0].value
-    same = abs(start.value / entry.value - 1) < 0.02
-    return [
-        topic.row(
-            "as input: reference wau-2025-08 and the scenario's first figure",
-            band(start, 1e-6),
-            "holds" if same else "holds if the date of the statement is meant",
-            sources=entry.source,
-        )
-    ]
+    reading = "as input: reference wau-2025-08 and the scenario's first figure"
+    return [topic.given(reading, band(used[0].value, 1e-6), "the users that demand starts from", sources=entry.source)]
 
 
 def daily_users(view: View) -> list[Claim]:
@@ -185,14 +167,12 @@ def daily_users(view: View) -> list[Claim]:
     weekly = view.catalog.reference("wau-2025-08").number
     assert weekly
     low, high = weekly.value / 7e6, weekly.value / 1e6
-    days = 200.0 / low
+    days = math.ceil(HUNDREDS / low)
+    reading = "as input: weekly users of summer 2025, each on one to seven days"
+    often = If(text=f"a user comes on {days} days of seven or more", then=low * days)
     return [
         topic.span(
-            "as input: weekly users of summer 2025, each on one to seven days",
-            low,
-            high,
-            f"holds if a user comes on {days:.0f} days of seven or more",
-            sources=weekly.source,
+            reading, Band(low=low, central=low * days, high=high, sources=weekly.source), at_least(HUNDREDS), often
         )
     ]
 
@@ -211,19 +191,10 @@ def investors(view: View) -> list[Claim]:
     paid = [
         name for name in ("nvidia", "microsoft") if name in backers and view.paid_usd(payer=view.buyer, payee=name) > 0
     ]
+    reading = f"as input: invests in the buyer and is paid by it in the plan: {', '.join(paid) or 'none'}"
     return [
-        named.row(
-            f"as input: money deals of {', '.join(found)}",
-            float(len(found)),
-            "holds" if len(found) == 3 else "fails",
-            sources=keys,
-        ),
-        both.row(
-            f"as input: invests in the buyer and is paid by it in the plan: {', '.join(paid) or 'none'}",
-            float(len(paid)),
-            "holds if an investor that sells is passive" if len(paid) == 2 else "fails",
-            sources=keys,
-        ),
+        named.given(f"as input: money deals of {', '.join(found)}", point(len(found), keys), "deals of the catalogue"),
+        both.row(reading, point(len(paid)), at_least(2.0), sources=keys),
     ]
 
 
@@ -231,16 +202,15 @@ def text_kind(view: View) -> list[Claim]:
     """The source itself, as the list of sources has it."""
     topic = view.topic("S3.44")
     source = view.catalog.sources["S3"]
-    return [
-        topic.row(f"as input: source S3, {source.site}", None, "holds" if "self-media" in source.title else "fails")
-    ]
+    return [topic.given(f"as input: source S3, {source.site}", None, f"source S3, {source.title}")]
 
 
 def inference_is(view: View) -> list[Claim]:
     """Inference as the kind of a workload: classes of the scenario that answer users."""
     topic = view.topic("S4.4", unit="classes")
     n = sum(1 for row in view.case.classes if row.workload.kind == "inference")
-    return [topic.row("as input: kind of a workload", float(n), "holds") if n else topic.absent("inference")]
+    return [topic.given("as input: kind of a workload", point(n), "kind of a workload") if n
+            else topic.absent("inference")]  # fmt: skip
 
 
 def talks(view: View) -> list[Claim]:
@@ -250,12 +220,5 @@ def talks(view: View) -> list[Claim]:
         return [topic.absent("deal with such a vendor")]
     deal, end = view.catalog.deal("openai-cerebras"), view.catalog.deal("nvidia-groq")
     assert deal.power
-    figure: Band = band(deal.power, 1e-9)
-    return [
-        topic.row(
-            f"as input: vendors cerebras and groq; the first led to deal {deal.id}, the second ended with {end.id}",
-            figure,
-            "holds",
-            sources=end.signed.source,
-        )
-    ]
+    reading = f"as input: vendors cerebras and groq; the first led to deal {deal.id}, the second ended with {end.id}"
+    return [topic.given(reading, band(deal.power, 1e-9), f"deals {deal.id} and {end.id}", sources=end.signed.source)]

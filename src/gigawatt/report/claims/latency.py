@@ -7,15 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from gigawatt.catalog.schema import System, Workload
+from gigawatt.catalog.schema import Model, System, Workload
 from gigawatt.perf.serving import top_speed
-from gigawatt.report.claims.model import Band, Claim, band, judge, point
+from gigawatt.report.claims.model import ABOUT, Band, Claim, about, at_least, at_most, band, point
 from gigawatt.report.claims.value import cost_per_mtok, inference_classes, tenth
 from gigawatt.report.claims.view import View
 
 CODING = "coding-interactive"
 GPUS = ("gb300-nvl72", "vr-nvl72")
 MACHINES = ("cs-3", "groq-3-lpx")
+SOME = 1.0
+"""Per cent from which a share counts."""
 
 
 def at_speed(workload: Workload, tokens_per_s: float) -> Workload:
@@ -44,39 +46,40 @@ def too_slow(view: View) -> list[Claim]:
     workload = view.catalog.workload(CODING)
     assert workload.slo and workload.slo.speed and workload.model
     model, slo = view.catalog.model(workload.model), workload.slo.speed
-    rows = [topic.row(f"asked for by class {CODING}", band(slo), "holds if users ask for more than GPUs reach")]
-    reach: dict[str, Band] = {}
-    for name in (*GPUS, *MACHINES):
-        system = view.catalog.system(name)
-        low, middle, high = top_speed(system, workload, model, view.case.basis)
-        reach[name] = Band(low=low, central=middle, high=high, sources=_sources(view, system.kind))
-        verdict = f"holds if more than {middle:.0f} are asked for" if middle >= slo.value else "holds"
-        if name in MACHINES:
-            verdict = "holds if such speed is asked for" if middle > reach["vr-nvl72"].central else "fails"
-        rows.append(topic.row(f"{system.name}, one user, {model.name}", reach[name], verdict))
-    for ref in ("speed-codex-gpu", "speed-codex-spark", "speed-maverick-b200", "speed-agents-nvidia"):
+    rows = [topic.given(f"asked for by class {CODING}", band(slo), f"class {CODING}")]
+    slow = at_most(slo.value)
+    gpus = {name: _reach(view, workload, model, name) for name in GPUS}
+    rows += [topic.row(f"{view.catalog.system(name).name}, one user, {model.name}", gpus[name], slow) for name in GPUS]
+    fast = at_least((1 + ABOUT) * gpus["vr-nvl72"].central)
+    for name in MACHINES:
+        reading = f"{view.catalog.system(name).name}, one user, {model.name}"
+        rows.append(topic.row(reading, _reach(view, workload, model, name), fast))
+    for ref, asked in _PUBLISHED.items():
         entry = view.catalog.reference(ref)
         assert entry.number
-        verdict = (
-            "holds"
-            if entry.number.value < slo.value
-            else "holds if its price is meant"
-            if "b200" in ref
-            else "holds if this speed is asked for"
-        )
-        rows.append(topic.row(f"published: {entry.name}", band(entry.number), verdict))
+        rows.append(topic.row(f"published: {entry.name}", band(entry.number), slow if asked == "slow" else fast))
     gpu = view.catalog.system("vr-nvl72")
-    slow, fast = (cost_per_mtok(view, gpu, at_speed(workload, v)) for v in (slo.range[0], slo.value))
-    if math.isfinite(slow) and math.isfinite(fast):
-        rows.append(
-            topic.row(
-                f"cost of a token on {gpu.name} at {slo.value:.0f} over {slo.range[0]:.0f} token/s",
-                fast / slow,
-                "holds if slow means dear at low batch" if fast > slow else "fails",
-                unit="x",
-            )
-        )
+    low, high = (cost_per_mtok(view, gpu, at_speed(workload, v)) for v in (slo.range[0], slo.value))
+    if math.isfinite(low) and math.isfinite(high):
+        reading = f"cost of a token on {gpu.name} at {slo.value:.0f} over {slo.range[0]:.0f} token/s"
+        rows.append(topic.row(reading, point(high / low), at_least(1 + ABOUT), unit="x"))
     return rows
+
+
+_PUBLISHED = {
+    "speed-codex-gpu": "slow",
+    "speed-codex-spark": "fast",
+    "speed-maverick-b200": "slow",
+    "speed-agents-nvidia": "fast",
+}
+"""What the statement asks of published speeds: of GPUs to be slow, of other machines and of agents to be faster."""
+
+
+def _reach(view: View, workload: Workload, model: Model, name: str) -> Band:
+    """Tokens a second of one user on a system, with the ends of the model's band."""
+    system = view.catalog.system(name)
+    low, middle, high = top_speed(system, workload, model, view.case.basis)
+    return Band(low=low, central=middle, high=high, sources=_sources(view, system.kind))
 
 
 def specialised(view: View) -> list[Claim]:
@@ -86,45 +89,23 @@ def specialised(view: View) -> list[Claim]:
     )
     workload = view.catalog.workload(CODING)
     assert workload.slo and workload.slo.speed
+    fastest = max((w.slo.speed.value for _, w in inference_classes(view) if w.slo and w.slo.speed), default=0.0)
     rows = []
     for name in MACHINES:
         machine = view.catalog.system(name)
         assert machine.price
         ends = [_crossing(view, machine, workload, end) for end in range(3)]
-        speed = ends[1]
-        if speed is None:
-            rows.append(
-                topic.row(
-                    f"{machine.name}: cheaper than NVIDIA's racks at no speed",
-                    None,
-                    "holds if it costs less than listed",
-                    sources=machine.price.source,
-                )
-            )
-            continue
-        asked = [n for n, w in inference_classes(view) if w.slo and w.slo.speed and w.slo.speed.value >= speed]
-        verdict = "holds" if asked else f"holds if users ask for {speed:.0f} token/s or more"
-        rows.append(
-            topic.row(
-                f"{machine.name}: cheaper token than NVIDIA's racks from this speed on, {CODING}",
-                Band(low=ends[0] or speed, central=speed, high=ends[2] or math.inf, sources=machine.price.source),
-                verdict,
-            )
-        )
+        low, middle, high = (math.inf if end is None else end for end in ends)
+        speed = Band(low=low, central=middle, high=high, sources=machine.price.source)
+        reading = f"{machine.name}: cheaper token than NVIDIA's racks from this speed on, {CODING}"
+        if math.isinf(middle):
+            reading = f"{machine.name}: cheaper than NVIDIA's racks at no speed"
+        rows.append(topic.row(reading, speed, at_most(fastest)))
     sram = {o.system.id for o in view.case.offers if o.system.kind == "sram"}
     used = 100 * float(view.results.summary["low_latency_share"])
-    if sram:
-        rows.append(
-            topic.row(
-                "share of inference power on SRAM machines in the plan",
-                used,
-                "holds" if used > 0 else "fails",
-                unit="%",
-            )
-        )
-    else:
-        rows.append(topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose one"))
-    return rows
+    if not sram:
+        return [*rows, topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose one")]
+    return [*rows, topic.row("share of inference power on SRAM machines in the plan", used, at_least(SOME), unit="%")]
 
 
 def _crossing(view: View, machine: System, workload: Workload, end: int) -> float | None:
@@ -148,36 +129,17 @@ def ten_per_cent(view: View) -> list[Claim]:
         return [topic.absent("contract for low-latency machines")]
     target = view.catalog.reference("low-latency-share").number
     assert target
-    low, high = 100 * target.range[0], 100 * target.range[2]
-    part = tenth(view)
-    rows = [
-        topic.row(
-            "contract with Cerebras over inference's share of the power planned for 2027",
-            part,
-            judge(part, low, high, "power and inference of 2027 come near their central figures"),
-        )
-    ]
+    asked_for, part = about(100 * target.value), tenth(view)
+    rows = [topic.row("contract with Cerebras over inference's share of the power planned for 2027", part, asked_for)]
     coding = view.catalog.workload(CODING).slo
     asked = coding.speed.value if coding and coding.speed else math.inf
     fast = [n for n, w in inference_classes(view) if w.slo and w.slo.speed and w.slo.speed.value >= asked]
     for label, quarters in ((view.case.labels[0], view.case.labels[:1]), ("the last year", view.last_year)):
         whole = view.work_w(quarters, task="inference")
         w = sum(view.work_w(quarters, workload=name) for name in fast)
-        share = 100 * w / whole if whole > 0 else 0.0
-        rows.append(
-            topic.row(
-                f"classes that ask for {asked:.0f} token/s or more, of inference power in {label}",
-                share,
-                judge(point(share), low, high, "other classes ask for it too"),
-            )
-        )
+        reading = f"classes that ask for {asked:.0f} token/s or more, of inference power in {label}"
+        rows.append(topic.row(reading, 100 * w / whole if whole > 0 else 0.0, asked_for))
+    if not any(o.system.kind == "sram" for o in view.case.offers):
+        return [*rows, topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose its share")]
     used = 100 * float(view.results.summary["low_latency_share"])
-    if any(o.system.kind == "sram" for o in view.case.offers):
-        rows.append(
-            topic.row(
-                "inference power on SRAM machines in the plan, last year", used, judge(point(used), low, high, "")
-            )
-        )
-    else:
-        rows.append(topic.refuse("this scenario offers no SRAM machine, so the plan cannot choose its share"))
-    return rows
+    return [*rows, topic.row("inference power on SRAM machines in the plan, last year", used, asked_for)]

@@ -8,8 +8,21 @@ import numpy.typing as npt
 from gigawatt.catalog.schema import Deal
 from gigawatt.core.calendar import str_quarter
 from gigawatt.report.claims.again import right_cost
-from gigawatt.report.claims.capacity import SLACK
-from gigawatt.report.claims.model import Band, Claim, band, merge
+from gigawatt.report.claims.model import (
+    ABOUT,
+    SLACK,
+    Asked,
+    Band,
+    Claim,
+    If,
+    Topic,
+    at_least,
+    at_most,
+    band,
+    between,
+    merge,
+    point,
+)
 from gigawatt.report.claims.view import LETTER, View, by_host
 from gigawatt.study.scenario import Right
 
@@ -17,7 +30,11 @@ Mask = npt.NDArray[np.bool_]
 
 FORMER = "microsoft"
 LEAST = 1.0
-"""Per cent of capacity from which a supplier counts."""
+"""Per cent of capacity from which a supplier counts, or a change of a share."""
+LEAST_GW = 0.01
+"""GW from which capacity counts."""
+MAIN = 50.5
+"""Per cent from which a part is more than half."""
 
 
 def dependence(view: View) -> list[Claim]:
@@ -34,23 +51,30 @@ def dependence(view: View) -> list[Claim]:
     total = np.maximum(sum(hosts.values()), 1e-12)
     first, last = view.case.labels[0], view.case.labels[-1]
     share = 100 * hosts[FORMER] / total
-    less = "holds" if share[-1] < share[0] else "fails"
-    rows = [
-        topic.row(f"Microsoft's share of capacity, {first}", float(share[0]), less),
-        topic.row(f"Microsoft's share of capacity, {last}", float(share[-1]), less),
-    ]
-    tops = []
+    rows = _fell(
+        topic, [(f"Microsoft's share of capacity, {q}", float(v)) for q, v in ((first, share[0]), (last, share[-1]))]
+    )
+    tops, equal = [], []
     for at, label in ((0, first), (-1, last)):
         shares = {name: 100 * float((values / total)[at]) for name, values in hosts.items()}
         top = max(shares, key=lambda name: shares[name])
-        tops.append((label, top, shares[top], 1 / sum((s / 100) ** 2 for s in shares.values())))
-    fewer = "holds" if tops[1][2] < tops[0][2] else f"holds if {view.name(tops[1][1])} is no single supplier"
-    for label, top, figure, _ in tops:
-        rows.append(topic.row(f"share of the largest supplier, {view.name(top)}, {label}", figure, fewer))
-    for label, _, _, figure in tops:
-        verdict = "holds" if tops[1][3] > tops[0][3] else "fails"
-        rows.append(topic.row(f"equal suppliers the shares amount to, {label}", figure, verdict, unit="suppliers"))
-    return rows
+        tops.append((f"share of the largest supplier, {view.name(top)}, {label}", shares[top]))
+        equal.append(
+            (f"equal suppliers the shares amount to, {label}", 1 / sum((s / 100) ** 2 for s in shares.values()))
+        )
+    (before, few), (after, many) = equal
+    return [
+        *rows,
+        *_fell(topic, tops),
+        topic.row(before, few, at_most(many / (1 + ABOUT)), unit="suppliers"),
+        topic.row(after, many, at_least(few * (1 + ABOUT)), unit="suppliers"),
+    ]
+
+
+def _fell(topic: Topic, ends: list[tuple[str, float]]) -> list[Claim]:
+    """Two rows of a share at the start and at the end, of which it is asked that it fell by ``LEAST`` points."""
+    (before, high), (after, low) = ends
+    return [topic.row(before, high, at_least(low + LEAST)), topic.row(after, low, at_most(high - LEAST))]
 
 
 def many_suppliers(view: View) -> list[Claim]:
@@ -68,43 +92,23 @@ def many_suppliers(view: View) -> list[Claim]:
     rows = []
     for at, label in ((0, view.case.labels[0]), (-1, view.case.labels[-1])):
         n = sum(1 for values in hosts.values() if 100 * (values / total)[at] >= LEAST)
-        rows.append(
-            topic.row(
-                f"suppliers with at least {LEAST:g} % of capacity, {label}", float(n), "holds" if n > 1 else "fails"
-            )
-        )
+        rows.append(topic.row(f"suppliers with at least {LEAST:g} % of capacity, {label}", float(n), at_least(2.0)))
     for name, values in hosts.items():
-        at_end = 100 * float((values / total)[-1])
+        kept = 100 * float(values[0] / (values[0] + total[-1]))
         rows.append(
-            topic.row(
-                f"share of {view.name(name)}, {view.case.labels[-1]}",
-                at_end,
-                "holds" if at_end > 1e-6 else "holds if its contract is renewed",
-                unit="%",
-            )
-        )
-    stargate = view.catalog.reference("stargate-plan").power
+            topic.row(f"share of {view.name(name)}, {view.case.labels[-1]}", 100 * float((values / total)[-1]),
+                      at_least(LEAST), If(text="its contract is renewed", then=kept), unit="%")
+        )  # fmt: skip
+    stargate, asked = view.catalog.reference("stargate-plan").power, deal.power.value / 1e9
     named = sum(float(s.connection_w[-1]) for s in view.case.sites if s.entry and np.isfinite(s.connection_w[-1])) / 1e9
     assert stargate
-    rows.append(
-        topic.row(
-            "the letter's GW of chips over Stargate's GW of buildings",
-            band(deal.power) / band(stargate),
-            "holds if the chips fill those buildings and are not added to them",
-            unit="x",
-        )
-    )
-    rows.append(
-        topic.row(
-            "GW of named sites of the scenario, over which the letter's GW go",
-            named,
-            "holds"
-            if named >= deal.power.value / 1e9
-            else f"holds if {deal.power.value / 1e9 - named:.1f} GW more find a site",
-            unit="GW",
-        )
-    )
-    return rows
+    return [
+        *rows,
+        topic.aside("the letter's GW of chips over Stargate's GW of buildings", band(deal.power) / band(stargate),
+                    "whether the chips fill those buildings or come on top was not said", unit="x"),
+        topic.row("GW of named sites of the scenario, over which the letter's GW go", named, at_least(asked),
+                  If(text=f"{asked - named:.1f} GW more find a site", then=asked), unit="GW"),
+    ]  # fmt: skip
 
 
 def _holds_right(view: View, right: Right) -> tuple[Mask, Mask]:
@@ -140,50 +144,34 @@ def first_refusal(view: View) -> list[Claim]:
     it = view.accepted_gw / view.overhead[:, None]
     since = it[:, end] - (it[:, start - 1] if start > 0 else 0.0)
     new, covered, own = (max(0.0, float(since[some].sum())) for some in (base | ~base, base, held))
-    share = 100.0 if right.outcome == "exercised" else 0.0
-    keys: tuple[str, ...] = ()
-    asked = None
+    asked = point(100.0 if right.outcome == "exercised" else 0.0)
     if right.share and right.outcome == "share":
-        share, keys, asked = 100 * right.share.value, right.share.source, band(right.share, 100.0)
-    contracts = ", ".join(right.contracts)
-    others = 100 * (1 - own / new) if new > 0 else 0.0
-    rows = [
-        topic.row(
-            "share of what the right covers that must go to Microsoft, as input",
-            asked if asked is not None else share,
-            "holds",
-        ),
-        topic.row(
-            f"part of all new capacity that the right covers ({contracts})",
-            100 * covered / new if new else 0.0,
-            "holds" if covered > 0.01 * new else "holds if leased and owned capacity falls under the right",
-            sources=keys,
-        ),
-    ]
-    got = 100 * own / covered if covered > 1e-6 else None
-    verdict = "holds"
-    if got is None:
-        verdict = "holds if capacity that it covers is added"
-    elif got > share * (1 + SLACK):
-        verdict = "holds if its share is raised above what the plan gives anyway"
-    rows.append(topic.row("the right binds: Microsoft's part of new capacity it covers", got, verdict, sources=keys))
-    rows.append(
-        topic.row(
-            "part of all new capacity that goes to others", others, "holds" if others > 50 else "fails", sources=keys
-        )
-    )
+        asked = band(right.share, 100.0)
+    keys, contracts = asked.sources, ", ".join(right.contracts)
+    part, others = (100 * value / new if new > 0 else 0.0 for value in (covered, new - own))
     barred = float(since[~view.offers(lambda o: o.offer.provider == FORMER)].sum())
-    rows.append(
-        topic.row(
-            "IT GW of the plan that the old exclusivity would have barred, over all contracts",
-            barred,
-            "holds" if barred > 0.01 else "fails",
-            unit="GW of IT",
-            sources=keys,
+    return [
+        topic.given("share of what the right covers that must go to Microsoft, as input", asked, f"right {right.id}"),
+        topic.row(f"part of all new capacity that the right covers ({contracts})", part, at_least(LEAST),
+                  If(text="leased and owned capacity falls under the right", then=100.0 if new > 0 else 0.0),
+                  sources=keys),
+        _binds(topic, 100 * own / covered if covered > 1e-6 else None, asked),
+        topic.row("part of all new capacity that goes to others", others, at_least(MAIN), sources=keys),
+        topic.row("IT GW of the plan that the old exclusivity would have barred, over all contracts", barred,
+                  at_least(LEAST_GW), unit="GW of IT", sources=keys),
+        right_cost(view, topic, right.id),
+    ]  # fmt: skip
+
+
+def _binds(topic: Topic, got: float | None, asked: Band) -> Claim:
+    """Row of what the holder gets of new capacity that a right covers: it binds where that is no more than asked."""
+    reading, share = "the right binds: Microsoft's part of new capacity it covers", asked.central
+    if got is None or share == 0.0:
+        why = (
+            "nothing that the right covers is added in this plan" if got is None else "its holder declines in this run"
         )
-    )
-    rows.append(right_cost(view, topic, right.id, bites="capacity that it covers is worth adding"))
-    return rows
+        return topic.aside(reading, got, why, sources=asked.sources)
+    return topic.row(reading, got, between(share * (1 - SLACK), share * (1 + SLACK)), sources=asked.sources)
 
 
 def agi_clause(view: View) -> list[Claim]:
@@ -202,17 +190,11 @@ def agi_clause(view: View) -> list[Claim]:
     after = view.accepted_gw[base, -1].sum() - (view.accepted_gw[base, at - 1].sum() if at > 0 else 0.0)
     ends = _end(view, right)
     left = max(0, view.case.quarters[-1] - int(event.start.value) + 1)
-    freed = "holds" if after > 0.01 else "holds if capacity is rented under the right after that date"
+    reading = f"right {right.id} runs to {str_quarter(ends)}; event {event.id} is {'on' if on else 'off'}"
+    freed = f"accepted under its contracts from {str_quarter(int(event.start.value))} on"
     return [
-        topic.row(
-            f"right {right.id} runs to {str_quarter(ends)}; event {event.id} is {'on' if on else 'off'}",
-            float(left),
-            "holds" if on else f"holds if event {event.id} is switched on",
-            unit="quarters freed",
-        ),
-        topic.row(
-            f"accepted under its contracts from {str_quarter(int(event.start.value))} on", max(0.0, float(after)), freed
-        ),
+        topic.given(reading, point(left), f"event {event.id}", unit="quarters freed"),
+        topic.aside(freed, max(0.0, float(after)), "the statement names no capacity"),
     ]
 
 
@@ -225,35 +207,31 @@ def additional(view: View) -> list[Claim]:
     deal = view.letter
     if deal is None or deal.power is None:
         return [topic.absent("deal of so many GW")]
-    asked = deal.power.value / 1e9
-    accepted = float(view.accepted_gw[:, -1].sum())
-    rows = []
-    free = view.results.summary.get("gw_without_commitments")
-    if free is not None:
-        more = accepted - float(free)
-        verdict = (
-            "holds"
-            if more >= asked * (1 - SLACK)
-            else f"holds if the {float(free):.1f} GW that demand asks for anyway count"
-        )
-        rows.append(topic.row("GW accepted in the plan less GW accepted without the commitment", more, verdict))
+    asked = at_least(deal.power.value / 1e9 * (1 - SLACK))
     named, end = view.offers(lambda o: o.site.entry is not None), view.accepted_gw[:, -1]
-    for basis, sites in (("named in the catalogue", True), ("not named yet", False)):
-        gw = float(end[named if sites else ~named].sum())
-        verdict = (
-            "holds if chips in buildings already announced count as additional"
-            if sites
-            else "holds if these sites are found"
-        )
-        rows.append(topic.row(f"accepted at sites {basis}", gw, verdict))
-    buildings = _announced(view, "buildings", deal)
-    rows.append(
-        topic.row(
-            f"buildings contracted by {deal.signed.text}, which the chips may fill",
-            buildings,
-            "holds if none of them is meant for these chips",
-        )
-    )
+    same = If(text="chips in buildings already announced count as additional", then=float(end.sum()))
+    return [
+        *_without_commitment(view, topic, asked),
+        topic.row("accepted at sites named in the catalogue", float(end[named].sum()), asked, same),
+        topic.row("accepted at sites not named yet", float(end[~named].sum()), asked, same),
+        topic.aside(f"buildings contracted by {deal.signed.text}, which the chips may fill",
+                    _announced(view, "buildings", deal), "whether any of them is meant for these chips was not said"),
+    ]  # fmt: skip
+
+
+def _without_commitment(view: View, topic: Topic, asked: Asked) -> list[Claim]:
+    """GW accepted less those of a plan with nothing but the commitments off: when the deal is due, and at the end."""
+    free: dict[str, float] | None = view.results.summary.get("gw_without_commitments_by_quarter")
+    if free is None:
+        return []
+    committed, accepted = view.committed_gw, view.accepted_gw.sum(axis=0)
+    due = view.case.labels[int(np.argmax(committed >= committed[-1]))]
+    rows = []
+    for label in dict.fromkeys((due, view.case.labels[-1])):
+        mine = float(accepted[view.case.labels.index(label)])
+        anyway = If(text=f"the {free[label]:.1f} GW that demand asks for anyway count", then=mine)
+        reading = f"GW accepted in the plan less GW accepted without its commitments, {label}"
+        rows.append(topic.row(reading, mine - free[label], asked, anyway))
     return rows
 
 
@@ -291,32 +269,24 @@ def nvidia_share(view: View) -> list[Claim]:
         if not view.is_programme:
             rows.append(topic.absent("chip deal of the laboratory"))
             continue
-        rows.append(_plan_share(view, topic.id, statement))
+        rows.append(_plan_share(view, topic))
         theirs = _chips(view, rivals)
         low, mid, high = (
             100 * letter.power.value / (letter.power.value + 1e9 * gw)
             for gw in (theirs.high, theirs.central, theirs.low)
         )
         share = Band(low=low, central=mid, high=high, sources=merge(letter.power.source, theirs.sources))
-        verdict = (
-            "holds" if low > 50 else "holds if only what binds of the other deals counts" if high > 50 else "fails"
-        )
-        if low >= 49.5 and high <= 50.5:
-            verdict = "holds if as many GW of another maker leave it at the core"
-        rows.append(topic.row(f"NVIDIA's GW over announced GW of chips of NVIDIA, {', '.join(rivals)}", share, verdict))
+        binding = If(text="only what binds of the other deals counts", then=high)
+        reading = f"NVIDIA's GW over announced GW of chips of NVIDIA, {', '.join(rivals)}"
+        rows.append(topic.row(reading, share, at_least(MAIN), binding))
     return rows
 
 
-def _plan_share(view: View, id: str, statement: str) -> Claim:
+def _plan_share(view: View, topic: Topic) -> Claim:
     vendor = view.catalog.deal(LETTER).seller
-    topic = view.topic(id, unit="%", statement=statement)
     stands = view.stands_gw[:, -4:].mean(axis=1)
     share = 100 * float(stands[view.of_vendor(vendor)].sum() / stands.sum()) if stands.sum() > 0 else 0.0
-    rivals = not view.of_vendor(vendor).all()
-    verdict = (
-        "fails" if share <= 50 else "holds" if rivals else "holds if no other maker is on offer, as in this scenario"
-    )
-    return topic.row("NVIDIA's share of capacity in the plan, last year", share, verdict)
+    return view.vendor_row(topic, vendor, "NVIDIA's share of capacity in the plan, last year", share, at_least(MAIN))
 
 
 def _chips(view: View, vendors: tuple[str, ...]) -> Band:
@@ -340,17 +310,15 @@ def challenge(view: View) -> list[Claim]:
     content = view.catalog.reference("huang-nvidia-content-per-gw").money_per_watt
     assert content
     theirs = _chips(view, ("amd", "broadcom", "aws", "cerebras"))
-    risk = theirs * band(content) * 1.0
-    got = view.paid_usd(payer=view.buyer, payee=view.catalog.deal(LETTER).seller) / 1e9
+    letter = view.catalog.deal(LETTER)
+    assert letter.power
+    tenth = ABOUT * letter.power.value * content.value / 1e9
+    got = view.paid_usd(payer=view.buyer, payee=letter.seller) / 1e9
+    reading = "announced GW of other chips at NVIDIA's announced part of a gigawatt"
     rows = [
-        topic.row(
-            "announced GW of other chips at NVIDIA's announced part of a gigawatt",
-            risk,
-            "holds if they replace its GW and do not add to them",
-        )
-    ]
+        topic.row(reading, theirs * band(content), at_least(tenth),
+                  If(text="they replace its GW and do not add to them", without=0.0))
+    ]  # fmt: skip
     if got > 0:
-        rows.append(
-            topic.row("beside it, what the plan pays NVIDIA", got, "holds" if risk.central > 0.1 * got else "fails")
-        )
+        rows.append(topic.aside("beside it, what the plan pays NVIDIA", got, "it holds no GW of others"))
     return rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from gigawatt.catalog.schema import System, Workload
-from gigawatt.core.money import annuity_frac
+from gigawatt.core.money import annuity_due_frac
 from gigawatt.perf.serving import serving_point
-from gigawatt.report.claims.model import Band, Claim, band, judge, merge
+from gigawatt.report.claims.model import Band, Claim, If, Topic, at_least, at_most, band, merge, point
 from gigawatt.report.claims.view import View
 from gigawatt.site.build import energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.economics import facility_cost, level_rate
@@ -15,19 +15,21 @@ from gigawatt.study.resolve import QUARTER_S
 
 EVEN = 1.02
 """Ratio of costs up to which two systems are level."""
+VAST = at_least(75.0)
+"""Per cent that a vast majority is asked for."""
 
 
 def owner_usd_per_j(view: View, system: System, end: int = 1) -> float:
     """Level cost of a rated IT watt, all in, for a second [USD per J of IT at full load].
 
-        [p (1 + n) / P (annuity + maintenance) + r rent(building) + energy at full load] / quarter
+        [p (1 + n) / P (annuity_due + maintenance) + r rent(building) + energy at full load] / quarter
 
     ``end`` takes the low (0), central (1) or high (2) price of the system.
     """
     assert system.price and system.it_power
     costs, rate = view.case.costs, level_rate(view.case)
     capex = system.price.range[end] / system.it_power.value * (1 + costs.network_over_system.value)
-    yearly = annuity_frac(rate, costs.system_life.value / QUARTER_S) + costs.maintenance.value * QUARTER_S
+    yearly = annuity_due_frac(rate, costs.system_life.value / QUARTER_S) + costs.maintenance.value * QUARTER_S
     building = costs.facility_over_it.value * lease_usd_per_w_quarter(facility_cost(view.case), rate)
     energy = energy_usd_per_w_quarter(1.0, costs.annual_pue.value, costs.power_price.value)
     return (capex * yearly + building + energy) / QUARTER_S
@@ -72,16 +74,7 @@ def value_for_money(view: View) -> list[Claim]:
         mine, ours = min((p for p in costs if p[0].vendor == "nvidia" and p[0].kind == "gpu"), key=lambda p: p[1])
         other, theirs = min((p for p in costs if p[0].vendor != "nvidia"), key=lambda p: p[1])
         if not math.isfinite(ours) or not math.isfinite(theirs):
-            verdict = "holds if the others do not serve it at this speed" if math.isfinite(ours) else "fails"
-            rows.append(
-                topic.row(
-                    f"{name}: no other maker's system serves it"
-                    if math.isfinite(ours)
-                    else f"{name}: NVIDIA's GPUs do not serve it",
-                    None,
-                    verdict,
-                )
-            )
+            rows.append(_alone(topic, name, ours, theirs))
             continue
         ratio = Band(
             low=cost_per_mtok(view, mine, workload, 0) / cost_per_mtok(view, other, workload, 2),
@@ -90,15 +83,21 @@ def value_for_money(view: View) -> list[Claim]:
             sources=merge(_price_keys(mine), _price_keys(other)),
         )
         behind = f"software on {other.name} reaches less than {100 / ratio.central:.0f} % of what is assumed"
-        verdict = "holds if the prices of the catalogue are paid" if ratio.central <= EVEN else f"holds if {behind}"
         rows.append(
-            topic.row(
-                f"{name}: cost of a token, {mine.name} over {other.name}",
-                ratio,
-                verdict,
-            )
-        )
+            topic.row(f"{name}: cost of a token, {mine.name} over {other.name}", ratio, at_most(EVEN),
+                      If(text="the prices of the catalogue are paid", then=ratio.central), If(text=behind, then=1.0))
+        )  # fmt: skip
     return rows or [topic.absent("inference")]
+
+
+def _alone(topic: Topic, name: str, ours: float, theirs: float) -> Claim:
+    """Row of a class that only one side serves, at a ratio of 0 or without bound, or neither."""
+    if math.isfinite(ours):
+        return topic.row(f"{name}: no other maker's system serves it", Band(low=0, central=0, high=0), at_most(EVEN))
+    if math.isfinite(theirs):
+        nothing = Band(low=math.inf, central=math.inf, high=math.inf)
+        return topic.row(f"{name}: NVIDIA's GPUs do not serve it", nothing, at_most(EVEN))
+    return topic.refuse(f"no system of the catalogue serves {name}")
 
 
 def _price_keys(*systems: System) -> tuple[str, ...]:
@@ -111,54 +110,32 @@ def vast_majority(view: View) -> list[Claim]:
     if not view.is_programme:
         return [topic.absent("inference of the laboratory")]
     rows = []
-    others = not view.of_vendor("nvidia").all()
     for label, quarters in ((view.case.labels[0], view.case.labels[:1]), ("the last year", view.last_year)):
         all_w = view.work_w(quarters, task="inference")
         share = 100 * view.work_w(quarters, task="inference", vendor="nvidia") / all_w if all_w > 0 else 0.0
-        open_ = "holds" if others else "holds if no other maker is on offer, as in this scenario"
-        rows.append(
-            topic.row(
-                f"NVIDIA's share of IT power at work for inference, {label}", share, open_ if share >= 75 else "fails"
-            )
-        )
+        reading = f"NVIDIA's share of IT power at work for inference, {label}"
+        rows.append(view.vendor_row(topic, "nvidia", reading, share, VAST))
     part = tenth(view)
     left = Band(low=100 - part.high, central=100 - part.central, high=100 - part.low, sources=part.sources)
-    rows.append(
-        topic.row(
-            "what the contract with Cerebras leaves of inference in 2027",
-            left,
-            judge(left, 75.0, 100.0, "no other maker takes more"),
-        )
-    )
-    prices = {
-        name: [cost_per_mtok(view, s, w) for s in _systems(view) if s.vendor == "nvidia"]
-        for name, w in inference_classes(view)
-    }
-    best = sum(
-        1
-        for name, w in inference_classes(view)
-        if min(prices[name]) <= min(cost_per_mtok(view, s, w) for s in _systems(view) if s.vendor != "nvidia")
-    )
-    rows.append(
-        topic.row(
-            "classes in which an NVIDIA system has the cheapest token, equal software",
-            100 * best / len(prices),
-            "holds" if best == len(prices) else "holds if others' software falls short",
-        )
-    )
-    return rows
+    rows.append(topic.row("what the contract with Cerebras leaves of inference in 2027", left, VAST))
+    best = [_cheapest(view, w, nvidia=True) <= _cheapest(view, w, nvidia=False) for _, w in inference_classes(view)]
+    reading = "classes in which an NVIDIA system has the cheapest token, equal software"
+    short = If(text="others' software falls short", then=100.0)
+    return [*rows, topic.row(reading, point(100 * sum(best) / len(best)), at_least(100.0), short)]
+
+
+def _cheapest(view: View, workload: Workload, *, nvidia: bool) -> float:
+    """Least cost of a class's token on NVIDIA's systems, or on those of all others [USD per million]."""
+    return min(cost_per_mtok(view, s, workload) for s in _systems(view) if (s.vendor == "nvidia") == nvidia)
 
 
 def training_front(view: View) -> list[Claim]:
     """NVIDIA's share of IT power at work, training and inference apart, over the horizon."""
     topic = view.topic("S4.5", unit="%")
     rows = []
-    others = not view.of_vendor("nvidia").all()
     for task in ("training", "inference"):
         whole = view.work_w(task=task)
-        if whole <= 0:
-            continue
-        share = 100 * view.work_w(task=task, vendor="nvidia") / whole
-        good = "holds" if others else "holds if no other maker is on offer, as in this scenario"
-        rows.append(topic.row(f"NVIDIA's share of {task}, IT power at work", share, good if share >= 75 else "fails"))
+        if whole > 0:
+            share = 100 * view.work_w(task=task, vendor="nvidia") / whole
+            rows.append(view.vendor_row(topic, "nvidia", f"NVIDIA's share of {task}, IT power at work", share, VAST))
     return rows or [topic.absent("work")]

@@ -14,7 +14,7 @@ import xarray as xr
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Deal, Statement
 from gigawatt.core.source import Fact
-from gigawatt.report.claims.model import Topic, merge
+from gigawatt.report.claims.model import Asked, Claim, Topic, merge
 from gigawatt.study.cash import daily_mean
 from gigawatt.study.resolve import Case, OfferCase, SiteCase
 from gigawatt.study.results import Results
@@ -72,6 +72,13 @@ class View:
     def accepted_gw(self) -> Floats:
         """Facility GW accepted since the start (offer, quarter)."""
         return np.asarray(self.plan["accepted_facility_w"].transpose("offer", "quarter").values / 1e9)
+
+    @cached_property
+    def committed_gw(self) -> Floats:
+        """GW that the scenario's commitments make of the letter by then, on their own basis (quarter)."""
+        deal = self.letter
+        mine = [row.id for row in self.case.scenario.commitments if deal is not None and row.deal == deal.id]
+        return np.asarray(self.plan["committed_w"].sel(commitment=mine).sum("commitment").values / 1e9)
 
     @cached_property
     def stands_gw(self) -> Floats:
@@ -133,6 +140,12 @@ class View:
             if value is not None:
                 book = book[book[column] == value]
         return float(book["usd"].sum())
+
+    def vendor_row(self, topic: Topic, vendor: str, reading: str, share: float, asked: Asked) -> Claim:
+        """A vendor's share of the plan; an input where the scenario offers nobody else's systems."""
+        if self.of_vendor(vendor).all():
+            return topic.given(reading, share, "no other maker is on offer in this scenario")
+        return topic.row(reading, share, asked)
 
     def topic(self, id: str, *, unit: str = "", statement: str = "", announced: str = "") -> Topic:
         """Topic of some statements; text and announced figure of the first that has them unless given."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gigawatt.core.files import DEEPEST, blocks, json_of, opened, read_text
+from gigawatt.core.reading import DEEPEST, blocks, json_of, opened, read_text
 
 
 def why(path: Path) -> str:
