@@ -147,6 +147,8 @@ def test_bad_rows_are_named_or_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("--prefix-cache", "1e400"), "'1e400' is no prefix cache; write own, infinite, off or a size such as 2TB"),
+        (("--prefix-cache", "2e18"), "'2e18' is no prefix cache; write own, infinite, off or a size such as 2TB"),
         (("--prefix-cache", "many"), "'many' is no prefix cache; write own, infinite, off or a size such as 2TB"),
         (("--router", "best"), "no router is called 'best'"),
         (("--scale", "0"), "a scale of 0 gives no arrivals"),

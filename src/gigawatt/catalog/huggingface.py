@@ -6,7 +6,6 @@ models, attention of two widths, latent experts) are refused by name rather than
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -16,68 +15,11 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 from pydantic import ValidationError
 
 from gigawatt.catalog.load import explain
+from gigawatt.catalog.model_config import FAMILY, Config, load_config, read_object
 from gigawatt.catalog.schema import Architecture, Model, Precision, Storage
 from gigawatt.core.errors import CatalogError
-from gigawatt.core.reading import json_of, read_text
 from gigawatt.core.source import Fact
 
-FAMILIES = {
-    "deepseek": "deepseek_v2 deepseek_v3 deepseek_v32",
-    "gemma": "gemma2 gemma3",
-    "glm": "glm4_moe glm_moe_dsa",
-    "gpt-oss": "gpt_oss",
-    "kimi": "kimi_k2 kimi_k25",
-    "llama": "llama llama4",
-    "minimax": "minimax_m2",
-    "mistral": "mistral mixtral",
-    "qwen3": "qwen3",
-    "qwen3-moe": "qwen3_moe",
-    "qwen3-next": "qwen3_next qwen3_5 qwen3_5_moe",
-}
-FAMILY = {kind: family for family, kinds in FAMILIES.items() for kind in kinds.split()}
-
-# Values Transformers leaves out of the file where a model has those of its class (its configuration_*.py of 2026).
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "deepseek_v3": {"first_k_dense_replace": 3, "n_shared_experts": 1, "moe_intermediate_size": 2048},
-    "glm4_moe": {"num_key_value_heads": 8, "moe_intermediate_size": 1408},
-    "minimax_m2": {"num_key_value_heads": 8, "head_dim": 128},
-    "mistral": {"num_key_value_heads": 8},
-    "mixtral": {"num_key_value_heads": 8},
-    "qwen3": {"num_key_value_heads": 32, "head_dim": 128},
-    "qwen3_moe": {"num_key_value_heads": 4, "moe_intermediate_size": 768},
-    "gemma3": {
-        "vocab_size": 262_208,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "max_position_embeddings": 131_072,
-        "sliding_window": 4096,
-        "tie_word_embeddings": True,
-    },
-    "gemma2": {"num_key_value_heads": 4, "head_dim": 256, "sliding_window": 4096, "tie_word_embeddings": True},
-    "llama4": {"num_key_value_heads": 8, "head_dim": 128, "interleave_moe_layer_step": 1, "attention_chunk_size": 8192},
-    "gpt_oss": {"num_key_value_heads": 8, "head_dim": 64, "sliding_window": 128},
-    "qwen3_next": {
-        "num_key_value_heads": 2,
-        "head_dim": 256,
-        "attn_output_gate": True,
-        "full_attention_interval": 4,
-        "num_nextn_predict_layers": 1,
-        "moe_intermediate_size": 512,
-        "shared_expert_intermediate_size": 512,
-    },
-    "qwen3_5": {"attn_output_gate": True, "full_attention_interval": 4},
-    "qwen3_5_moe": {
-        "num_key_value_heads": 2,
-        "head_dim": 256,
-        "attn_output_gate": True,
-        "full_attention_interval": 4,
-        "moe_intermediate_size": 512,
-        "shared_expert_intermediate_size": 512,
-    },
-}
-
-# Keys that change the shape into something Architecture has no word for.
 FOREIGN = {
     "attention_other_setting": "attention of two widths",
     "block_configs": "layers of different shapes",
@@ -106,81 +48,7 @@ LAYER_KINDS = (
     "deepseek_sparse_attention",
 )
 SHARED_INDEXERS = "Indexers that layers share are counted in every layer."
-EXAMPLES = {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "vocab_size": 128_256}
-MOST_LAYERS, MOST = 10_000, 10**9
-"""Layers, and any other whole number, of a model. Judgement."""
 DTYPES: dict[str, Literal["bf16", "fp16"]] = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16"}
-
-
-class Config(NamedTuple):
-    """Keys of the language model over those of the file around it, and the name both are refused under."""
-
-    name: str
-    inner: Mapping[str, Any]
-    outer: Mapping[str, Any]
-    kind: str
-    assumed: dict[str, str]
-    """By key that the file leaves out, what was taken and why; filled while it is read."""
-
-    def get(self, key: str) -> Any:
-        """Value of a key, of the class where the file leaves it out, or None."""
-        value = self.said(key)
-        if value is None and key in DEFAULTS.get(self.kind, {}):
-            return self.assume(key, DEFAULTS[self.kind][key], f"default of {self.kind}")
-        return value
-
-    def said(self, key: str) -> Any:
-        """Value of a key in the file, or None."""
-        return next((level[key] for level in (self.inner, self.outer) if level.get(key) is not None), None)
-
-    def assume(self, key: str, value: Any, why: str) -> Any:
-        """The value, noted as one that the file does not say."""
-        self.assumed[key] = f"{key} {json.dumps(value)} ({why})"
-        return value
-
-    def flag(self, key: str) -> bool:
-        """Truth value under ``key``, no where it is missing. Raises CatalogError."""
-        value = self.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise self.error(f"'{key}' is {_short(value)}; it must be true or false")
-        return bool(value)
-
-    def number(self, key: str, otherwise: int | None = None, *, least: int = 0) -> int:
-        """Whole number under ``key``; ``otherwise`` where it is missing. Raises CatalogError."""
-        value = self.get(key)
-        if value is None:
-            if otherwise is None:
-                raise self.error(f"'{key}' is missing; a transformer needs it")
-            return otherwise
-        most = MOST_LAYERS if key == "num_hidden_layers" else MOST
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            example = EXAMPLES.get(key, 8)
-            above = f" and at most {most:,}" if isinstance(value, int) and value > most else ""
-            raise self.error(
-                f"'{key}' is {_short(value)}; it must be a whole number of at least {least}{above}, such as {example}"
-            )
-        return value
-
-    def rows(self, key: str) -> list[Any]:
-        """List under ``key``, empty where it is missing. Raises CatalogError."""
-        value = self.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise self.error(f"'{key}' is {_short(value)}; it must be a list")
-        wrong = next((one for one in value if isinstance(one, list | dict)), None)
-        if wrong is not None:
-            raise self.error(f"'{key}' holds {_short(wrong)}; numbers or names are right")
-        return value
-
-    def error(self, text: str) -> CatalogError:
-        """Error that names the file."""
-        return CatalogError(f"{self.name}: {text}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class Quantisation(NamedTuple):
@@ -200,7 +68,7 @@ def read_config(path: Path, *, precision: Storage | None = None) -> Model:
     Raises CatalogError naming file and key.
     """
     path = path / "config.json" if os.path.isdir(path) else path
-    config = _load(path)
+    config = load_config(path)
     for key, meaning in FOREIGN.items():
         if config.get(key):
             raise config.error(f"'{key}' describes {meaning}, which the catalogue has no words for")
@@ -243,40 +111,6 @@ def _derived(value: float, source: str) -> Fact:
         value=value, unit="", text=f"{value / 1e9:.4g} B", source=(source,), kind="derived", as_of="undated",
         note="Counted from the shape.",
     )  # fmt: skip
-
-
-def _load(path: Path) -> Config:
-    name = path.name
-    raw = _json(path)
-    inner = next((raw[key] for key in ("text_config", "llm_config", "language_config") if raw.get(key)), raw)
-    if not isinstance(inner, dict):
-        raise CatalogError(f"{name}: 'text_config' is {_short(inner)}; it must be an object with the keys of the model")
-    kind = raw.get("model_type") or inner.get("model_type") or ""
-    if kind and (not isinstance(kind, str) or kind not in FAMILY):  # a frame around a known language model
-        kind = inner.get("model_type") or kind
-    if not kind:
-        raise CatalogError(f"{name}: 'model_type' is missing; write for example \"llama\"")
-    if not isinstance(kind, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", kind):
-        raise CatalogError(f"{name}: 'model_type' is {_short(kind)}; write for example \"llama\"")
-    return Config(name=name, inner=inner, outer=raw, kind=kind.removesuffix("_text"), assumed={})
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        raw = json_of(read_text(path))
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(f"{path.name}: not a text file; it must be the JSON of a Hugging Face model") from error
-    except json.JSONDecodeError as error:
-        raise CatalogError(f"{path.name}: line {error.lineno}: not JSON ({error.msg})") from error
-    except ValueError as error:
-        raise CatalogError(f"{path.name}: {error}") from error
-    if not isinstance(raw, dict):
-        raise CatalogError(
-            f"{path.name}: holds a {type(raw).__name__}; it must be an object with keys like hidden_size"
-        )
-    return raw
 
 
 # ---------------------------------------------------------------- shape
@@ -546,7 +380,7 @@ def _beside(path: Path) -> dict[str, Any]:
     other = path.with_name(path.name.replace("config.json", "hf_quant_config.json"))
     if other == path or not other.exists():
         return {}
-    inner = _json(other).get("quantization")
+    inner = read_object(other).get("quantization")
     if not isinstance(inner, dict):
         raise CatalogError(f"{other.name}: 'quantization' is missing; it must be an object with quant_algo")
     return inner

@@ -129,6 +129,10 @@ def replay(
         raise SystemExit(130)
 
 
+_MOST_CACHE = 1e18
+"""An exabyte, more than any fleet's [byte]; what has no end is called infinite."""
+
+
 def _cache(text: str) -> str | float:
     """``own``, ``infinite``, ``off`` or bytes."""
     from gigawatt.core.errors import CatalogError, UnitError
@@ -140,7 +144,7 @@ def _cache(text: str) -> str | float:
         size = parse(text, "byte" if re.search("[A-Za-z]", re.sub(r"[eE][+-]?[0-9]+", "", text)) else "")
     except UnitError:
         size = -1.0
-    if size < 0.0:
+    if not 0.0 <= size <= _MOST_CACHE:
         raise CatalogError(f"'{text}' is no prefix cache; write own, infinite, off or a size such as 2TB")
     return size
 
