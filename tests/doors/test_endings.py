@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from gigawatt.cli.door import DEBUG
+from gigawatt.cli.stops import Stop, stoppable
 from gigawatt.plan import recourse
+from gigawatt.study.replay import _stoppable
 from tests.doors.inside import called
 from tests.doors.processes import SIGNALS, Command, ran, session
 from tests.unit.plan.test_tree import extensive, opened, three_stages
@@ -98,6 +100,29 @@ def test_what_nobody_expected_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
     assert f"{DEBUG}=1" in error
     monkeypatch.setenv(DEBUG, "1")
     assert "Traceback (most recent call last)" in called("show", "systems")[2]
+
+
+def test_a_signal_is_counted_once_with_its_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("gigawatt.cli.stops.time.monotonic", lambda: clock[0])
+    stop = Stop()
+    assert stop.nth(signal.SIGTERM) == 1
+    clock[0] = 100.2  # a shell sends it to the process, a terminal to its group
+    assert stop.nth(signal.SIGINT) == 0
+    clock[0] = 100.5
+    assert stop.nth(signal.SIGINT) == 2 and stop.number == signal.SIGTERM
+    assert stop.sentence == SIGNALS[signal.SIGTERM][1]
+
+
+def test_a_replay_stops_between_two_instants_at_any_signal_that_is_answered() -> None:
+    with stoppable() as stop:
+        with _stoppable() as is_stopped:
+            assert not is_stopped()
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)  # its echo
+            assert is_stopped()
+        assert callable(signal.getsignal(signal.SIGTERM))
+    assert stop.number == signal.SIGTERM and not callable(signal.getsignal(signal.SIGTERM))
 
 
 # --- heavy

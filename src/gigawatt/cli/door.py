@@ -32,7 +32,7 @@ def code_of_call() -> int:
             sys.stdout.flush()
         except BaseException as error:
             code = _said(_cause(error), stop)
-        return 128 + stop.number if stop.number and code in (0, 130) else code
+    return 128 + stop.number if stop.number and code in (0, 130) else code
 
 
 def program() -> NoReturn:

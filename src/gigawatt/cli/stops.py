@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _WORDS = {
@@ -32,10 +32,10 @@ _SAME_S = 0.3
 
 @dataclass(slots=True)
 class Stop:
-    """The first signal that came, 0 for none. Mutable."""
+    """The first signal that came, 0 for none, and when. Mutable."""
 
     number: int = 0
-    at: float = field(default=0.0)
+    at: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -43,13 +43,13 @@ class Stop:
         word = _WORDS.get(signal.Signals(self.number).name if self.number else "", "stopped")
         return f"{word}; what was written stays, nothing is half-written"
 
-    def is_second(self, number: int) -> bool:
-        """Takes a signal in; whether it is a second one."""
+    def nth(self, number: int) -> int:
+        """Takes a signal in: 1 for the first, 0 for one that is the same still, 2 for another."""
         now = time.monotonic()
         if not self.number:
             self.number, self.at = number, now
-            return False
-        return now - self.at > _SAME_S
+            return 1
+        return 2 if now - self.at > _SAME_S else 0
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def stoppable() -> Iterator[Stop]:
     before = {n: signal.getsignal(n) for n in known if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN}
 
     def first(number: int, frame: Any) -> None:
-        if not stop.is_second(number) and stop.number == number:
+        if stop.nth(number) == 1:
             raise KeyboardInterrupt
 
     reader, writer = socket.socketpair()
@@ -73,7 +73,8 @@ def stoppable() -> Iterator[Stop]:
         signal.signal(number, first)
     old = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     _leave_time()
-    watch = threading.Thread(target=_watch, args=(reader, stop, frozenset(before)), daemon=True)
+    seen = Stop()  # by the thread: also what another handler answers in between
+    watch = threading.Thread(target=_watch, args=(reader, seen, frozenset(before)), daemon=True)
     watch.start()
     try:
         yield stop
@@ -84,11 +85,11 @@ def stoppable() -> Iterator[Stop]:
         writer.close()
         watch.join(1.0)
         reader.close()
+        stop.number = stop.number or seen.number
 
 
-def _watch(reader: socket.socket, stop: Stop, known: frozenset[int]) -> None:
+def _watch(reader: socket.socket, seen: Stop, known: frozenset[int]) -> None:
     """Ends the process where the main thread does not; returns when the other end is closed."""
-    seen = Stop()
     limit: float | None = None
     while True:
         left = None if limit is None else max(limit - time.monotonic(), 0.0)
@@ -104,7 +105,7 @@ def _watch(reader: socket.socket, stop: Stop, known: frozenset[int]) -> None:
         for number in got or b"":
             if number not in known:
                 continue
-            if seen.is_second(number):
+            if seen.nth(number) == 2:
                 _end(seen, " at once: what was not written yet is lost")
             grace = _GRACE_S.get(signal.Signals(number).name)
             if grace is not None and limit is None:

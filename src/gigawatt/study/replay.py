@@ -462,12 +462,13 @@ def _warm(table: StepTable) -> None:
 
 
 _STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU")
+_SAME_S = 0.3  # signals closer than this are one: a shell and a terminal may both send it
 
 
 @contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
     """A signal that a handler answers asks to stop between two instants, a second one goes to that handler."""
-    asked: list[int] = []
+    asked: list[float] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -476,9 +477,10 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
     def stop(number: int, frame: Any) -> None:
         handler = before[number]
-        if asked and callable(handler):
+        now = time.monotonic()
+        if asked and now - asked[0] > _SAME_S and callable(handler):
             handler(number, frame)
-        asked.append(number)
+        asked.append(now)
 
     for number in before:
         signal.signal(number, stop)
