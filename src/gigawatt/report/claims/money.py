@@ -129,10 +129,10 @@ def covered(view: View) -> list[Claim]:
     if chips > 0:
         share = point(100.0 * paid / chips)
         rows.append(topic.row(f"of what the plan pays {view.name(deal.seller)} for systems", share, _rest(share)))
-    gap = float(view.plan["gap_usd"].sum()) / 1e9
+    gap = float(view.plan["gap_owed_usd"].max()) / 1e9
     rows.append(
         topic.row(
-            "money still to be found in the plan beside it",
+            "money still to be found in the plan beside it, at once",
             gap,
             "holds" if gap < 0.5 else f"holds if ${gap:,.0f} billion more are found",
             unit="USD bn",
