@@ -113,16 +113,16 @@ def _owed(results: Results) -> Headline | None:
 
 
 def _gap(results: Results) -> Headline:
-    gap = results.summary["gap_usd"]
-    quarters = [q for q, v in zip(results.case.labels, results.plan["gap_usd"].values, strict=True) if v > 1.0]
-    note = f"{quarters[0]} to {quarters[-1]}" if len(quarters) > 1 else ", ".join(quarters)
-    if gap > 1.0:
-        peak, rest = results.summary["gap_peak_usd"], results.summary["gap_owed_at_end_usd"]
-        at_end = pretty(rest, "USD") if rest > 1.0 else "nothing"
-        note += f"; at most {pretty(peak, 'USD')} owed at once, {at_end} at the end"
-    text = pretty(gap, "USD") if gap > 1.0 else "$0"
-    tone = "warn" if gap > 1.0 else "good"
-    return Headline(id="gap", label="Still to be found", text=text, note=note or "all money is found", tone=tone)
+    """The most that is owed at once: what is repaid can be lent again, so sums of what is found count it twice."""
+    peak, rest = results.summary["gap_peak_usd"], results.summary["gap_owed_at_end_usd"]
+    if peak <= 1.0:
+        return Headline(id="gap", label="Still to be found", text="$0", note="all money is found", tone="good")
+    owed, found = results.plan["gap_owed_usd"].values, results.plan["gap_usd"].values
+    when = results.case.labels[int(owed.argmax())]
+    first = next(q for q, usd in zip(results.case.labels, found, strict=True) if usd > 1.0)
+    at_end = f"{pretty(rest, 'USD')} are" if rest > 1.0 else "nothing is"
+    note = f"owed in {when}, the most at once; the first is found in {first}, {at_end} owed at the end"
+    return Headline(id="gap", label="Still to be found", text=pretty(peak, "USD"), note=note, tone="warn")
 
 
 def _circles(results: Results) -> list[Headline]:

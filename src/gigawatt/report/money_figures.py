@@ -127,11 +127,10 @@ def _by_quarter(results: Results, kind: str) -> Floats:
 
 
 def _cash_title(results: Results) -> str:
-    labels, gap = results.case.labels, results.plan["gap_usd"].values
-    if gap.sum() > 1.0:
-        when = np.flatnonzero(gap > 1.0)
-        span = f"between {labels[when[0]]} and {labels[when[-1]]}" if len(when) > 1 else f"in {labels[when[0]]}"
-        return f"{pretty(float(gap.sum()), 'USD')} are still to be found {span}"
+    labels, owed = results.case.labels, results.plan["gap_owed_usd"].values
+    if owed.max() > 1.0:
+        when = labels[int(owed.argmax())]
+        return f"{pretty(float(owed.max()), 'USD')} are still to be found, the most at once in {when}"
     least = int(np.argmin(results.plan["cash_usd"].values))
     low = pretty(float(results.plan["cash_usd"].values[least]), "USD")
     return f"All money is found; the balance is never below {low} ({labels[least]})"

@@ -74,6 +74,7 @@ def quarter_rows(results: Results) -> list[Row]:
                 "idle_facility_w": figures["committed_idle_gw_by_quarter"][quarter] * 1e9,
                 "milestone_usd": figures["tranches_usd"].get(quarter, 0.0),
                 "gap_usd": float(plan["gap_usd"].values[index]),
+                "gap_owed_usd": float(plan["gap_owed_usd"].values[index]),
                 "cash_usd": float(plan["cash_usd"].values[index]),
                 "debt_usd": float(plan["debt_usd"].values[index]),
             }
@@ -188,6 +189,7 @@ def _quarter_table(results: Results) -> Table:
         ("idle", "idle_facility_w"),
         ("milestones", "milestone_usd"),
         ("to be found", "gap_usd"),
+        ("of it owed", "gap_owed_usd"),
         ("cash", "cash_usd"),
         ("debt", "debt_usd"),
     ]

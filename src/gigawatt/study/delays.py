@@ -49,8 +49,7 @@ class Delayed:
         def spread(values: Floats) -> list[float]:
             return [float(value) for value in np.quantile(values, QUANTILES)]
 
-        owed = self.draws["gap_musd"].transpose("draw", "quarter").values * 1e6
-        found = np.maximum(np.diff(owed, prepend=0.0, axis=1), 0.0).sum(axis=1)
+        found = self.draws["gap_musd"].max("quarter").values * 1e6
         d = self.plan.inputs
         spared = _priced_out(self.plan)
         lacks = (self.draws["unmet"] * d.unmet_musd).sum(("workload", "quarter")).values - spared

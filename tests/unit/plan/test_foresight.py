@@ -246,6 +246,7 @@ def test_the_check_reads_every_case_alone() -> None:
     at = whole.columns[2][model.variables["stock"].columns[0, 3]]
     broken = found.x.copy()
     broken[at] += 2.0
+    broken[whole.columns[2][model.variables["energise"].columns[0, 3]]] += 10.0  # room for it, which costs nothing
     seen = check(whole, broken)
     # stock of 2 more than what came: the row's bound is 0, so it is missed by 2; the hall by 2 x 1.25 where the plan that
     # the solver chose among equals fills it

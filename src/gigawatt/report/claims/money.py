@@ -130,9 +130,9 @@ def covered(view: View) -> list[Claim]:
         share = 100.0 * paid / chips
         reading = f"of what the plan pays {view.name(deal.seller)} for systems"
         rows.append(topic.row(reading, share, ALL, _rest(share)))
-    gap = float(view.plan["gap_usd"].sum()) / 1e9
+    gap = float(view.plan["gap_owed_usd"].max()) / 1e9
     found = If(text=f"${gap:,.0f} billion more are found", then=0.0)
-    reading = "money still to be found in the plan beside it"
+    reading = "money still to be found in the plan beside it, at once"
     return [*rows, topic.row(reading, gap, at_most(0.5), found, unit="USD bn")]
 
 
