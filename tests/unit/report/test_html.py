@@ -12,7 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from gigawatt.cli.common import write_text
+from gigawatt.cli.common import as_text
 from gigawatt.core.errors import ScenarioError
 from gigawatt.report.cite import citation, judgement_rows, source_rows
 from gigawatt.report.html import page, write_report
@@ -120,17 +120,16 @@ def test_a_title_cannot_end_an_entry_of_the_bibliography(neocloud: Results) -> N
     assert [made.count(sign) for sign in "{}"] == [plain.count(sign) for sign in "{}"]
 
 
-def test_brackets_in_names_are_no_markup(neocloud: Results, tmp_path: Path) -> None:
+def test_brackets_in_names_are_no_markup(neocloud: Results) -> None:
     """Rich would take [/x] for the end of a style that never began, and :smile: for a picture."""
     case = neocloud.case
     scenario = case.scenario.model_copy(update={"title": "a [/x] [bold]b :smile:"})
     system = case.offers[0].system.model_copy(update={"name": "c [/y]"})
     offers = tuple(dataclasses.replace(offer, system=system) for offer in case.offers)
     evil = dataclasses.replace(neocloud, case=dataclasses.replace(case, scenario=scenario, offers=offers))
-    for name, shown in (("table", summary_table(evil)), ("cite", citation(evil)), ("plain", "d [/z] :smile:")):
-        write_text(tmp_path / name, shown)
-    assert "a [/x] [bold]b :smile:" in (tmp_path / "table").read_text(encoding="utf-8")
-    assert "d [/z] :smile:" in (tmp_path / "plain").read_text(encoding="utf-8")
+    assert "a [/x] [bold]b :smile:" in as_text(summary_table(evil))
+    assert as_text(citation(evil))
+    assert "d [/z] :smile:" in as_text("d [/z] :smile:")
 
 
 def test_titles_of_figures_are_text() -> None:
