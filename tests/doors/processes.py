@@ -30,6 +30,12 @@ def ran(
     )  # fmt: skip
 
 
+def _as_from_a_terminal() -> None:
+    """Signals end the command: a suite run under nohup, or behind &, passes on that they are let go."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass(slots=True)
 class Command:
     """A command under way in a session of its own; standard error goes to a file."""
@@ -44,7 +50,7 @@ class Command:
         with said.open("wb") as error, (cwd / f"{said.name}.out").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gigawatt", *words], cwd=cwd, env=environment(), stdout=out, stderr=error,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_as_from_a_terminal,
             )  # fmt: skip
         return cls(process, said)
 

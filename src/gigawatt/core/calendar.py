@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from datetime import date
 from typing import NewType
 
 from gigawatt.core.errors import UnitError, shown
@@ -18,12 +19,12 @@ _MONTHS = "January February March April May June July August September October N
 
 
 def parse_quarter(text: object) -> Quarter:
-    """Quarter of "2026Q3", of "2026-08" or of "2026-08-15". Raises UnitError for what no calendar holds.
+    """Quarter of "2026Q3", of "2026-08", of "2026-08-15" or of a date. Raises UnitError for what no calendar holds.
 
     >>> str_quarter(parse_quarter("2026-08-15"))
     '2026Q3'
     """
-    word = text.strip() if isinstance(text, str) else text
+    word = text.strip() if isinstance(text, str) else text.isoformat() if type(text) is date else text
     named = _TEXT.fullmatch(word) if isinstance(word, str) else None
     dated = _DATE.fullmatch(word) if isinstance(word, str) else None
     month = 3 * int(named[2]) - 2 if named else int(dated[2]) if dated else 0

@@ -33,6 +33,7 @@ def test_quarter_is_read(text: str, expected: str) -> None:
 
 def test_quarters_count_from_year_zero() -> None:
     assert parse_quarter("2026Q3") == 4 * 2026 + 2
+    assert parse_quarter(date(2026, 8, 15)) == parse_quarter("2026Q3")
     assert parse_quarter("2027Q1") - parse_quarter("2026Q4") == 1
 
 
