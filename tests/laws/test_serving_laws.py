@@ -106,6 +106,12 @@ def test_no_more_prefill_replicas_than_prompts_at_once() -> None:
     assert ran(alike(10, 4000, 1), apart).to_dict()["n_prefill_replicas"] == 10
     assert ran(alike(10, 4000, 1, 0.5), apart).to_dict()["n_prefill_replicas"] == 1
     assert ran(alike(50, 4000, 1), apart, concurrency=3).to_dict()["n_prefill_replicas"] == 3
+    # 16 in a loop whose prompts take a sixteenth of their time or so: two are enough, and keep nearly all of its rate
+    rng = np.random.default_rng(2)
+    loop = requests_of(np.zeros(300), rng.integers(500, 1500, 300), rng.integers(75, 225, 300))
+    few = ran(loop, replace(apart, n_replicas=2), concurrency=16).to_dict()
+    many = ran(loop, replace(apart, n_replicas=2, n_prefill=8), concurrency=16).to_dict()
+    assert few["n_prefill_replicas"] <= 2 and few["tokens_per_s"] > 0.97 * many["tokens_per_s"]
     asked = ran(alike(1, 4000, 1), replace(apart, n_prefill=2))
     assert asked.to_dict()["n_packages"] == 24 and "2 prefill replicas of tp8 take the prompts of 1" in asked.notes[-1]
     with pytest.raises(CatalogError, match="2 prefill replicas are asked for, but tp8 takes its prompts itself"):

@@ -68,6 +68,8 @@ def _tables(body: dict[str, Any]) -> list[Table]:
         if row["quarter"].endswith("Q4"):
             cells = [pretty(gw * 1e9, "W") for gw in (row["planned"], *row["gw"])]
             add_row(table, (f"Stands at the end of {row['quarter']}", *cells))
+    for name, late in body["committed_late_gw"].items():
+        add_row(table, (f"Most behind {name}", "", *(pretty(gw * 1e9, "W") for gw in late)))
     add_row(table, ("Costs more, discounted", "", *(pretty(value, "USD") for value in body["extra_usd"])))
     add_row(table, ("Money to be found", "", *(pretty(value, "USD") for value in body["to_be_found_usd"])))
     add_row(table, ("Work unmet, by value", "", *(f"{100 * value:.2f} %" for value in body["unmet_frac"])))

@@ -152,7 +152,8 @@ class PlanInputs:
     credit_rate: float
     """per quarter"""
     credit_spread: float
-    """per quarter, what the line costs above the discount rate; 0 where it is cheaper"""
+    """of what is owed at the end of a quarter, what the line costs above the discount rate; 0 where it is cheaper.
+    Interest falls a quarter later, so it is the rate less the discount rate, discounted by one quarter."""
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found that is owed at the end of the quarter."""
 

@@ -32,7 +32,7 @@ fit together (Little). Where prompts have packages of their own only the fixed p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import gcd, inf, isfinite, nan
+from math import ceil, gcd, inf, isfinite, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -345,19 +345,35 @@ def pool_handling_s(
     return handling(first_s, float(pool.table.prefill(*tokens)), share, replica.n_ranks)
 
 
-def prompts_at_once(load: Load, table: StepTable) -> int:
+BUSY = 0.5
+"""Most of their time that replicas which take the prompts of a closed loop are to be at work, so that few prompts wait.
+Judgement, 0.3 to 0.8."""
+
+
+def prompts_at_once(load: Load, first: StepTable, decode: StepTable, kept: float) -> int:
     """Most prompts that are being read at once where each has a replica of its own: more replicas find no work.
 
-    Of a closed loop that is what is in flight; else the most requests whose prompt has come and is not read yet.
+    Of a closed loop of c that is the share of a request's time that its prompt takes where nothing waits,
+    c read / (read + write), over ``BUSY``: prompts come in bunches. Whoever decodes beside others writes longer. Else
+    it is the most requests whose prompt has come and is not read yet.
+
+    Args:
+        load: what is asked.
+        first: step times of the side that takes prompts, and ``decode`` of the other.
+        decode: see above.
+        kept: tokens that a step of ``decode`` yields.
     """
     requests = load.requests
     if load.concurrency:
-        return min(load.concurrency, len(requests))
+        flight = min(load.concurrency, len(requests))
+        read = float(first.prefill(load.fresh, load.prompt - load.fresh))
+        write = max(load.output - 1.0, 0.0) / kept * float(decode.decode(1.0, load.prompt))  # the first comes with read
+        return min(flight, max(1, ceil(flight * (read / (read + write)) / BUSY - 1e-9)))
     cached = np.zeros(len(requests)) if load.prefix.cached is None else np.minimum(
         load.prefix.cached, requests.input_tokens - 1
     )  # fmt: skip
     starts = np.sort(requests.arrival_s)
-    ends = np.sort(requests.arrival_s + table.prefill(requests.input_tokens - cached, cached))
+    ends = np.sort(requests.arrival_s + first.prefill(requests.input_tokens - cached, cached))
     return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
 
 
@@ -405,7 +421,8 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
         held = int(replica.prefill_table.kv_capacity_tokens / max(load.prompt, 1.0))
         first = pool_of(replica.prefill_table, replica.n_ranks_prefill, load.fresh, cluster, most=held, frac=frac)
         balanced = max(1, round(cluster.n_replicas * replica.prefill_per_decode))
-        n_prefill = cluster.n_prefill or min(balanced, prompts_at_once(load, first.table))
+        kept = replica.speculation.tokens_per_pass
+        n_prefill = cluster.n_prefill or min(balanced, prompts_at_once(load, first.table, table, kept))
         pools.insert(0, replace(
             first, name="prefill", n_replicas=n_prefill, hands_to=1, transfer_s=replica.kv_transfer_latency_s,
             transfer_s_per_token=replica.kv_transfer_bytes_per_token / replica.kv_transfer_bytes_per_s,

@@ -43,6 +43,14 @@ class Delayed:
     system_mean: float
     seed: int
 
+    def late_gw(self) -> dict[str, list[float]]:
+        """By commitment: quantiles of the most GW by which the buyer is behind it in any quarter, on its own basis."""
+        worst = self.draws["late_mw"].max("quarter")
+        return {
+            str(name): [float(gw) for gw in np.quantile(worst.sel(commitment=name).values / 1e3, QUANTILES)]
+            for name in worst["commitment"].values
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: quantiles in order of ``QUANTILES``; money in USD, cost discounted; unmet work by its value."""
 
@@ -60,7 +68,8 @@ class Delayed:
             "site_mean_quarters": self.site_mean, "system_mean_quarters": self.system_mean,
             "quantiles": list(QUANTILES), "plan_usd": self.plan.objective_musd * 1e6,
             "extra_usd": spread(self.extra_usd),
-            "to_be_found_usd": spread(found), "unmet_frac": spread(lacks / asked if asked > 0 else lacks),
+            "to_be_found_usd": spread(found), "committed_late_gw": self.late_gw(),
+            "unmet_frac": spread(lacks / asked if asked > 0 else lacks),
             "gw": [
                 {"quarter": quarter, "planned": float(plan), "gw": spread(self.stands_gw[:, q])}
                 for q, (quarter, plan) in enumerate(zip(self.case.labels, self.planned_gw, strict=True))

@@ -148,9 +148,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         inflow_musd=xr.DataArray(inflow_usd(case) / 1e6, dims="quarter", coords={"quarter": quarters}),
         credit_limit_musd=funding.credit.limit.value / 1e6 if funding.credit else 0.0,
         credit_rate=per_quarter(funding.credit.rate.value) if funding.credit else 0.0,
-        credit_spread=(
-            max(0.0, per_quarter(funding.credit.rate.value) - discount_rate(case)) if funding.credit else 0.0
-        ),
+        credit_spread=_credit_spread(case),
         gap_musd=xr.DataArray(
             discount * per_quarter(funding.gap_premium.value), dims="quarter", coords={"quarter": quarters}
         ),
@@ -372,6 +370,15 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         closed[index, until] = share
         loss[index] = gate.lost_value.value * _unmet(case, case.classes[index]) * price_level(case)
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
+
+
+def _credit_spread(case: Case) -> float:
+    """1 MUSD drawn at the end of a quarter and paid back with interest at the end of the next costs, at its draw,
+
+    (1 + r) / (1 + d) - 1 = (r - d) / (1 + d),   r of the line and d of the plan, both per quarter
+    """
+    line, d = case.scenario.funding.credit, discount_rate(case)
+    return max(0.0, per_quarter(line.rate.value) - d) / (1.0 + d) if line else 0.0
 
 
 def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:

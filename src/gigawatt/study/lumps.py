@@ -161,22 +161,28 @@ def lump_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _gang_rows(case: Case, plan: xr.Dataset) -> list[dict[str, Any]]:
-    """The largest part of each gang that one system at one place holds while the job runs."""
+    """The largest part of each job's gang that one system at one place holds while the job runs."""
     rows = []
     for gang in plan["gang"].values if "reserved_w" in plan else ():
         held = plan["reserved_w"].sel(gang=gang).transpose("offer", "quarter").values
+        size = _gang_w(case, str(gang))
         runs = held.sum(axis=0) > 1.0
         best, where, on = 0.0, "", ""
         for spot in places(case) if runs.any() else ():
             for system in _systems_at(case, spot):
                 fits = np.array([o.site.id in spot and o.system.id == system for o in case.offers])
-                part = float((held[fits].sum(axis=0)[runs] / held.sum(axis=0)[runs]).min())
+                part = float((held[fits].sum(axis=0)[runs] / size).min())
                 if part > best * (1 + 1e-6):
                     best, where, on = part, "+".join(spot), system
         rows.append({"what": f"gang {gang}", "where": where, "on": on, "amount": round(min(best, 1.0), 4),
                      "whole": best >= 1.0 - 1e-4,
                      "region": any(site.id == where and is_region(site) for site in case.sites)})  # fmt: skip
     return rows
+
+
+def _gang_w(case: Case, job: str) -> float:
+    """IT W of a job's gang."""
+    return next(float(item.row.gang.value) for item in case.classes if item.id == job and item.row.gang)  # type: ignore[union-attr]
 
 
 def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:

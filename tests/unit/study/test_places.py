@@ -177,3 +177,33 @@ def test_a_provider_s_site_is_in_use_as_long_as_something_stands_there() -> None
     in_use, stands = plan["in_use_facility_w"].sel(site="dc").values, plan["stock_w"].sum("offer").values
     assert stands[0] > 1e5 and stands[2:] == pytest.approx(np.zeros(2), abs=1.0)
     assert in_use[0] > stands[0] and in_use[2:] == pytest.approx(np.zeros(2), abs=1.0)
+
+
+def test_a_gang_whole_stands_whole_or_not_at_all() -> None:
+    """A twentieth of a 6 MW gang would do the run: whole, the gang is not worth buying, and nothing of it stands."""
+    job = {"name": "a", "workload": "training-frontier", "amount": "1e24 FLOP", "start": "2027Q1", "deadline": "2027Q4",
+           "gang": "6 MW", "spread": "free"}  # fmt: skip
+    demand = {"inference": [chat("1 Mtok/s", "$50/Mtok", price="$50/Mtok")], "training": [job]}
+    found = planned([hall(), hall("far", region="eu-north")], [buys(["hall", "far"], "$900k")], demand,
+                    policy={"lumps": "whole"})  # fmt: skip
+    assert float(found.plan["reserved_w"].max()) == 0.0
+    (row,) = (row for row in found.summary["lumps"] if row["what"] == "gang a")
+    assert not row["whole"] and row["amount"] == 0.0
+    relaxed = planned([hall(), hall("far", region="eu-north")], [buys(["hall", "far"], "$900k")], demand)
+    assert 0.0 < float(relaxed.plan["reserved_w"].max()) < 6e6
+    assert relaxed.summary["objective_usd"] < found.summary["objective_usd"]
+
+
+def test_a_line_costs_what_its_interest_costs() -> None:
+    # 18.8 %/yr is 1.10 x 1.08: a quarter of debt costs what a quarter of money still to be found at 8 %/yr does, as the
+    # interest falls with what is paid back, a quarter after the draw
+    due = [{"id": "c", "basis": "it", "by": [{"quarter": "2027Q1", "value": "10 MW"}]}]
+    funding = {"opening_cash": "$0", "rounds": [{"quarter": "2027Q2", "amount": "$1B", "investor": "softbank"}]}
+    line = {"credit": {"limit": "$1B", "rate": "18.8 %/yr", "lender": "bank-syndicate"}}
+    costs = [
+        planned([hall()], [buys(["hall"], "$300k")], {}, 8, commitments=due, funding=funding | extra).summary[
+            "objective_usd"
+        ]
+        for extra in ({"gap_premium": "8 %/yr"}, line | {"gap_premium": "50 %/yr"})
+    ]
+    assert costs[1] == pytest.approx(costs[0], rel=1e-9)

@@ -231,7 +231,8 @@ def _without_commitment(view: View, topic: Topic, asked: Asked) -> list[Claim]:
         mine = float(accepted[view.case.labels.index(label)])
         anyway = If(text=f"the {free[label]:.1f} GW that demand asks for anyway count", then=mine)
         reading = f"GW accepted in the plan less GW accepted without its commitments, {label}"
-        rows.append(topic.row(reading, mine - free[label], asked, anyway))
+        more = mine - free[label]
+        rows.append(topic.row(reading, more, asked, *((anyway,) if more > 0.0 else ())))
     return rows
 
 
