@@ -118,6 +118,20 @@ def test_a_command_runs_as_written(command: str, folder: Path) -> None:
         assert gigawatt("run", "my.yaml", cwd=folder).returncode == 0
         (run,) = (folder / "runs").iterdir()
         words[1] = f"runs/{run.name}"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     done = gigawatt(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout or list(folder.iterdir())
+    after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert done.stdout.strip() or after != before
+
+
+def test_python_runs_as_written(monkeypatch: pytest.MonkeyPatch, neocloud: Results) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    monkeypatch.setattr("gigawatt.run", lambda name: {"neocloud": neocloud}[name])
+    lines = [line.partition("  #")[0] for line in block.splitlines() if line.strip()]
+    seen: dict[str, object] = {}
+    for line in lines[:2]:
+        exec(line, seen)
+    cost, stock, book = (eval(line, seen) for line in lines[2:])
+    assert cost and all(usd > 0.0 for usd in cost.values())
+    assert stock.dims == ("offer", "quarter") and {"payer", "payee", "kind"} <= set(book.columns)

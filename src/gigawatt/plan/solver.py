@@ -32,6 +32,15 @@ MOST_MISSED = 2e-6
 tolerance that is asked of the solver."""
 
 
+MOST_BROKEN = 1e-5
+"""By how much a number that comes whole may miss a whole one: branch and bound takes 1e-6 for whole."""
+
+
+ROOM_BYTES, ROOM_BYTES_AN_ENTRY = 32 << 20, 500
+"""Memory that a run of the solver is granted, and for every row, column and coefficient of the problem [byte].
+Judgement, half to four times as much."""
+
+
 class Ending(Enum):
     """How a run of the solver ended."""
 
@@ -49,7 +58,7 @@ class Found:
     Args:
         x: (column,) values; empty where there is no point.
         row_dual: (row,) and ``reduced_cost`` (column,): duals; ``has_duals`` where they are more than zeros.
-        objective: cost x; ``bound``: no point costs less.
+        objective: cost x; ``mip_bound``: no point of whole numbers costs less.
         is_feasible: whether ``x`` meets all rows and bounds, verified here.
     """
 
@@ -264,15 +273,15 @@ class Solver:
         passed = 0.0 if self._whole.any() else self._highs.getRunTime()  # that of branch and bound starts anew
         self.set_option("time_limit", time_limit_s + passed)
         ending = self._ended()
-        if ending is Ending.OPTIMAL and self._missed(np.asarray(self._highs.getSolution().col_value))[0] > MOST_MISSED:
+        if ending is Ending.OPTIMAL and self._missed(self._point())[0] > MOST_MISSED:
             self.forget()  # a basis that has drifted: once more from nothing
             ending = self._ended()
             if ending is Ending.OPTIMAL:
-                self._refuse_missed(np.asarray(self._highs.getSolution().col_value))
+                self._refuse_missed(self._point())
         if ending is Ending.STOPPED:
             claimed = self._highs.getInfo().primal_solution_status
             if claimed == highspy.SolutionStatus.kSolutionStatusFeasible:
-                self._refuse_missed(np.asarray(self._highs.getSolution().col_value))
+                self._refuse_missed(self._point())
         return ending
 
     def found(self) -> Found:
@@ -308,6 +317,7 @@ class Solver:
         """Runs HiGHS; its pool of threads is begun anew where somebody else began it with more than one."""
         import highspy
 
+        _need_room(ROOM_BYTES + ROOM_BYTES_AN_ENTRY * (self.matrix.nnz + self.n_rows + self.n_columns))
         if self._highs.run() == highspy.HighsStatus.kError:
             self._highs.resetGlobalScheduler(True)
             _checked(self._highs.run(), "solving")
@@ -326,15 +336,22 @@ class Solver:
 
     def _missed(self, x: Floats) -> tuple[float, int]:
         """(by how much rows and bounds are passed at the most, relative; which: a row, or -1 - a column)."""
+        if not np.isfinite(x).all():
+            return np.inf, -1 - int(np.isfinite(x).argmin())
         matrix = self.matrix
         if self._sizes is None:
             self._sizes = abs(matrix)
         size = 1.0 + self._sizes @ np.abs(x)
         of_rows = _beyond(matrix @ x, self._row_lower, self._row_upper) / size
         of_bounds = _beyond(x, self._lower, self._upper) / (1.0 + np.abs(x))
+        broken = np.where(self._whole, np.abs(x - np.round(x)), 0.0)
+        of_bounds = np.maximum(of_bounds, np.where(broken > MOST_BROKEN, broken, 0.0))
         if of_rows.max(initial=0.0) >= of_bounds.max(initial=0.0):
             return float(of_rows.max(initial=0.0)), int(of_rows.argmax()) if of_rows.size else 0
         return float(of_bounds.max()), -1 - int(of_bounds.argmax())
+
+    def _point(self) -> Floats:
+        return np.asarray(self._highs.getSolution().col_value, dtype=np.float64)
 
     def _refuse_missed(self, x: Floats) -> None:
         missed, which = self._missed(x)
@@ -343,9 +360,25 @@ class Solver:
         where = f"decision {-1 - which}" if which < 0 else f"limit {which}"
         names = self._names() if self._names and which >= 0 else []
         raise SolverError(
-            f"HiGHS calls a point feasible that passes {names[which] if which < len(names) else where} by "
+            f"HiGHS calls a point feasible that passes {names[which] if 0 <= which < len(names) else where} by "
             f"{missed:.1e} of its size, more than {MOST_MISSED:.0e}; please report the scenario"
         )
+
+
+def _need_room(n_bytes: int) -> None:
+    """Raises MemoryError where the limit on this process leaves less: in the solver it would end without a word."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most == resource.RLIM_INFINITY:
+            return
+        with open("/proc/self/statm", encoding="ascii") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # no such limits, or no such count: the solver has to try
+        return
+    if most - used < n_bytes:
+        raise MemoryError(f"the solver needs {n_bytes >> 20:,} MiB more, and {max(0, most - used) >> 20:,} are left")
 
 
 def solver_version() -> str:

@@ -69,6 +69,38 @@ def test_an_answer_that_misses_its_rows_is_refused(monkeypatch: pytest.MonkeyPat
         solver.run()
 
 
+def test_a_point_that_is_no_number_or_not_whole_is_refused() -> None:
+    solver = opened()
+    assert solver._missed(np.array([3.0, 1.0]))[0] == 0.0
+    for x in ([np.nan, 0.0], [0.0, np.inf]):
+        with pytest.raises(SolverError, match="calls a point feasible"):
+            solver._refuse_missed(np.array(x))
+    solver.set_integer(np.array([0]), whole=True)
+    with pytest.raises(SolverError, match=r"passes decision 0 by 5\.0e-01 of its size"):
+        solver._refuse_missed(np.array([2.5, 1.0]))
+
+
+def test_what_is_kept_here_is_what_the_solver_holds() -> None:
+    """Solutions are held against a copy of the problem: after every kind of change it is HiGHS' own."""
+    solver = opened()
+    solver.add_row(-1.0, 9.0, np.array([1]), np.array([2.0]))
+    solver.add_rows(sp.csr_array(np.array([[5.0, 0.0]])), np.array([-np.inf]), np.array([7.0]))
+    solver.add_columns(
+        np.array([1.0]), np.zeros(1), np.array([4.0]), sp.csc_array(np.array([[0.0], [2.0], [0.0], [1.0]]))
+    )
+    solver.drop_rows(3)
+    solver.set_bounds(np.array([0, 2]), np.array([0.5, 0.0]), np.array([2.0, 3.0]))
+    solver.set_row_bounds([0, 2], [-5.0, 0.0], [3.0, 8.0])
+    held = solver._highs.getLp()
+    columns = sp.csc_array(
+        (held.a_matrix_.value_, held.a_matrix_.index_, held.a_matrix_.start_), shape=(held.num_row_, held.num_col_)
+    )
+    assert columns.toarray().tolist() == solver.matrix.toarray().tolist()
+    for ours, theirs in zip((*solver.bounds, *solver.row_bounds),
+                            (held.col_lower_, held.col_upper_, held.row_lower_, held.row_upper_), strict=True):  # fmt: skip
+        assert ours.tolist() == list(theirs)
+
+
 def in_process(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False,
