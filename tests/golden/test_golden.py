@@ -49,7 +49,7 @@ def test_headline_figures(name: str, golden: Golden, runs: Path) -> None:
     if os.environ.get("GIGAWATT_LOCKED") == "0":
         held = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))["objective_usd"]
         gap = float(results.plan.attrs["mip_gap"])
-        room = 1e-4 + (gap + MOST_GAP if gap > 0.0 else 0.0)  # an LP has one optimum
+        room = 5e-4 + (gap + MOST_GAP if gap > 0.0 else 0.0)  # an LP has one optimum, held to four digits
         assert figures["objective_usd"] == pytest.approx(held, rel=room)
         return
     at_end = list(figures["gw_by_quarter"].values())[-1]
