@@ -67,11 +67,11 @@ def out_file(path: Path | None) -> Path | None:
     with _sayable(path, "file"):
         if path.is_dir():
             _refuse(path, "it is a folder", "file")
-        if path.exists() and not path.is_file():
-            _refuse(path, "it is a device", "file")
         if not path.parent.is_dir():
             _refuse(path, f"there is no folder {path.parent.name}; make it", "file")
         check_file(path)
+        if path.exists() and not path.is_file():
+            _refuse(path, "it is a device", "file")
     return path
 
 
