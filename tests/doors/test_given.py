@@ -54,7 +54,7 @@ def test_ten_thousand_may_be_short() -> None:
         ((*PERF, "--slo", "ttft=2s,ttft=3s"), "CatalogError: the limit 'ttft' is given twice; write it once, "
          "for example ttft=3s"),
         ((*PERF, "--slo", "ttft=9**9**9 s"), "UnitError: '9**9**9 s' does not read as a number with a unit; "
-         "write for example 6 months"),
+         "write for example --slo ttft=2s,speed=50,p=99"),
         (("alternatives", "starter", "--within", "0,5%"), "ScenarioError: --within is '0,5%'; "
          "write percentages from 0 to 100, for example 1%,5%"),
         (("speed", "--scales", "nan"), "ScenarioError: --scales is 'nan'; write factors of 0 and more, "

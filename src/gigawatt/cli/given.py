@@ -50,7 +50,7 @@ def number(text: str, *, whole: bool = False) -> float | int:
     if whole and text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     try:
-        value = parse(text, "")
+        value = parse(text, "", "28" if whole else "")
     except UnitError as error:
         raise typer.BadParameter(str(error)) from error
     if whole and value != int(value):

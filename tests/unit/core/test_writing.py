@@ -70,7 +70,9 @@ def test_a_device_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors have names where Linux gives them")
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/{0}", "/proc/self/fd/{0}", "/proc/thread-self/fd/{0}", "link"])
+@pytest.mark.parametrize(
+    "name", ["/dev/stdout", "/dev/fd/{0}", "/proc/self/fd/{0}", "/proc/thread-self/fd/{0}", "link"]
+)
 def test_a_stream_is_no_place_for_a_file(tmp_path: Path, name: str) -> None:
     """Whatever file of the user stands behind it keeps its content."""
     kept = tmp_path / "log.txt"
