@@ -159,6 +159,14 @@ def test_bad_rows_are_named_or_listed(tmp_path: Path) -> None:
             "'1,5 GB': a comma parts thousands, as in 1,234; write 1.5, with a decimal point",
         ),
         (("--prefix-cache", "many"), "'many' does not read as a number with a unit; write for example own, infinite, "),
+        (("--replicas", "100000001"), "100,000,001 replicas are more than the 100,000 that are simulated at once"),
+        (("--prefill-replicas", "100001"), "100,001 replicas are more than the 100,000 that are simulated at once"),
+        (
+            ("--max-sequences", "50000001"),
+            "2 replicas that run 50,000,001 requests each are more than the 100,000,000 "
+            "requests that are simulated at once; give fewer replicas or fewer max_sequences",
+        ),
+        (("--concurrency", "1e15"), "1,000,000,000,000,000 requests in flight; give 1 to 1,000,000, or 0 for an open "),
         (("--router", "best"), "no router is called 'best'"),
         (("--scale", "0"), "a scale of 0 gives no arrivals"),
         (("--slo", "ttft=2"), "'2' has no unit"),
