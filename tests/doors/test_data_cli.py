@@ -27,6 +27,21 @@ def test_list_says_what_is_here(tmp_path: Path) -> None:
     assert rows["azure-2023-conv"]["sha256"].startswith("2f1e5b66")
 
 
+def test_list_names_what_is_damaged(tmp_path: Path) -> None:
+    """SHA-256 of the empty file is e3b0c442..., of azure-2023-conv 2f1e5b66...."""
+    path = tmp_path / "azure-2023-conv.csv"
+    path.write_bytes(b"")
+    done = data("list", cache=tmp_path)
+    sentence = (
+        f"{path} has SHA-256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 where "
+        "2f1e5b666d4e3055fdbba98598ce2ec307767b9064e03e2fa46676dbcc7d0bf8 is right; move it away and fetch it again"
+    )
+    assert done.returncode == 0 and done.stderr == f"{sentence}\n" and done.stdout.count("damaged") == 1
+    (tmp_path / "burstgpt.csv").write_text(TEXT)
+    rows = {row["name"]: row["fault"] for row in json.loads(data("list", "--json", cache=tmp_path).stdout)}
+    assert rows["azure-2023-conv"] == sentence and rows["burstgpt"] is None
+
+
 def test_show_measures_a_file_and_names_its_bad_rows(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(TEXT)
     refused = data("show", str(tmp_path / "own.csv"), cache=tmp_path)

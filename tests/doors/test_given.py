@@ -54,7 +54,7 @@ def test_ten_thousand_may_be_short() -> None:
         ((*PERF, "--slo", "ttft=2s,ttft=3s"), "CatalogError: the limit 'ttft' is given twice; write it once, "
          "for example ttft=3s"),
         ((*PERF, "--slo", "ttft=9**9**9 s"), "UnitError: '9**9**9 s' does not read as a number with a unit; "
-         "write for example 6 months"),
+         "write for example --slo ttft=2s,speed=50,p=99"),
         (("alternatives", "starter", "--within", "0,5%"), "ScenarioError: --within is '0,5%'; "
          "write percentages from 0 to 100, for example 1%,5%"),
         (("speed", "--scales", "nan"), "ScenarioError: --scales is 'nan'; write factors of 0 and more, "
@@ -62,6 +62,11 @@ def test_ten_thousand_may_be_short() -> None:
         (("tree", "starter", "--gap", "nan"), "ScenarioError: --gap is 'nan'; write a share, for example 0.5% or 0.005"),
         ((*PERF, "--table", "/dev/null"), "OutputError: cannot write to '/dev/null': it is a device; "
          "choose another file"),
+        *(((*PERF, option, place), f"OutputError: cannot write to '{place}': it is a stream, not a file; "
+           "choose another file") for option in ("--plot", "--table")
+          for place in ("/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/../dev/fd/7")),
+        (("run", "starter", "--out", "/proc"), "OutputError: cannot write to '/proc': No such file or directory; "
+         "choose another folder"),
         (("delays", "starter", "--figure", "."), "OutputError: cannot write to '.': it is a folder; choose another file"),
         (("delays", "starter", "--figure", "nowhere/x.html"), "OutputError: cannot write to 'nowhere/x.html': "
          "there is no folder nowhere; make it or choose another file"),

@@ -10,6 +10,7 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.catalog.schema import System
+from gigawatt.cli.perf import _limits
 from gigawatt.perf.search import basis_of, task_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.table import load_table
@@ -180,7 +181,35 @@ def test_rows_of_a_file_get_times(tmp_path: Path) -> None:
             ("llama-70b", "--systems", "vr-nvl72+hgx-h100"),
             "CatalogError: 'vr-nvl72+hgx-h100' is no hybrid; join a system and one that keeps weights in SRAM: A+B",
         ),
-        (("llama-70b", "--slo", "ttft=2"), "CatalogError: '2' has no unit; write for example ttft=2s"),
+        *((("llama-70b", "--slo", slo), f"{kind}Error: {said} --slo ttft=2s,speed=50,p=99") for slo, kind, said in (
+            ("ttft=2", "Unit", "'2' has no unit; write for example"),
+            ("ttft=2s;speed=30", "Catalog", "'ttft=2s;speed=30' is no limit; write for example"),
+            ("ttft=2s speed=30", "Catalog", "'ttft=2s speed=30' is no limit; write for example"),
+            ("ttft=2s;", "Unit", "'2s;' does not read as a number with a unit; write for example"),
+            ("tpot=33", "Unit", "'33' has no unit; write for example"),
+            ("p=50%%", "Unit", "'50% %' does not read as a number with a unit; write for example"),
+            ("p=50 percent", "Unit", "'50 percent %' does not read as a number with a unit; write for example"),
+        )),
+        (
+            ("llama-70b", "--slo", "speed=50%"),
+            "UnitError: '50%' is not a token rate; write for example --slo ttft=2s,speed=50,p=99 "
+            "(units: tok/s, ktok/s, Mtok/s, tok/day)",
+        ),
+        *((("llama-70b", option, value), f"UnitError: '{said}': a comma parts thousands, as in 1,234; write {right}, "
+           "with a decimal point") for option, value, said, right in (
+            ("--slo", "ttft=0,5s", "0,5s", "0.5"), ("--slo", "p=99,ttft=1,5 s", "1,5 s", "1.5"),
+            ("--speculate", "3x0,7", "0,7", "0.7"),
+        )),
+        (
+            ("llama-70b", "--slo", "tpot=33ms,speed=30"),
+            "CatalogError: the limit 'speed' is given twice; write it once, for example speed, or tpot, its inverse, as "
+            "speed=30",
+        ),
+        (("llama-70b", "--slo", "tpot=0s"), "CatalogError: the limit 'tpot' must be above 0; write for example tpot=20ms"),
+        (
+            ("llama-70b", "--speculate", "3x1.5"),
+            "CatalogError: '3x1.5' is no speculation; write tokens x probability to keep each, for example 3x0.7",
+        ),
         (
             ("llama-70b", "--slo", "fast"),
             "CatalogError: 'fast' is no limit; write for example --slo ttft=2s,speed=50,p=99",
@@ -229,6 +258,13 @@ def test_bad_input_is_told_in_a_sentence(words: tuple[str, ...], sentence: str) 
     assert said.startswith(sentence)
     if not sentence.endswith((" ", ", ")):
         assert said == sentence
+
+
+def test_limits_of_an_slo() -> None:
+    """A time between tokens of 40 ms is 1 / 0.04 = 25 tokens a second; a comma between digits is theirs."""
+    assert _limits("tpot=40ms") == {"speed": 25.0} == _limits("speed=25") == _limits("speed=25 tok/s")
+    assert _limits("ttft=1,500ms, speed=1,000,p=p95") == {"ttft": 1.5, "speed": 1000.0, "p": 0.95}
+    assert _limits("p=99.9%") == {"p": 0.999} and _limits("") == {}
 
 
 def test_one_that_cannot_stands_below_those_that_can() -> None:

@@ -99,7 +99,7 @@ def test_mooncake_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     row = '{{"timestamp": {}, "input_length": 1500, "output_length": 5, "hash_ids": [0, 1, {}]}}\n'
     path.write_text("".join(row.format(1000 * k, k + 2) for k in range(10)))
-    for words, share in ((("infinite",), 18 / 30), (("off",), 0.0), (("2TB",), 18 / 30), (("0",), 0.0)):
+    for words, share in ((("infinite",), 18 / 30), (("off",), 0.0), (("2TB",), 18 / 30), (("0B",), 0.0)):
         told = json.loads(gigawatt("replay", str(path), *ON, "--prefix-cache", *words, "--json").stdout)
         assert told["prefix_hit_share"] == pytest.approx(share) and told["completed"] == 10
 
@@ -147,9 +147,26 @@ def test_bad_rows_are_named_or_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--prefix-cache", "1e400"), "'1e400' is no prefix cache; write own, infinite, off or a size such as 2TB"),
-        (("--prefix-cache", "2e18"), "'2e18' is no prefix cache; write own, infinite, off or a size such as 2TB"),
-        (("--prefix-cache", "many"), "'many' is no prefix cache; write own, infinite, off or a size such as 2TB"),
+        (("--prefix-cache", "1e400 B"), "'1e400 B' is not a finite number; write for example own, infinite, off or a "),
+        (("--prefix-cache", "2e18B"), "'2e18B' is no prefix cache; write own, infinite, off or a size such as 2TB"),
+        (("--prefix-cache", "5"), "'5' has no unit; write for example own, infinite, off or a size such as 2TB"),
+        (
+            ("--prefix-cache", "50 %"),
+            "'50 %' is not an amount of memory; write for example own, infinite, off or a size",
+        ),
+        (
+            ("--prefix-cache", "1,5 GB"),
+            "'1,5 GB': a comma parts thousands, as in 1,234; write 1.5, with a decimal point",
+        ),
+        (("--prefix-cache", "many"), "'many' does not read as a number with a unit; write for example own, infinite, "),
+        (("--replicas", "100000001"), "100,000,001 replicas are more than the 100,000 that are simulated at once"),
+        (("--prefill-replicas", "100001"), "100,001 replicas are more than the 100,000 that are simulated at once"),
+        (
+            ("--max-sequences", "50000001"),
+            "2 replicas that run 50,000,001 requests each are more than the 100,000,000 "
+            "requests that are simulated at once; give fewer replicas or fewer max_sequences",
+        ),
+        (("--concurrency", "1e15"), "1,000,000,000,000,000 requests in flight; give 1 to 1,000,000, or 0 for an open "),
         (("--router", "best"), "no router is called 'best'"),
         (("--scale", "0"), "a scale of 0 gives no arrivals"),
         (("--slo", "ttft=2"), "'2' has no unit"),

@@ -49,13 +49,24 @@ def test_a_table_for_people_and_what_replicas_yield() -> None:
 
 
 def test_quarters_days_and_names_that_are_none() -> None:
-    sentence = refused("simulate", "neocloud", "--quarter", "2050Q1")
-    assert "2050Q1 is not in the plan; it runs from" in sentence
     sentence = refused(*WORDS[:4], "--day", "sunday")
     assert "--day is 'sunday'; it is peak or ordinary" in sentence
-    sentence = refused(*WORDS[:4], "--without", "failures,rain")
-    assert "'rain' cannot be left out; what can is latency, failures" in sentence
     assert "is not there; an interrupted simulation says" in refused(*WORDS[:4], "--resume", "nosuch.npz")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("run", "neocloud", "--simulate", "2027Q3,2027Q9"), "2027Q9 is not in the plan; it runs from 20"),
+        (("simulate", "neocloud", "--quarter", "2050Q1"), "2050Q1 is not in the plan; it runs from 20"),
+        ((*WORDS[:4], "--without", "failures,rain"), "'rain' cannot be left out; what can is latency, failures"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_the_plan_is_made(
+    words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gigawatt.plan.solve.open_plan", None)
+    assert refused(*words).startswith(f"ScenarioError: {sentence}")
 
 
 def test_about_as_many_requests_as_asked_for_are_simulated() -> None:

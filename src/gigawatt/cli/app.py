@@ -305,6 +305,7 @@ def cite(
 ) -> None:
     """Print what a run rests on: judgements first, then every source."""
     from gigawatt.core.errors import ScenarioError
+    from gigawatt.core.reading import read_text
     from gigawatt.core.writing import settled
     from gigawatt.study.results import read_manifest
 
@@ -314,4 +315,4 @@ def cite(
         raise ScenarioError(f"{folder} is not the folder of a run: it has no {name}; 'gigawatt run NAME' writes one")
     if name not in read_manifest(folder)["files"]:
         raise ScenarioError(f"{folder} holds a {name} that is not of its run; 'gigawatt run NAME' writes it")
-    print(path.read_text(encoding="utf-8"), end="")
+    print(read_text(path), end="")

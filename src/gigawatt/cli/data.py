@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,23 +24,25 @@ data_app = typer.Typer(
 
 @data_app.command("list")
 def list_command(as_json: Json = False) -> None:
-    """List public traces, and which of them are here."""
+    """List public traces, and which of them are here, whole or damaged by their checksum."""
     from rich.table import Table
 
     from gigawatt.demand.public import ORIGINALS
 
+    rows = [_row(one) | {"fault": _fault(one)} for one in ORIGINALS]
     if as_json:
-        print_json([_row(one) for one in ORIGINALS])
+        print_json(rows)
         return
     table = Table()
     for heading in ("name", "what", "requests", "licence", "here"):
         table.add_column(heading, justify="right" if heading == "requests" else "left")
-    for one in ORIGINALS:
-        row = _row(one)
-        table.add_row(
-            one.name, one.what, f"{one.rows:,}" if one.rows else "", one.licence, "yes" if row["path"] else ""
-        )
+    for row in rows:
+        here = "damaged" if row["fault"] else "yes" if row["path"] else ""
+        table.add_row(row["name"], row["what"], f"{row['rows']:,}" if row["rows"] else "", row["licence"], here)
     console_of().print(table)
+    for row in rows:
+        if row["fault"]:
+            print(row["fault"], file=sys.stderr)
 
 
 @data_app.command()
@@ -101,6 +104,19 @@ def show(
                 "; ".join(value) if isinstance(value, list) else f"{value:,.6g}" if isinstance(value, float) else value
             )
             print(f"{key.replace('_', ' '):16s} {text}")
+
+
+def _fault(one: Original) -> str | None:
+    """What is wrong with the file of a trace that is here."""
+    from gigawatt.core.errors import TraceError
+    from gigawatt.demand.public import checked
+
+    try:
+        if _row(one)["path"]:
+            checked(one)
+    except TraceError as error:
+        return str(error)
+    return None
 
 
 def _row(one: Original) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, GigawattError):
         return f"{type(error).__name__}: {error}"
     if _is_of_memory(error):
-        return f"MemoryError: too little memory{_limit()}; ask for less at once (--limit, --workers 1) or allow more"
+        return f"MemoryError: too little memory{_limit()}; ask for less at once or allow more"
     foreign = _foreign()
     if foreign:
         return f"ImportError: {foreign} is loaded in place of the library of that name; move it, or mend PYTHONPATH"

@@ -50,7 +50,7 @@ def number(text: str, *, whole: bool = False) -> float | int:
     if whole and text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     try:
-        value = parse(text, "")
+        value = parse(text, "", "28" if whole else "")
     except UnitError as error:
         raise typer.BadParameter(str(error)) from error
     if whole and value != int(value):
@@ -67,11 +67,11 @@ def out_file(path: Path | None) -> Path | None:
     with _sayable(path, "file"):
         if path.is_dir():
             _refuse(path, "it is a folder", "file")
-        if path.exists() and not path.is_file():
-            _refuse(path, "it is a device", "file")
         if not path.parent.is_dir():
             _refuse(path, f"there is no folder {path.parent.name}; make it", "file")
         check_file(path)
+        if path.exists() and not path.is_file():
+            _refuse(path, "it is a device", "file")
     return path
 
 

@@ -17,10 +17,17 @@ from gigawatt.cli.given import out_file, real, whole
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
     from gigawatt.catalog.schema import Model, System
+    from gigawatt.perf.inference import Speculation
     from gigawatt.perf.search import Basis, Objective, Options, Task
     from gigawatt.perf.task import Asked
 
-_SLO_HELP = "Limits, for example 'ttft=2s,speed=50,p=99': time to first token, tok/s per user, percentile (50)."
+_SLO_HELP = (
+    "Limits, for example 'ttft=2s,speed=50,p=99': time to first token, tok/s per user (or its inverse, tpot=20ms), "
+    "percentile (50)."
+)
+_MOST_DRAFTED = 99  # tokens a pass
+_SLO = "--slo ttft=2s,speed=50,p=99"
+_LIMITS = {"ttft": "2s", "speed": "50", "tpot": "20ms", "p": "99"}
 
 
 _MAKER_HELP = (
@@ -181,37 +188,49 @@ def _systems(catalog: Catalog, names: str) -> list[System | tuple[System, System
 
 
 def _task(model: Model, lengths: tuple[int, int, float], slo: str) -> Task:
-    from gigawatt.core.errors import CatalogError, shown
-    from gigawatt.core.units import parse
     from gigawatt.perf.search import Task
 
-    given: set[str] = set()
-    known: dict[str, Any] = {"ttft": None, "speed": None, "p": 0.5}
-    for part in (word for word in slo.split(",") if word.strip()):
-        key, _, text = (piece.strip() for piece in part.partition("="))
-        if key not in known or not text:
-            raise CatalogError(f"{shown(part.strip())} is no limit; write for example --slo ttft=2s,speed=50,p=99")
-        if key in given:
-            raise CatalogError(f"the limit '{key}' is given twice; write it once, for example {key}={text}")
-        given.add(key)
-        if key == "ttft":
-            if re.fullmatch(r"[0-9.]+", text):
-                raise CatalogError(f"'{text}' has no unit; write for example ttft={text}s")
-            known[key] = parse(text, "s")
-        elif key == "speed":
-            known[key] = parse(text, "token/s" if re.search("[A-Za-z]", text) else "")
-        else:
-            known[key] = parse(text.removeprefix("p").removesuffix("%"), "") / 100.0
-    if not 0.0 < known["p"] < 1.0:
-        raise CatalogError(f"a percentile lies between 0 and 100, not at {100 * known['p']:g}; write for example p=99")
-    for key, unit in (("ttft", "2s"), ("speed", "50")):
-        if known[key] is not None and known[key] <= 0.0:
-            raise CatalogError(f"the limit '{key}' must be above 0; write for example {key}={unit}")
     prompt, output, hit = lengths
+    limits = _limits(slo)
     return Task(
         model=model, prompt=float(prompt), output=float(output), cached=prompt * hit,
-        ttft_s=known["ttft"], tokens_per_s_user=known["speed"], percentile=known["p"],
+        ttft_s=limits.get("ttft"), tokens_per_s_user=limits.get("speed"), percentile=limits.get("p", 0.5),
     )  # fmt: skip
+
+
+def _limits(slo: str) -> dict[str, float]:
+    """Limits of ``--slo``: ttft [s], speed [token/s], p from 0 to 1; those that are given."""
+    from gigawatt.core.errors import CatalogError, shown
+
+    found: dict[str, float] = {}
+    for part in re.split(r"(?<![0-9]),|,(?![0-9])", slo):  # between digits a comma is theirs
+        if not part.strip():
+            continue
+        key, _, text = (piece.strip() for piece in part.partition("="))
+        if key not in _LIMITS or not text or "=" in text:
+            raise CatalogError(f"{shown(part.strip())} is no limit; write for example {_SLO}")
+        name = "speed" if key == "tpot" else key
+        if name in found:
+            twice = f"speed, or tpot, its inverse, as {key}={text}" if name == "speed" else f"{key}={text}"
+            raise CatalogError(f"the limit '{name}' is given twice; write it once, for example {twice}")
+        found[name] = _limit(key, text)
+    return found
+
+
+def _limit(key: str, text: str) -> float:
+    from gigawatt.core.errors import CatalogError
+    from gigawatt.core.units import parse
+
+    if key == "p":
+        share = round(parse(f"{text.removeprefix('p').removesuffix('%')} %", "", _SLO), 12)
+        if not 0.0 < share < 1.0:
+            raise CatalogError(f"a percentile lies between 0 and 100, not at {100 * share:g}; write for example p=99")
+        return share
+    is_bare = key == "speed" and re.fullmatch(r"[-+0-9.,eE\s]*", text)
+    value = parse(text, "" if is_bare else "token/s" if key == "speed" else "s", _SLO)
+    if value <= 0.0:
+        raise CatalogError(f"the limit '{key}' must be above 0; write for example {key}={_LIMITS[key]}")
+    return 1.0 / value if key == "tpot" else value
 
 
 def _options(backend: str, weights: str, kv: str, speculate: str, max_packages: int, basis: Basis) -> Options:
@@ -228,13 +247,22 @@ def _options(backend: str, weights: str, kv: str, speculate: str, max_packages: 
         raise CatalogError(f"'{weights}' is no way to store weights; known are {', '.join(STORED_BITS)}")
     if kv and kv not in get_args(Cache):
         raise CatalogError(f"'{kv}' is no way to keep the cache; known are {', '.join(get_args(Cache))}")
-    drafted = re.fullmatch(r"([0-9]{1,2})x(0(?:\.[0-9]+)?|1(?:\.0+)?|\.[0-9]+)", speculate)
-    if speculate not in ("", "off") and (drafted is None or int(drafted[1]) < 1):
-        raise CatalogError(
-            f"'{speculate}' is no speculation; write tokens x probability to keep each, for example 3x0.7"
-        )
-    guess = Speculation(tokens=int(drafted[1]), accepted=float(drafted[2])) if drafted else Speculation()
+    guess = Speculation() if speculate in ("", "off") else _drafts(speculate)
     return Options(backend=backend, weights=weights, cache=kv, speculation=guess, max_packages=max_packages)
+
+
+def _drafts(text: str) -> Speculation:
+    from gigawatt.core.errors import CatalogError, shown
+    from gigawatt.core.units import parse
+    from gigawatt.perf.inference import Speculation
+
+    parts = re.fullmatch(r"([^x]+)x([^x]+)", text)
+    tokens, accepted = (parse(part, "", "3x0.7") for part in parts.groups()) if parts else (0.0, 0.0)
+    if not (tokens == int(tokens) and 1 <= tokens <= _MOST_DRAFTED and 0.0 <= accepted <= 1.0):
+        raise CatalogError(
+            f"{shown(text)} is no speculation; write tokens x probability to keep each, for example 3x0.7"
+        )
+    return Speculation(tokens=int(tokens), accepted=accepted)
 
 
 def _objective(name: str) -> Objective:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -135,15 +134,12 @@ _MOST_CACHE = 1e18
 
 def _cache(text: str) -> str | float:
     """``own``, ``infinite``, ``off`` or bytes."""
-    from gigawatt.core.errors import CatalogError, UnitError
+    from gigawatt.core.errors import CatalogError
     from gigawatt.core.units import parse
 
     if text in ("own", "infinite", "off"):
         return text
-    try:
-        size = parse(text, "byte" if re.search("[A-Za-z]", re.sub(r"[eE][+-]?[0-9]+", "", text)) else "")
-    except UnitError:
-        size = -1.0
+    size = parse(text, "byte", "own, infinite, off or a size such as 2TB")
     if not 0.0 <= size <= _MOST_CACHE:
         raise CatalogError(f"'{text}' is no prefix cache; write own, infinite, off or a size such as 2TB")
     return size

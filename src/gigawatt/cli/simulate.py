@@ -65,10 +65,12 @@ def simulate(
 ) -> None:
     """Simulate the planned fleet of a quarter request by request: latencies, goodput, use, energy by class."""
     from gigawatt.core.errors import ScenarioError
-    from gigawatt.study.cells import cells_of
+    from gigawatt.study.cells import cells_of, check_without
     from gigawatt.study.fleet import busiest
     from gigawatt.study.loop import yields
+    from gigawatt.study.resolve import resolve
     from gigawatt.study.run import run as study_run
+    from gigawatt.study.scenario import load_scenario
 
     if day not in ("peak", "ordinary"):
         raise ScenarioError(f"--day is '{day}'; it is peak or ordinary")
@@ -76,6 +78,8 @@ def simulate(
         raise ScenarioError("--resume goes on with drawn requests; a trace is simulated anew")
     catalog = catalog_with(overlay)
     left_out = [name.strip() for name in without.split(",") if name.strip()]
+    check_without(left_out)
+    resolve(load_scenario(scenario), catalog, event or []).at(quarter)
     with progress() as say:
         results = study_run(scenario, catalog=catalog, events=event or [], say=say)
 

@@ -17,7 +17,10 @@ def speed(
     ] = "value-of-speed",
     scales: Annotated[
         str,
-        typer.Option("--scales", help="Factors on what speed is worth, A,B,...; else 0 and 17 from 0.1 to 10."),
+        typer.Option(
+            "--scales",
+            help="Factors on what speed is worth, A,B,...: commas part them; else 0 and 17 from 0.1 to 10.",
+        ),
     ] = "",
     without: Annotated[
         list[str] | None,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gigawatt.core.errors import UnitError, shown
@@ -119,8 +119,10 @@ def _kind(unit: str) -> _Kind:
 
 
 @lru_cache(maxsize=65536, typed=True)
-def parse(text: str | float | int, unit: str) -> float:
+def parse(text: str | float | int, unit: str, example: str = "") -> float:
     """Value of ``text`` in base ``unit`` ("" for a count or share).
+
+    ``example`` is what the place of the figure would have in it, in place of the unit's own.
 
     Raises UnitError with a sentence where the text is no number, has no unit, one of another dimension, or is beyond
     what can be meant.
@@ -128,7 +130,7 @@ def parse(text: str | float | int, unit: str) -> float:
     >>> parse("10 GW", "W"), parse("$35B", "USD"), parse("0.4 Tb/s", "byte/s"), parse("25 %", "")
     (10000000000.0, 35000000000.0, 50000000000.0, 0.25)
     """
-    kind = _kind(unit)
+    kind = replace(_kind(unit), example=example) if example else _kind(unit)
     if isinstance(text, bool):
         raise UnitError(f"{text!r} is not a number; write for example {kind.example}")
     if isinstance(text, (int, float)):
@@ -150,7 +152,7 @@ def parse(text: str | float | int, unit: str) -> float:
         rest = f"${rest}" if not rest or rest.startswith("/") else f"$*{rest}"
     if unit and not rest:
         raise UnitError(f"{shown(text)} has no unit; write for example {kind.example}")
-    return _held((-value if match["sign"] == "-" else value) * _factor(rest, unit, text), text, kind)
+    return _held((-value if match["sign"] == "-" else value) * _factor(rest, unit, text, kind), text, kind)
 
 
 def _number(digits: str, text: str) -> float:
@@ -166,9 +168,9 @@ def _number(digits: str, text: str) -> float:
     raise UnitError(f"{shown(text)}: write thousands in threes with commas, as in 1,234,567.5, or without any")
 
 
-def _factor(rest: str, unit: str, text: str) -> float:
+def _factor(rest: str, unit: str, text: str, kind: _Kind) -> float:
     """Base units in one of what ``rest`` names. Raises UnitError where its dimension is not that of ``unit``."""
-    kind, factor, found = _kind(unit), 1.0, Counter[str]()
+    factor, found = 1.0, Counter[str]()
     above, *below = rest.split("/")
     for group, sign in ((above, 1), *((one, -1) for one in below)):
         for name in re.split(r"[-*·]", group) if group or sign < 0 else ():

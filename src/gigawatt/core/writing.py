@@ -10,6 +10,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -26,6 +27,8 @@ except ImportError:  # pragma: no cover - no such locks on Windows: leftovers st
 _TRIES = 100
 _SWAP = 2  # RENAME_EXCHANGE
 _HERE = -100  # AT_FDCWD
+_MOST_LINKS = 40  # as the system follows
+_DESCRIPTORS = re.compile(r"/dev/fd|/proc/.+/fd")
 _CANNOT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV, errno.EPERM)
 
 
@@ -34,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Path to write to; what lies there when the block ends well stands at ``path`` in one step, as does nothing else.
 
     A link keeps its target, a file its mode; into a device or a pipe the whole content is copied. Raises OSError that
-    names ``path``.
+    names ``path``; for a stream of this process, such as /dev/stdout, too: what stands behind it is another's.
     """
     with _named(path):
         place = _place(path)
@@ -73,15 +76,15 @@ def check_file(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raises OSError that names ``path`` where no folder can be filled or made there. Nothing is made."""
+    """Raises OSError that names ``path`` where no folder can be filled or made there. Nothing is left there."""
     with _named(path):
         place = Path(os.path.realpath(path))
         while not _exists(place):
             place = place.parent
         if not place.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with _aside(place):
+            pass
 
 
 @contextmanager
@@ -145,10 +148,25 @@ def _exists(path: Path) -> bool:
 
 def _place(path: Path) -> Path:
     """Where a file will stand: the target of a link. Raises OSError where it cannot be a file."""
+    if _is_stream(path):
+        raise OSError(errno.EINVAL, "it is a stream, not a file")
     place = Path(os.path.realpath(path))
     if place.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return place
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a name leads, over whatever links, to a descriptor: /dev/stdout, /dev/fd/1, /proc/self/fd/1."""
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(path.parent)
+        if _DESCRIPTORS.fullmatch(folder):
+            return True
+        path = Path(folder, path.name)
+        if not path.is_symlink():
+            break
+        path = Path(folder, os.readlink(path))
+    return False
 
 
 @contextmanager

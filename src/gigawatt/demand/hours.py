@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from gigawatt.core.errors import TraceError
+from gigawatt.core.errors import TraceError, shown
 from gigawatt.core.reading import read_bytes
 from gigawatt.demand.table import Table, kind_of, plain_name, read_table
 from gigawatt.demand.values import numbers
@@ -72,14 +72,26 @@ def read_hours(path: Path) -> Hours:
     n = len(table.columns)
     if n > MOST_HOURS:
         raise TraceError(f"{path} has {n:,} rows; up to {MOST_HOURS:,} hours, ten years, are right")
-    price = numbers(table.columns[names["price"]]) if "price" in names else None
+    demand = _figures(path, table, names["demand"], 0.0, "a number of at least 0")
+    price = _figures(path, table, names["price"], -np.inf, "a number") if "price" in names else None
     wall, steps = _times(path, table, names)
     if wall is None:
         clock, notes = (np.arange(n) % 24).astype(np.float64), tuple(_counted(n))
     else:
         clock, notes = wall % DAY_S / HOUR_S, tuple(_odd(path, wall, steps))
         notes = notes if len(notes) <= MOST_NOTES else (*notes[:MOST_NOTES], f"and {len(notes) - MOST_NOTES:,} more")
-    return Hours(demand=numbers(table.columns[names["demand"]]), price=price, clock_h=clock, notes=notes)
+    return Hours(demand=demand, price=price, clock_h=clock, notes=notes)
+
+
+def _figures(path: Path, table: Table, name: str, least: float, right: str) -> Floats:
+    """(hour,) numbers of a column. Raises TraceError with the first that is none, as it is written."""
+    column = table.columns[name]
+    found = numbers(column)
+    for row in np.flatnonzero(~np.isfinite(found) | (found < least))[:1]:
+        value = column[int(row)].as_py()
+        told = "no number" if value is None else shown(value)
+        raise TraceError(f"{path}, row {table.line[row]:,}: {name} is {told}; {right} is right")
+    return found
 
 
 def _check_blank(path: Path) -> None:

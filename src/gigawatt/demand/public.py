@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.reading import is_there
+from gigawatt.core.reading import is_there, read_bytes
 from gigawatt.core.writing import sha256_of, whole_file, write_whole
 
 CHUNK = 1 << 18
@@ -159,10 +159,14 @@ def unchanged(name: str) -> Path:
         TraceError: likewise, or a file that has changed or was cut short.
     """
     path = find_public(name)
-    if Path(name).exists():
-        return path
+    return path if is_there(name) else checked(original(name))
+
+
+def checked(one: Original) -> Path:
+    """The file of a public trace that is here. Raises TraceError where it is not what its source gives."""
+    path = cache_dir() / one.file
     try:
-        _compare(path, sha256_of(path), _wanted(original(name), path), "move it away and fetch it again")
+        _compare(path, sha256_of(path), _wanted(one, path), "move it away and fetch it again")
     except OSError as error:
         raise TraceError(f"{path} cannot be read: {error.strerror}") from error
     return path
@@ -179,7 +183,7 @@ def _wanted(one: Original, path: Path) -> str:
     recorded = path.with_name(f"{path.name}.sha256")
     if one.sha256 or not recorded.is_file():
         return one.sha256
-    words = recorded.read_text(encoding="utf-8", errors="replace").split()
+    words = read_bytes(recorded).decode(errors="replace").split()
     if not words or len(words[0]) != 64:
         raise TraceError(f"{recorded} holds no SHA-256; move it and {path.name} away and fetch the trace again")
     return words[0]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.core.errors import TableError
+from gigawatt.core.reading import opened
 from gigawatt.core.writing import write_whole
 from gigawatt.perf.effort import Effort
 from gigawatt.perf.grid import on_grid
@@ -209,7 +210,7 @@ def load_table(path: Path) -> StepTable:
     import xarray as xr
 
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as data:
+        with opened(path) as file, xr.open_dataset(file, engine="h5netcdf", decode_cf=False) as data:
             held = data.load()
     except (OSError, ValueError) as error:
         raise TableError(f"{path} cannot be read as a step table: {error}") from error

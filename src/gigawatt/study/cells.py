@@ -159,6 +159,13 @@ class Cells:
         return tuple((lane.name, max(1, round(lane.replicas))) for lane in self.lanes)
 
 
+def check_without(without: Sequence[str]) -> None:
+    """Raises ScenarioError where nothing that can be left out is called so."""
+    for name in without:
+        if name not in ADDED:
+            raise ScenarioError(f"'{name}' cannot be left out; what can is {', '.join(ADDED)}")
+
+
 def cells_of(
     case: Case,
     plan: xr.Dataset,
@@ -176,13 +183,8 @@ def cells_of(
     is left out; with ``scaling`` pools switch off what is not needed. Raises ScenarioError where the quarter is not in
     the plan or nothing is called so.
     """
-    labels = [str(name) for name in plan["quarter"].values]
-    if quarter not in labels:
-        raise ScenarioError(f"{quarter} is not in the plan; it runs from {labels[0]} to {labels[-1]}")
-    for name in without:
-        if name not in ADDED:
-            raise ScenarioError(f"'{name}' cannot be left out; what can is {', '.join(ADDED)}")
-    at, here = labels.index(quarter), plan.sel(quarter=quarter)
+    check_without(without)
+    at, here = case.at(quarter), plan.sel(quarter=quarter)
     found = []
     for item in case.classes:
         if item.workload.kind != "inference":

@@ -61,6 +61,8 @@ such rows times to first token are 40 % off without it and 20 % with it (benchma
 in the calibration (``queue``); low 0.02, high 0.06."""
 BUDGET_TOKENS = 8192  # of an iteration and rank: vLLM's default for servers on large packages
 SEQUENCES = 1024  # running ones of a rank at most: vLLM's default on large packages
+MOST_REPLICAS = 100_000  # of a cluster, each with its turn at every choice of a router. Judgement
+MOST_RUNNING = 100_000_000  # requests that replicas can run at once, some 80 bytes each. Judgement
 BLOCK_TOKENS = 16  # vLLM's
 STORE_SHARE = 190.0 / 400.0
 """Achieved over nominal rate of links to a store of prefixes: 190 GB/s on eight of 400 Gbit/s (Mooncake's Transfer
@@ -121,6 +123,8 @@ class Cluster:
                 raise CatalogError(text)
 
         need(self.n_replicas >= 1, f"{self.n_replicas} replicas serve nothing; give 1 or more")
+        for n in (self.n_replicas, self.n_prefill or 0):
+            need(n <= MOST_REPLICAS, f"{n:,} replicas are more than the {MOST_REPLICAS:,} that are simulated at once")
         need(self.router in ROUTERS, f"no router is called '{self.router}'; known are {', '.join(ROUTERS)}")
         cache = self.prefix_cache
         known = cache in ("own", "infinite", "off") if isinstance(cache, str) else cache >= 0
@@ -432,6 +436,12 @@ def fleet_of(load: Load, cluster: Cluster, replica: Replica, basis: Basis, seed:
     pools[0] = replace(_with_cache(pools[0], load), crowding_s=each_s, ranks=max(replica.n_ranks, 1))
     if any(stream.priority for stream in load.requests.streams):
         pools = [replace(pool, order="priority") for pool in pools]
+    for pool in pools:
+        if pool.n_replicas * pool.max_sequences > MOST_RUNNING:
+            raise CatalogError(
+                f"{pool.n_replicas:,} replicas that run {pool.max_sequences:,} requests each are more than the "
+                f"{MOST_RUNNING:,} requests that are simulated at once; give fewer replicas or fewer max_sequences"
+            )
     traffic = tuple(
         Traffic(
             name=" ".join(part for part in (stream.name, stream.tier, stream.region) if part), pools=(0,),

@@ -41,6 +41,8 @@ from gigawatt.study.resume import UnusableError, read_state, write_state
 
 Ints = npt.NDArray[np.int64]
 
+MOST_IN_FLIGHT = 1_000_000
+"""Requests of a closed loop at once: each has its row in memory. Judgement."""
 _BINS = 240
 _SPAN_S = 1e9  # 32 years
 _PAUSE = 20_000  # requests between two looks at the clock
@@ -65,6 +67,13 @@ class How:
     skip_bad: bool = False
     requests: Path | None = None
     resume: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raises TraceError for a closed loop that cannot be."""
+        if not 0 <= self.concurrency <= MOST_IN_FLIGHT:
+            raise TraceError(
+                f"{self.concurrency:,} requests in flight; give 1 to {MOST_IN_FLIGHT:,}, or 0 for an open loop"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,8 +198,6 @@ def replay(
         TraceError: a request that no replica can hold, or a file that does not fit.
     """
     tell = say or (lambda _: None)
-    if how.concurrency < 0:
-        raise TraceError(f"{how.concurrency} requests in flight; give 1 or more, or 0 for an open loop")
     if not len(requests):
         raise TraceError("the trace holds no request; one row at least is right")
     _check_span(requests)
@@ -406,7 +413,7 @@ def _memory(setup: Setup, rows: Rows, requests: Requests, how: How) -> tuple[Mem
     key = digest.hexdigest()
     bin_ns = max(ceil(1.25 * _horizon_s(setup, requests, how) / _BINS), 1) * NS_PER_S
     fresh = new_memory(
-        setup, slots=max(4096, 8 * how.concurrency), bins=_BINS, bin_ns=bin_ns,
+        setup, slots=max(4096, 8 * min(how.concurrency, len(requests))), bins=_BINS, bin_ns=bin_ns,
         records=len(requests) if how.requests is not None else 0,
     )  # fmt: skip
     return fresh if how.resume is None else _resumed(how.resume, fresh, key, len(requests)), key

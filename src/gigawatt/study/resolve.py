@@ -128,6 +128,12 @@ class Case:
         """Quarters as people write them."""
         return tuple(str_quarter(q) for q in self.quarters)
 
+    def at(self, quarter: str) -> int:
+        """Place of a quarter as people write it. Raises ScenarioError where the plan does not have it."""
+        if quarter not in self.labels:
+            raise ScenarioError(f"{quarter} is not in the plan; it runs from {self.labels[0]} to {self.labels[-1]}")
+        return self.labels.index(quarter)
+
 
 def dated(rows: Sequence[Any]) -> list[tuple[int, float]]:
     """(quarter, value) of a scenario's dated figures."""

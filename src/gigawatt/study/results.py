@@ -18,6 +18,7 @@ from gigawatt.__about__ import __version__
 from gigawatt.catalog.load import Catalog, facts
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.names import slug
+from gigawatt.core.reading import json_of, read_text
 from gigawatt.core.source import Fact
 from gigawatt.core.writing import settled, sha256_of, whole_folder
 from gigawatt.plan.solver import solver_version
@@ -149,7 +150,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _sealed(folder: Path) -> dict[str, Any]:
     again = "run the scenario again: 'gigawatt run NAME' writes it anew"
     try:
-        told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        told = json_of(read_text(folder / "manifest.json"))
         own, files = told.pop("checksum"), dict(told["files"])
         if own != _checksum(told):
             raise ValueError(own)
@@ -157,7 +158,9 @@ def _sealed(folder: Path) -> dict[str, Any]:
         raise ScenarioError(f"{folder}: manifest.json does not say which files belong to the run; {again}") from None
     except FileNotFoundError:
         raise ScenarioError(f"{folder} is not the folder of a whole run: it has no manifest.json; {again}") from None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except OSError as error:
+        raise ScenarioError(f"{folder}: manifest.json cannot be read: {error.strerror}; {again}") from None
+    except (ValueError, TypeError, AttributeError):
         raise ScenarioError(f"{folder}: manifest.json is damaged; {again}") from None
     for name, held in files.items():
         path = folder / name

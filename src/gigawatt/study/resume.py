@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.__about__ import __version__
+from gigawatt.core.reading import opened
 from gigawatt.core.writing import whole_file
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -40,7 +41,7 @@ def read_state(path: Path, of: str, *, most_bytes: int = _MOST_BYTES) -> tuple[s
     version, or its arrays take more than ``most_bytes``.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+        with opened(path) as file, np.load(file, allow_pickle=False) as held:
             told = json.loads(str(_member(path, held, "state", 1 << 20)))
             if told["of"] != of:
                 raise UnusableError(f"it is of a {told['of']}")

@@ -77,6 +77,8 @@ def run(
     if lumps is not None:
         chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": lumps})})
     case = resolve(chosen, catalog, events)
+    for quarter in simulate:
+        case.at(quarter)
     inputs = plan_inputs(case)
     say("building the plan")
     live = open_plan(inputs)

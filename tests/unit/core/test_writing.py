@@ -69,6 +69,24 @@ def test_a_device_stays_one(tmp_path: Path) -> None:
     check_file(Path(os.devnull))
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors have names where Linux gives them")
+@pytest.mark.parametrize(
+    "name", ["/dev/stdout", "/dev/fd/{0}", "/proc/self/fd/{0}", "/proc/thread-self/fd/{0}", "link"]
+)
+def test_a_stream_is_no_place_for_a_file(tmp_path: Path, name: str) -> None:
+    """Whatever file of the user stands behind it keeps its content."""
+    kept = tmp_path / "log.txt"
+    kept.write_text("kept")
+    (tmp_path / "link").symlink_to("/dev/stderr")
+    with kept.open("a") as stream:
+        place = tmp_path / name.format(stream.fileno())
+        for call in (check_file, lambda path: write_whole(path, "x")):
+            with pytest.raises(OSError, match="it is a stream, not a file") as caught:
+                call(place)
+            assert caught.value.filename == str(place)
+    assert kept.read_text() == "kept"
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [("no/x", errno.ENOENT), (".", errno.EISDIR), ("x" * 300, errno.ENAMETOOLONG)]
 )

@@ -169,3 +169,19 @@ def test_the_door_says_what_is_odd(tmp_path: Path) -> None:
     assert code == 0 and len(json.loads(out)["notes"]) == 2
     code, out, _ = called("blocks", str(path), "--blocks", "3")
     assert f"# 2026-03-08 has 23 hours or a row too few: 2:00 is missing before row {FORWARD:,}" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ('"1,5"', "'1,5'"), ("9**9", "'9**9'"), ("٣", "'٣'"), ("-2", "-2"), ("-2.5", "-2.5"), ("inf", "inf"),
+        ("nan", "no number"), ("NA", "no number"), ("true", "'true'"), ("0x10", "'0x10'"),
+    ],
+)  # fmt: skip
+def test_what_is_no_demand_is_named_as_it_is_written(tmp_path: Path, value: str, told: str) -> None:
+    path = tmp_path / "y.csv"
+    path.write_text("demand,price\n" + "5,1\n" * 30 + f"{value},1\n" + "6,1\n" * 17, encoding="utf-8")
+    assert said(path) == f"row 31: demand is {told}; a number of at least 0 is right"
+    if not value.startswith("-"):
+        path.write_text("demand,price\n" + "5,1\n" * 30 + f"6,{value}\n" + "6,1\n" * 17, encoding="utf-8")
+        assert said(path) == f"row 31: price is {told}; a number is right"

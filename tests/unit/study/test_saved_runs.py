@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def test_a_manifest_of_another_run_is_refused(folder: Path, text: object, senten
 def test_a_folder_without_a_manifest_is_no_run(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     assert "is not the folder of a whole run: it has no manifest.json" in refused("cite", str(folder))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have names where the system gives them")
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+    assert refused("cite", str(folder)) == (
+        f"ScenarioError: {folder}: manifest.json cannot be read: it is a pipe, not a file; run the scenario again: "
+        "'gigawatt run NAME' writes it anew"
+    )
 
 
 def test_a_page_that_fails_leaves_the_old_run(neocloud: Results, folder: Path) -> None:
