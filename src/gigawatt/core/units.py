@@ -83,12 +83,16 @@ _MULTIPLE = re.compile(r"(k|M|bn|B|T)(?![A-Za-z])|(thousand|million|billion|tril
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a base unit measures, in words: an example, the units people may write, and the most that can be meant."""
+    """What a base unit measures, in words: an example, the units people may write, and the most that can be meant.
+
+    ``per`` names the things that it may be of one of: 60 tok/s/user.
+    """
 
     what: str
     example: str
     units: str
     most: float
+    per: tuple[str, ...] = ()
 
 
 _ENERGY = "USD or $ over Wh, kWh, MWh, J"
@@ -96,6 +100,7 @@ _POWERS = "USD or $ over W, kW, MW, GW"
 _TIMES = "ms, s, min, h, days, weeks, months, quarters, yr"
 _KINDS = {
     "W": _Kind("a power", "1.2 GW", "W, kW, MW, GW", 1e20),
+    "J": _Kind("an energy", "1.2 MWh", "J, Wh, kWh, MWh, GWh", 1e24),
     "USD": _Kind("an amount of money", "$35B", "USD or $, with k, M, B, T", 1e20),
     "byte": _Kind("an amount of memory", "288 GB", "B, kB, MB, GB, TB, PB, KiB, MiB, GiB, TiB", 1e20),
     "byte/s": _Kind("a bandwidth", "22 TB/s", "GB/s, TB/s, PB/s, Gb/s, Tb/s", 1e20),
@@ -105,10 +110,10 @@ _KINDS = {
     "USD/J": _Kind("a price of energy", "0.07 USD/kWh", _ENERGY, 1.0),
     "USD/W": _Kind("a price of power", "15 MUSD/MW", _POWERS, 1e9),
     "USD/W/s": _Kind("a rent", "9 USD/W/yr", f"{_POWERS}, over h, month, yr", 1e3),
-    "USD/s": _Kind("a price of time", "2.9 USD/h", "USD or $ over s, min, h, day, month, yr", 1e12),
+    "USD/s": _Kind("a price of time", "2.9 USD/h", "USD or $ over s, min, h, day, month, yr", 1e12, ("package",)),
     "USD/token": _Kind("a price of tokens", "$0.30/Mtok", "USD or $ over tok, ktok, Mtok", 1e6),
-    "token": _Kind("a number of tokens", "500 tokens", "tokens, ktok, Mtok, Gtok", 1e20),
-    "token/s": _Kind("a token rate", "60 tok/s", "tok/s, ktok/s, Mtok/s, tok/day", 1e20),
+    "token": _Kind("a number of tokens", "500 tokens", "tokens, ktok, Mtok, Gtok", 1e20, ("request", "message")),
+    "token/s": _Kind("a token rate", "60 tok/s", "tok/s, ktok/s, Mtok/s, tok/day", 1e20, ("user",)),
     "1/s": _Kind("a rate", "10 %/yr", "% or a number over h, day, month, yr", 100 / _YEAR_S),
     "": _Kind("a plain number or share", "0.25 or 25 %", "none, %, x, k, M, B, T, million, billion, packages", 1e24),
 }  # fmt: skip
@@ -169,16 +174,22 @@ def _number(digits: str, text: str) -> float:
 
 
 def _factor(rest: str, unit: str, text: str, kind: _Kind) -> float:
-    """Base units in one of what ``rest`` names. Raises UnitError where its dimension is not that of ``unit``."""
-    factor, found = 1.0, Counter[str]()
+    """Base units in one of what ``rest`` names, which are those of ``unit``, each once: nothing cancels.
+
+    A name without a dimension (%, x, packages) stands alone or over a time, or comes last where a kind is ``per`` it.
+    Raises UnitError for anything else.
+    """
+    factor, found = 1.0, Counter[tuple[str, int]]()
     above, *below = rest.split("/")
+    if below and below[-1].strip() in kind.per:
+        below.pop()
     for group, sign in ((above, 1), *((one, -1) for one in below)):
         for name in re.split(r"[-*·]", group) if group or sign < 0 else ():
             size, base = _unit(name.strip(), text, kind)
             factor = factor * size if sign > 0 else factor / size
-            for part, power in _powers(base).items():
-                found[part] += sign * power
-    if {part: power for part, power in found.items() if power} != _powers(unit):
+            found.update((part, sign * power) for part, power in (_powers(base) or {"": 1}).items())
+    n_plain = found.pop(("", 1), 0)
+    if found != Counter(_powers(unit).items()) or n_plain > (unit in ("", "1/s")):
         raise UnitError(f"{shown(text)} is not {kind.what}; write for example {kind.example} (units: {kind.units})")
     return factor
 

@@ -24,7 +24,7 @@ import pyarrow.parquet
 
 from gigawatt.core.errors import TraceError
 from gigawatt.core.reading import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
-from gigawatt.demand.values import PER_S
+from gigawatt.demand.values import PER_S, value_of
 
 pa.enable_signal_handlers(False)  # Ctrl-C is Python's, and no thread of Arrow's waits for it until the end
 
@@ -170,13 +170,15 @@ def plain_name(name: str) -> str:
 def _without_lists(table: Table, name: str) -> Table:
     """The table without the rows in which a column that holds lists or objects has one."""
     column = table.columns[name]
-    reasons = {int(row): _no_scalar(name, column[row].as_py()) for row in np.flatnonzero(np.asarray(column.is_valid()))}
+    reasons = {
+        int(row): _no_scalar(name, value_of(column[row])) for row in np.flatnonzero(np.asarray(column.is_valid()))
+    }
     at = table.columns.column_names.index(name)
     return _without(replace(table, columns=table.columns.set_column(at, name, pa.nulls(len(column)))), reasons)
 
 
 def _no_scalar(name: str, value: Any) -> str:
-    words = "list" if isinstance(value, list) else "object"
+    words = "object" if isinstance(value, dict) else "list"
     return f"{name} is {str(value)[:60]}; one number or text, not {'a' if words == 'list' else 'an'} {words}, is right"
 
 
@@ -375,8 +377,10 @@ def _jsonl(text: pa.Buffer, scalars: Collection[str], texts: Collection[str]) ->
     """Arrow's own reader where it can be trusted; else line by line, so that lines that do not stand have a number."""
     if not texts and _is_simple(text):
         try:
-            one = pyarrow.json.ReadOptions(use_threads=False)
-            columns = pyarrow.json.read_json(pa.BufferReader(text), read_options=one)
+            columns = _json_read(text)
+            times = [one.name for one in columns.schema if pa.types.is_timestamp(one.type)]
+            if times:  # Arrow drops their zones
+                columns = _json_read(text, pa.schema([(name, pa.string()) for name in times]))
             columns.validate(full=True)  # lists that hold null come out broken
         except pa.ArrowException:
             columns = None
@@ -399,6 +403,13 @@ def _jsonl(text: pa.Buffer, scalars: Collection[str], texts: Collection[str]) ->
     _to_columns(rows, len(lines) - len(rows), parts)
     arrays = {name: _joined(some, len(lines)) for name, some in parts.items()}
     return Table(columns=pa.table(arrays), line=np.array(lines, dtype=np.int64), bad=tuple(bad))
+
+
+def _json_read(text: pa.Buffer, schema: pa.Schema | None = None) -> pa.Table:
+    return pyarrow.json.read_json(
+        pa.BufferReader(text), read_options=pyarrow.json.ReadOptions(use_threads=False),
+        parse_options=pyarrow.json.ParseOptions(explicit_schema=schema),
+    )  # fmt: skip
 
 
 def _is_simple(text: pa.Buffer) -> bool:

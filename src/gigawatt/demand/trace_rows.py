@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gigawatt.core.errors import TraceError
+from gigawatt.core.errors import TraceError, shown
 from gigawatt.demand.requests import Floats, Ints, Requests, Stream, requests_of, starts_of
 from gigawatt.demand.table import BadRow, Table, plain_name
-from gigawatt.demand.values import LATEST_S, in_order, numbers, seconds
+from gigawatt.demand.values import LATEST_S, in_order, labels, numbers, seconds, value_of, with_zone
 
 BLOCK_TOKENS = 512
 """Tokens of a hashed block where the file does not say: Mooncake's, and the grain of synthesised blocks."""
@@ -80,7 +80,8 @@ def requests_in(path: Path, table: Table, chosen: str, skip_bad: bool) -> tuple[
     tokens = {key: _tokens(columns, key, checks) for key in ("input_tokens", "output_tokens")}
     _check_arrivals(arrival, columns, named, table.line, checks)
     extra = {key: _extra(columns, key, checks) for key in ("ttft_s", "tpot_s", "think_s", "priority")}
-    shown = _shared(columns, tokens["input_tokens"], checks)
+    _check_names(columns, checks)
+    shared = _shared(columns, tokens["input_tokens"], checks)
     previous = _previous(columns, table.line, checks)
     blocks, block_tokens = _blocks(columns, checks), _block_tokens(columns, checks)
     bad = sorted(
@@ -101,8 +102,8 @@ def requests_in(path: Path, table: Table, chosen: str, skip_bad: bool) -> tuple[
     optional |= _sessions(columns, extra["think_s"], previous, keep)
     if blocks is not None:
         optional |= _kept_blocks(*blocks, keep, block_tokens)
-    if shown is not None:
-        optional["shared_tokens"] = shown[keep]
+    if shared is not None:
+        optional["shared_tokens"] = shared[keep]
     requests = requests_of(
         arrival[keep], tokens["input_tokens"][keep].astype(np.int64), tokens["output_tokens"][keep].astype(np.int64),
         **optional,
@@ -128,18 +129,15 @@ def _arrivals(columns: pa.Table, chosen: str) -> Floats:
 
 
 def _shown(columns: pa.Table, name: str, row: int) -> str:
-    try:
-        value = columns[name][row].as_py()
-    except (OverflowError, ValueError, KeyError, pa.ArrowException):  # beyond Python's years, or of an unknown zone
-        value = f"{columns[name].cast(pa.int64())[row].as_py()} {columns[name].type}"
-    return "missing" if value is None or value != value else f"'{value}'" if isinstance(value, str) else f"{value}"
+    value = value_of(columns[name][row])
+    return "missing" if value is None or value != value else shown(value) if isinstance(value, str) else f"{value}"
 
 
-def _hint(shown: str) -> str:
+def _hint(said: str) -> str:
     """What is likely meant by text that is neither a number nor a date."""
-    if re.match(r"'[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}", shown):
+    if re.match(r"'[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}", said):
         return "; write the year first: 2026-10-05 09:00:00"
-    if re.fullmatch(r"'-?[0-9]+(,[0-9]+)+(\.[0-9]+)?'", shown):
+    if re.fullmatch(r"'-?[0-9]+(,[0-9]+)+(\.[0-9]+)?'", said):
         return "; write a point for decimals and nothing for thousands"
     return ""
 
@@ -152,6 +150,7 @@ def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, c
             + _hint(_shown(columns, name, row))
         ),
     )
+    _check_zones(columns, name, line, checks)
     checks.refuse(
         ~(arrival >= 0.0), lambda row: f"{name} is {_shown(columns, name, row)}, before the start; 0 or later is right"
     )
@@ -179,6 +178,22 @@ def _check_arrivals(arrival: Floats, columns: pa.Table, name: str, line: Ints, c
         )
 
     checks.refuse(wrong, unsorted)
+
+
+def _check_zones(columns: pa.Table, name: str, line: Ints, checks: Checks) -> None:
+    """One clock for all rows: times with a zone do not stand beside times without, whose zone nothing says."""
+    is_zoned, sound = with_zone(columns[name]), np.flatnonzero(checks.sound)
+    if is_zoned is None or not len(sound):
+        return
+    first = int(sound[0])
+    words = ("without", "with") if is_zoned[first] else ("with", "without")
+    checks.refuse(
+        is_zoned != is_zoned[first],
+        lambda row: (
+            f"{name} is {_shown(columns, name, row)}, {words[0]} a zone where row {line[first]:,} is {words[1]} one; "
+            "all with a zone, such as Z, or all without are right"
+        ),
+    )
 
 
 def _unit(value: float) -> str:
@@ -260,10 +275,27 @@ def _previous(columns: pa.Table, line: Ints, checks: Checks) -> Ints | None:
     wrong = found >= np.arange(len(found))
     session = _pick(columns, "session")
     if session is not None:
-        codes, _ = pd.factorize(session.to_pandas())
+        codes, _ = pd.factorize(labels(session))
         wrong |= (found >= 0) & (codes != codes[found])
     checks.refuse(wrong, lambda row: f"previous_row is {_shown(columns, 'previous_row', row)}; {right}")
     return np.where(wrong, -1, found)
+
+
+_CONTROL = "[\\p{Cc}\\p{Cf}]"  # what moves a terminal, or is not seen
+
+
+def _check_names(columns: pa.Table, checks: Checks) -> None:
+    """Names that are printed hold what can be."""
+    for key in ("class", "tier", "region"):
+        column, name = _pick(columns, key), _named(columns, key)
+        if column is None or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        wrong = np.asarray(pc.match_substring_regex(column, _CONTROL).fill_null(False), dtype=np.bool_)
+
+        def reason(row: int, name: str = name) -> str:
+            return f"{name} is {_shown(columns, name, row)}; a name without control characters is right"
+
+        checks.refuse(wrong, reason)
 
 
 def _streams(columns: pa.Table, priority: Floats | None, keep: Ints) -> tuple[tuple[Stream, ...], npt.NDArray[Any]]:
@@ -272,7 +304,7 @@ def _streams(columns: pa.Table, priority: Floats | None, keep: Ints) -> tuple[tu
     for key in ("class", "tier", "region"):
         column = _pick(columns, key)
         if column is not None:
-            parts[key] = column.to_pandas().fillna("").astype(str)
+            parts[key] = labels(column).fillna("").astype(str)
     if priority is not None:
         parts["priority"] = pd.Series(np.nan_to_num(priority[keep]).astype(np.int64))
     if not parts:
@@ -293,7 +325,7 @@ def _sessions(columns: pa.Table, think: Floats | None, named: Ints | None, keep:
     column = _pick(columns, "session")
     if column is None:
         return {}
-    codes, _ = pd.factorize(column.to_pandas().iloc[keep].reset_index(drop=True))
+    codes, _ = pd.factorize(labels(column).iloc[keep].reset_index(drop=True))
     found: dict[str, Any] = {"session": codes.astype(np.int64)}
     if think is None:
         return found
@@ -324,9 +356,11 @@ def _blocks(columns: pa.Table, checks: Checks) -> tuple[Ints, Ints] | None:
     if is_list and pa.types.is_integer(kind.value_type) and array.flatten().null_count == 0:
         counts = np.asarray(pc.list_value_length(array).fill_null(0), dtype=np.int64)
         return starts_of(counts), np.asarray(array.flatten(), dtype=np.int64)
-    lists = [_ids(value) for value in array.to_pylist()]
+    lists = [_ids(value_of(one)) for one in array]
     wrong = np.array([one is None for one in lists], dtype=np.bool_)
-    checks.refuse(wrong, lambda row: f"hash_ids is {array[row].as_py()!r}; a list of whole numbers, [1, 2], is right")
+    checks.refuse(
+        wrong, lambda row: f"hash_ids is {shown(value_of(array[row]))}; a list of whole numbers, [1, 2], is right"
+    )
     counts = np.array([len(one or ()) for one in lists], dtype=np.int64)
     return starts_of(counts), np.array([part for one in lists for part in one or ()], dtype=np.int64)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Ints = npt.NDArray[np.int64]
 
 LATEST_S = 9e9
 """Seconds since 1970 end here, in the year 2255; what is larger is likely counted in smaller units."""
+
 
 PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -54,6 +57,28 @@ def seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
         return np.full(len(missing), np.nan)
     origin = ticks[int(np.argmin(missing))]
     return np.where(missing, np.nan, (np.where(missing, origin, ticks) - origin) / per_s)
+
+
+def labels(column: pa.ChunkedArray) -> pd.Series:
+    """Values of a column that are only compared and printed; dates as text, also those beyond Python's years."""
+    found: pd.Series = (column.cast(pa.string()) if pa.types.is_temporal(column.type) else column).to_pandas()
+    return found
+
+
+def value_of(scalar: pa.Scalar) -> Any:
+    """Python's value, or the number and its type as text where Python has none: beyond its years."""
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError, KeyError, NotImplementedError, pa.ArrowException):
+        return f"{getattr(scalar, 'value', 'a value')} {scalar.type}"
+
+
+def with_zone(column: pa.ChunkedArray) -> npt.NDArray[np.bool_] | None:
+    """(n,) whether each text is a time with a zone or an offset from UTC; None for columns that hold no text."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return None
+    found = pc.match_substring_regex(column, r"[0-9][Tt ][0-9].*([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)\s*$")
+    return np.asarray(found.fill_null(False), dtype=np.bool_)
 
 
 def in_order(values: npt.NDArray[np.float64]) -> Ints:

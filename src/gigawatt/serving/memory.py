@@ -344,6 +344,73 @@ def grown(memory: Memory) -> Memory:
     return _with_slots(memory, int(memory.m[G_N_SLOTS]))
 
 
+_CHANGED_G = (
+    G_NOW, G_ROW, G_CONTROL, G_FREE, G_N_FREE, G_N_SLOTS, G_FUTURE, G_N_FUTURE, G_ABORTS, G_N_ABORTS, G_N_DUE, G_OPEN,
+    G_REFILL, G_STARTING, G_ENDED, G_N_ROWS, G_NEXT, G_LINE, G_LINE_END, G_BEGUN, G_ANSWERED, G_FULL, G_MADE,
+)  # fmt: skip
+_CHANGED_P = (P_TICK, P_TURN, P_N_ACTIVE, P_N_STARTING, P_OUTSTANDING, P_QUEUED, P_ON_SINCE, P_N_ON, P_SCALED)
+_FIXED_R = (R_POOL, R_INDEX, R_QUEUES, R_ENDS, R_PHASES, R_CHUNKS, R_INDEX_TABLE, R_MASK, R_NODES, R_N_NODES, R_LOAD)
+
+
+def can_follow(memory: Memory, fresh: Memory, n_rows: int) -> bool:
+    """Whether a memory can be what became of ``fresh`` under ``n_rows`` requests.
+
+    What a run never writes must be as it was, the size that of its slots, and what is counted within its range.
+    """
+    m, x = memory.m, memory.x
+    if (m.dtype, m.ndim, x.dtype) != (fresh.m.dtype, 1, fresh.x.dtype) or len(m) < len(fresh.m):
+        return False
+    size, n = len(fresh.m), int(fresh.m[G_N_SLOTS])
+    while size < len(m):
+        size, n = size + n * S_COLUMNS + 2 * n * (1 + 2 * E_COLUMNS), 2 * n  # as ``grown``
+    heaps = size - n * (1 + 2 * E_COLUMNS) + n * np.array([0, 1, 1 + E_COLUMNS])
+    fixed, counted = _fixed(fresh), _counted(fresh)
+    return bool(
+        size == len(m)
+        and m[G_N_SLOTS] == n
+        and np.array_equal(x, fresh.x)
+        and np.array_equal(m[fixed], fresh.m[fixed])
+        and np.array_equal(m[[G_FREE, G_FUTURE, G_ABORTS]], heaps)
+        and (m[counted] >= 0).all()
+        and all(0 <= m[place] <= n for place in (G_N_FREE, G_N_FUTURE, G_N_ABORTS, G_OPEN))
+        and all(0 <= m[place] <= n_rows for place in (G_ROW, G_ENDED, G_N_ROWS))
+        and 0 <= m[G_CONTROL] <= m[G_N_CONTROL]
+        and 0 <= m[G_N_DUE] <= m[G_N_REPLICAS]
+    )
+
+
+def _records(m: Integers, at: int, count: int, columns: int) -> Integers:
+    """(n, columns) addresses of the records of one kind."""
+    return np.asarray(m[at] + np.arange(m[count] * columns).reshape(-1, columns))
+
+
+def _fixed(fresh: Memory) -> Integers:
+    """Addresses that no run writes: where everything is and how it is set up."""
+    m = fresh.m
+    pools = _records(m, G_POOLS, G_N_POOLS, P_COLUMNS)
+    parts = [
+        np.setdiff1d(np.arange(G_COLUMNS), _CHANGED_G),
+        np.delete(pools, _CHANGED_P, axis=1),
+        _records(m, G_STREAMS, G_N_STREAMS, K_COLUMNS)[:, :N_SENT],
+        _records(m, G_REPLICAS, G_N_REPLICAS, R_COLUMNS)[:, list(_FIXED_R)],
+        *(m[pool[P_TIMES]] + np.arange(2 * m[pool[P_N_CONTEXT]] * (m[pool[P_SEQUENCES]] + 1)) for pool in pools),
+        *(m[pool[P_CONTEXT]] + np.arange(m[pool[P_N_CONTEXT]]) for pool in pools),
+    ]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def _counted(fresh: Memory) -> Integers:
+    """Addresses of what only grows from 0: counts and sketches of streams, time lines of pools."""
+    m = fresh.m
+    streams = _records(m, G_STREAMS, G_N_STREAMS, K_COLUMNS)
+    parts = [
+        streams[:, N_SENT:],
+        *(m[stream[K_SKETCHES]] + np.arange(len(METRICS) * BUCKETS) for stream in streams),
+        *(m[pool[P_LINES]] + np.arange(m[G_N_BINS] * T_COLUMNS) for pool in _records(m, G_POOLS, G_N_POOLS, P_COLUMNS)),
+    ]
+    return np.concatenate([part.ravel() for part in parts])
+
+
 def ended_ns(memory: Memory) -> int:
     """When the last instant was over and every user had the answer."""
     return max(int(memory.m[G_NOW]), int(memory.m[G_ANSWERED]))

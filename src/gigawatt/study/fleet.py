@@ -33,7 +33,7 @@ from gigawatt.study.cells import BURST_CV, REPAIR_S, Cells, Lane
 Ints = npt.NDArray[np.int64]
 
 _WINDOW = 250_000  # requests drawn at once
-_LOOKS = 9  # at the requests in flight while it counts
+LOOKS = 9  # at the requests in flight while it counts
 _GROWTH = 0.02  # of what is sent, by which requests in flight may grow
 _PAUSE = 50_000  # requests between two looks at whether to stop
 _TRACE_S = 600.0  # of a trace that are counted at least
@@ -239,7 +239,7 @@ def _counted(
     """A cell under requests of which those of ``span`` (start, length) count."""
     start, length = span
     fleet = _with_outages(cells, start + length + start, number)
-    bins = max(1, min(288, int(length // 300)))
+    bins = bins_of(length)
     width_s = length / bins
     before = ceil(start / width_s) if start else 0
     shift_s = before * width_s - start  # the clock starts this early, so that a bin begins with what counts
@@ -248,7 +248,7 @@ def _counted(
     start += shift_s
     memory = new_memory(setup_of(fleet), slots=4096, bins=before + bins + 1, bin_ns=int(width_s * NS_PER_S))
     _scale_from(memory, 0.5 * start)
-    looks = [int((start + length * k / (_LOOKS - 1)) * NS_PER_S) for k in range(_LOOKS)]
+    looks = [int((start + length * k / (LOOKS - 1)) * NS_PER_S) for k in range(LOOKS)]
     seen: list[int] = []
     spent, ended = 0.0, 0
 
@@ -264,7 +264,7 @@ def _counted(
         end = int(rows[-c.W_COLUMNS + c.W_ARRIVAL]) + 1
         memory.m[c.G_ROW] = 0
         began = time.perf_counter()
-        while len(seen) < _LOOKS and (looks[len(seen)] < end or is_last):
+        while len(seen) < LOOKS and (looks[len(seen)] < end or is_last):
             memory = run_kernel(memory, rows, ids, stop=looks[len(seen)], drain=False, tick=go_on, pause=_PAUSE)
             if stop is not None and stop.is_set():
                 return None
@@ -279,7 +279,12 @@ def _counted(
         streams=metrics.streams[: len(cells.loads)], lines=tuple(_of(line, before, bins) for line in metrics.lines),
         end_s=length,
     )  # fmt: skip
-    return Part(metrics=counted, in_flight=np.array(seen + [0] * (_LOOKS - len(seen))), kernel_s=spent)
+    return Part(metrics=counted, in_flight=np.array(seen + [0] * (LOOKS - len(seen))), kernel_s=spent)
+
+
+def bins_of(length_s: float) -> int:
+    """Bins of a time line of what counts: of some 5 minutes, and one at least."""
+    return max(1, min(288, int(length_s // 300)))
 
 
 def _scale_from(memory: Memory, time_s: float) -> None:

@@ -33,7 +33,7 @@ from gigawatt.perf.task import basis_of
 from gigawatt.serving import kernels
 from gigawatt.serving import memory as c
 from gigawatt.serving.inputs import NEVER, NS_PER_S, Fleet, Pool, Rows, Setup, Traffic, rows_of, setup_of
-from gigawatt.serving.memory import Memory, ended_ns, new_memory, packed
+from gigawatt.serving.memory import Memory, can_follow, ended_ns, new_memory, packed
 from gigawatt.serving.metrics import Metrics, measure, write_requests
 from gigawatt.serving.simulate import outcome_of, run_kernel
 from gigawatt.study.cluster import Cluster, Limits, Load, Prefix, chosen_replica, filled, fleet_of, load_of
@@ -425,9 +425,8 @@ def _resumed(path: Path, fresh: Memory, key: str, n: int) -> Memory:
     try:
         found, held = read_state(path, "replay", most_bytes=most)
         memory = Memory(held["m"], held["x"])
-        like = (memory.m.dtype, memory.x.dtype, memory.m.ndim, memory.x.shape)
-        if like != (fresh.m.dtype, fresh.x.dtype, 1, fresh.x.shape) or len(memory.m) < len(fresh.m):
-            raise UnusableError("its arrays are not those of a fleet")
+        if found == key and not can_follow(memory, fresh, n):
+            raise UnusableError("its arrays are not those of this fleet")
     except (UnusableError, KeyError) as error:
         raise TraceError(f"{path} is no file of an interrupted replay: {error}; start without --resume") from error
     if found != key:

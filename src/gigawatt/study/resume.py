@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.__about__ import __version__
-from gigawatt.core.reading import opened
+from gigawatt.core.reading import json_of, opened
 from gigawatt.core.writing import whole_file
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -42,7 +43,7 @@ def read_state(path: Path, of: str, *, most_bytes: int = _MOST_BYTES) -> tuple[s
     """
     try:
         with opened(path) as file, np.load(file, allow_pickle=False) as held:
-            told = json.loads(str(_member(path, held, "state", 1 << 20)))
+            told = json_of(str(_member(path, held, "state", 1 << 20)))
             if told["of"] != of:
                 raise UnusableError(f"it is of a {told['of']}")
             if told["gigawatt"] != __version__:
@@ -60,8 +61,31 @@ def read_state(path: Path, of: str, *, most_bytes: int = _MOST_BYTES) -> tuple[s
         raise
     except KeyError as error:
         raise UnusableError(f"it has no {error}") from error
-    except (ValueError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except Exception as error:  # whatever zip, its packers, numpy and JSON raise on bytes that others wrote
         raise UnusableError("it cannot be read as arrays") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What a run expects of one array: its shape, numbers of one type and from ``least`` to ``most``."""
+
+    shape: tuple[int, ...]
+    dtype: npt.DTypeLike
+    least: float = 0.0
+    most: float = 2.0**53
+
+
+def check_like(held: Mapping[str, npt.NDArray[Any]], likes: Mapping[str, Like]) -> None:
+    """Raises UnusableError where arrays are not those that a run expects, whatever their checksums say."""
+    if set(held) != set(likes):
+        raise UnusableError(f"it does not hold the {len(likes)} arrays of this run")
+    for name, like in likes.items():
+        array = held[name]
+        if array.shape != like.shape or array.dtype != like.dtype:
+            told, right = (f"{list(one.shape)} {np.dtype(one.dtype)}" for one in (array, like))
+            raise UnusableError(f"its array '{name}' is {told}, not {right} as this run expects")
+        if not ((array >= like.least) & (array <= like.most)).all():
+            raise UnusableError(f"its array '{name}' holds numbers beyond {like.least:g} to {like.most:g}")
 
 
 def _member(path: Path, held: Any, name: str, most_bytes: int) -> npt.NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from gigawatt.core.errors import ScenarioError
 from gigawatt.serving import memory as c
 from gigawatt.serving.metrics import LINE_UNITS, Counts, Line, Metrics
-from gigawatt.study.fleet import Part, Run
-from gigawatt.study.resume import read_state, write_state
+from gigawatt.study.fleet import LOOKS, Part, Run, Sample, bins_of
+from gigawatt.study.resume import Arrays, Like, UnusableError, check_like, read_state, write_state
 
 
 def run_key(run: Run, more: str = "") -> str:
@@ -53,12 +54,14 @@ def resume_run(run: Run, path: Path, key: str) -> None:
         raise ScenarioError(f"{path} is not there; an interrupted simulation says which file it wrote")
     try:
         found, held = read_state(path, "simulation")
-        if found == key:
-            for at in sorted({name.rsplit(".", 1)[0] for name in held}):
-                sample, cell = (int(part) for part in at.split("."))
-                read = {name: held[f"{at}.{name}"] for name in ("counts", "sketches", "lines", "in_flight", "times")}
-                run.done[sample, cell] = _part(run, sample, read)
-    except (ValueError, LookupError) as error:
+        done = {
+            (sample, cell): _part(
+                run.samples[sample], {name.rpartition(".")[2]: held[name] for name in held
+                                      if name.startswith(f"{sample}.{cell}.")}
+            )
+            for sample, cell in (_cells_of(run, held) if found == key else ())
+        }  # fmt: skip
+    except UnusableError as error:
         raise ScenarioError(
             f"{path} is no interrupted simulation; it cannot be resumed: {error}; start without --resume"
         ) from error
@@ -66,18 +69,49 @@ def resume_run(run: Run, path: Path, key: str) -> None:
         raise ScenarioError(
             f"{path} is of another simulation; resume it with the same scenario, quarter, size and seed"
         )
+    run.done.update(done)
 
 
-def _part(run: Run, sample: int, read: dict[str, np.ndarray]) -> Part:
-    cells = run.samples[sample].cells
+def _cells_of(run: Run, held: Arrays) -> Iterator[tuple[int, int]]:
+    """(sample, cell) of what a file holds. Raises UnusableError for one that the run does not have."""
+    for at in sorted({name.rpartition(".")[0] for name in held}):
+        sample, _, cell = at.partition(".")
+        if not (sample.isdecimal() and cell.isdecimal() and int(sample) < len(run.samples)) or (
+            int(cell) >= run.samples[int(sample)].n
+        ):
+            raise UnusableError(f"it holds a cell '{at}' that this run does not have")
+        yield int(sample), int(cell)
+
+
+def _likes(sample: Sample, n_bins: int) -> dict[str, Like]:
+    """What a finished cell of a sample is, with ``n_bins`` of its time lines."""
+    n_streams, n_pools = len(sample.cells.loads), len(sample.cells.fleet.pools)
+    return {
+        "counts": Like((n_streams, len(c.COUNTS)), np.int64),
+        "sketches": Like((n_streams, len(c.METRICS), c.BUCKETS), np.int64),
+        "lines": Like((n_pools, 2 + len(LINE_UNITS), n_bins), np.float64),
+        "in_flight": Like((LOOKS,), np.int64),
+        "times": Like((2,), np.float64),
+    }
+
+
+def _part(sample: Sample, read: Arrays) -> Part:
+    """A finished cell. Raises UnusableError where the arrays are not those of one of the sample."""
+    bins = bins_of(sample.horizon_s)  # fewer where the last request ended before
+    n_bins = min(np.shape(read.get("lines", ()))[-1:] or (bins,))
+    check_like(read, _likes(sample, min(n_bins, bins)))
     streams = tuple(
         Counts(name=traffic.name, n=dict(zip(c.COUNTS, counts.tolist(), strict=True)), sketches=sketches)
-        for traffic, counts, sketches in zip(cells.fleet.traffic, read["counts"], read["sketches"], strict=False)
+        for traffic, counts, sketches in zip(
+            sample.cells.fleet.traffic[: len(sample.cells.loads)], read["counts"], read["sketches"], strict=True
+        )
     )
     lines = tuple(
         Line(name=pool.name, start_s=line[0], width_s=line[1], values=dict(zip(LINE_UNITS, line[2:], strict=True)))
-        for pool, line in zip(cells.fleet.pools, read["lines"], strict=True)
+        for pool, line in zip(sample.cells.fleet.pools, read["lines"], strict=True)
     )
     end_s, kernel_s = read["times"].tolist()
+    if end_s != sample.horizon_s:
+        raise UnusableError(f"its cells count {end_s:g} s, not {sample.horizon_s:g} s as this run")
     metrics = Metrics(streams=streams, lines=lines, end_s=end_s)
     return Part(metrics=metrics, in_flight=read["in_flight"], kernel_s=kernel_s)

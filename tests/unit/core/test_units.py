@@ -73,6 +73,12 @@ YEAR_S = 8760 * 3600
         (72, "", 72),
         (0.6, "", 0.6),
         ("-3", "", -3),
+        ("1.2 MWh", "J", 1.2e6 * 3600),
+        # one of a thing, where the kind is said so
+        ("60 tok/s/user", "token/s", 60),
+        ("$2/h/package", "USD/s", 2 / 3600),
+        ("500 tokens/request", "token", 500),
+        ("8 packages/yr", "1/s", 8 / YEAR_S),
     ],
 )
 def test_text_is_read(text: str | float, unit: str, expected: float) -> None:
@@ -206,6 +212,39 @@ def test_what_only_looks_like_a_figure_is_refused(text: str, unit: str, sentence
     with pytest.raises(UnitError) as caught:
         parse(text, unit)
     assert str(caught.value).removeprefix(f"'{text}'").lstrip(": ") == sentence
+
+
+SHARE = (
+    "is not a plain number or share; write for example 0.25 or 25 % "
+    "(units: none, %, x, k, M, B, T, million, billion, packages)"
+)
+POWER = "is not a power; write for example 1.2 GW (units: W, kW, MW, GW)"
+RATE = "is not a rate; write for example 10 %/yr (units: % or a number over h, day, month, yr)"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "sentence"),
+    [
+        # names without a dimension stand alone or over a time
+        ("5 %*%", "", SHARE), ("5 %-%", "", SHARE), ("5 x-packages", "", SHARE), ("5 %/%", "", SHARE),
+        ("5 /%", "", SHARE), ("5 %/user", "", SHARE), ("11 %*%/yr", "1/s", RATE), ("11 %/yr/user", "1/s", RATE),
+        ("2 GW/%", "W", POWER), ("2 %*GW", "W", POWER), ("2 MW-die", "W", POWER), ("1 GW/user", "W", POWER),
+        ("1 GW/x", "W", POWER),
+        # one thing at most, last, and of a kind that is per it
+        ("60 tok/s/user/user", "token/s", "is not a token rate; write for example 60 tok/s "
+         "(units: tok/s, ktok/s, Mtok/s, tok/day)"),
+        ("60 tok/user/s", "token/s", "is not a token rate; write for example 60 tok/s "
+         "(units: tok/s, ktok/s, Mtok/s, tok/day)"),
+        # what cancels is a ratio, which nobody means
+        ("3 MW/kW", "", SHARE), ("3 h/day", "", SHARE), ("3 W*kB/MB", "W", POWER), ("3 FLOPS*s/FLOP", "", SHARE),
+        ("3", "J", "has no unit; write for example 1.2 MWh"),
+        ("3 W", "J", "is not an energy; write for example 1.2 MWh (units: J, Wh, kWh, MWh, GWh)"),
+    ],
+)  # fmt: skip
+def test_each_name_of_a_unit_counts_once(text: str, unit: str, sentence: str) -> None:
+    with pytest.raises(UnitError) as caught:
+        parse(text, unit)
+    assert str(caught.value) == f"'{text}' {sentence}"
 
 
 @pytest.mark.parametrize(

@@ -328,3 +328,75 @@ def test_dates_and_decimals_of_other_countries_get_a_hint(tmp_path: Path) -> Non
     assert "time is '0,014'" in said(path) and "write a point for decimals and nothing for thousands" in said(path)
     path.write_text("time;input;output\n0;1,024;1\n")
     assert "input is '1,024'; a whole number of at least 1 is right; write a point for decimals" in said(path)
+
+
+# ------------------------------------------------------------------ values that Python does not have
+
+
+_DAY = pa.array([0, 2**31 - 1], pa.int32()).cast(pa.date32())
+_FAR = pa.array([0, 2**62], pa.int64())
+TIMES = [_DAY] + [_FAR.view(pa.timestamp(unit, zone)) for unit in ("ms", "us") for zone in (None, "UTC", "+05:00")]
+
+
+@pytest.mark.parametrize("times", TIMES, ids=lambda one: str(one.type))
+def test_a_date_beyond_all_years_is_named_by_row(tmp_path: Path, times: pa.Array) -> None:
+    path = parquet(tmp_path, arrival_s=times)
+    value = times[1].value
+    assert said(path) == (
+        f"row 2: arrival_s is '{value} {times.type}'; a time in seconds or a date is right, from 1970 to 2255{LEFT_OUT}"
+    )
+    assert len(read_trace(path, skip_bad=True).requests) == 1
+
+
+@pytest.mark.parametrize("times", TIMES, ids=lambda one: str(one.type))
+def test_dates_stand_in_no_other_column(tmp_path: Path, times: pa.Array) -> None:
+    assert said(parquet(tmp_path, hash_ids=times)).startswith("row 1: hash_ids is ")
+    assert said(parquet(tmp_path, priority=times)).startswith("row 1: priority is ")
+    both = read_trace(parquet(tmp_path, session=times)).requests
+    assert both.session.tolist() == [0, 1]
+    assert len({one.name for one in read_trace(parquet(tmp_path, **{"class": times})).requests.streams}) == 2
+
+
+def test_a_list_of_dates_is_no_scalar(tmp_path: Path) -> None:
+    lists = pa.array([None, [2**31 - 1]], pa.list_(pa.int32())).cast(pa.list_(pa.date32()))
+    path = parquet(tmp_path, session=lists)
+    assert (
+        said(path)
+        == f"row 2: session is a value list<element: date32[day]>; one number or text, not a list, is right{LEFT_OUT}"
+    )
+
+
+# ------------------------------------------------------------------ one clock, names that can be printed
+
+
+ZONES = [
+    ("2026-10-05T09:00:00Z", "2026-10-05T09:00:01", "without", "with"),
+    ("2026-10-05T09:00:00", "2026-10-05T09:00:01Z", "with", "without"),
+    ("2026-10-05 09:00:00", "2026-10-05 09:00:01-05:00", "with", "without"),
+    ("2026-10-05 09:00:00+0200", "2026-10-05", "without", "with"),
+    ("2026-10-05 09:00:00+02", "2026-10-05 09:00:01", "without", "with"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "has", "had"), ZONES)
+def test_times_with_and_without_a_zone_do_not_mix(tmp_path: Path, first: str, second: str, has: str, had: str) -> None:
+    sentence = (
+        f"row 2: arrival_s is '{second}', {has} a zone where row 1 is {had} one; all with a zone, such as Z, or all "
+        f"without are right{LEFT_OUT}"
+    )
+    assert said(lines(tmp_path, ROW | {"arrival_s": first}, ROW | {"arrival_s": second})) == sentence
+    path = tmp_path / "t.csv"
+    path.write_text(f"arrival_s,input_tokens,output_tokens\n{first},1,1\n{second},1,1\n")
+    assert said(path) == sentence
+
+
+def test_offsets_of_several_zones_are_one_clock(tmp_path: Path) -> None:
+    rows = (ROW | {"arrival_s": f"2026-10-05T{time}"} for time in ("09:00:00Z", "11:00:01+02:00", "04:00:02-0500"))
+    assert read_trace(lines(tmp_path, *rows)).requests.arrival_s.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("key", ["class", "tier", "region"])
+@pytest.mark.parametrize(("name", "told"), [("a\x1b[2J", "a\\x1b[2J"), ("a\nb", "a\\x0ab"), ("a\u202eb", "a\\x202eb")])
+def test_names_hold_what_can_be_printed(tmp_path: Path, key: str, name: str, told: str) -> None:
+    path = lines(tmp_path, ROW | {key: "chat"}, ROW | {key: name})
+    assert said(path) == f"row 2: {key} is '{told}'; a name without control characters is right{LEFT_OUT}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,14 @@ from gigawatt.study.fleet import (
     busiest,
     over_day,
     simulate,
+    simulate_cell,
     simulate_cells,
     simulate_trace,
     simulated,
     steady_tokens_per_s,
 )
 from gigawatt.study.results import Results
+from gigawatt.study.resume import read_state, write_state
 from gigawatt.study.saved import resume_run, run_key, save_run
 
 QUARTER = "2027Q3"
@@ -269,6 +272,46 @@ def test_a_run_that_stops_goes_on_where_it_was(cells: tuple[Cells, ...], tmp_pat
     path.write_text("nothing", encoding="utf-8")
     with pytest.raises(ScenarioError, match="is no interrupted simulation"):
         resume_run(after, path, run_key(after))
+
+
+def test_right_checksums_do_not_make_a_cell(cells: tuple[Cells, ...], tmp_path: Path) -> None:
+    one, path = _one(cells, "open-chat-70b"), tmp_path / "some.npz"
+    run = Run(samples=[Sample(cells=one, n=2, horizon_s=30.0)], seed=4)
+    part = simulate_cell(one, 0, horizon_s=30.0, seed=4)
+    assert part is not None
+    run.done[0, 0] = part
+    save_run(run, path, run_key(run))
+    _, held = read_state(path, "simulation")
+
+    def refused(arrays: dict[str, np.ndarray]) -> str:
+        write_state(path, "simulation", run_key(run), arrays)
+        after = Run(samples=run.samples, seed=4)
+        with pytest.raises(ScenarioError) as caught:
+            resume_run(after, path, run_key(after))
+        assert not after.done
+        start, end = f"{path} is no interrupted simulation; it cannot be resumed: ", "; start without --resume"
+        assert str(caught.value).startswith(start) and str(caught.value).endswith(end)
+        return str(caught.value)[len(start) : -len(end)]
+
+    for name, array in held.items():
+        _, _, short = name.rpartition(".")
+        assert refused(held | {name: array[:-1]}).startswith(f"its array '{short}' is [")
+        assert refused(held | {name: np.full(array.shape, "7")}).startswith(f"its array '{short}' is [")
+        assert (
+            refused(held | {name: np.full_like(array, -7)})
+            == f"its array '{short}' holds numbers beyond 0 to 9.0072e+15"
+        )
+        assert refused({key: kept for key, kept in held.items() if key != name}) in (
+            "it does not hold the 5 arrays of this run",
+        )
+    assert (
+        refused(held | {"0.0.times": np.array([np.nan, 1.0])})
+        == "its array 'times' holds numbers beyond 0 to 9.0072e+15"
+    )
+    assert refused(held | {"0.0.times": np.array([60.0, 1.0])}) == "its cells count 60 s, not 30 s as this run"
+    for at in ("0.2", "1.0", "0.-1", "a.b", ""):
+        moved = {f"{at}.{name.rpartition('.')[2]}": array for name, array in held.items()}
+        assert refused(moved) == f"it holds a cell '{at}' that this run does not have"
 
 
 def test_ticks_come_one_at_a_time(cells: tuple[Cells, ...]) -> None:

@@ -19,8 +19,10 @@ from gigawatt.perf.layout import parse_layout
 from gigawatt.perf.operators import Pass, values_of, work_of
 from gigawatt.perf.precision import settle
 from gigawatt.perf.replica import rank_frac
+from gigawatt.serving import memory as c
 from gigawatt.study.cluster import Cluster, Limits, over_ranks
 from gigawatt.study.replay import How, Replayed, replay
+from gigawatt.study.resume import read_state, write_state
 from tests.conftest import SHARED
 from tests.twins.tables import linear
 
@@ -187,6 +189,21 @@ def test_what_was_stopped_goes_on_to_the_same_end(tmp_path: Path) -> None:
         np.savez(tmp_path / "no.npz", **(arrays | {name: wrong}))
         with pytest.raises(TraceError, match=f"interrupted replay: its array '{name}' is not what was written; start"):
             ran(requests, resume=tmp_path / "no.npz")
+    key, kept = read_state(tmp_path / "r.npz", "replay")
+    m, x = kept["m"], kept["x"]
+    for wrong in (  # with checksums that are right
+        {"m": m[:-1]}, {"m": m[:100]}, {"m": np.full(len(m), "7")}, {"m": np.full_like(m, -7)}, {"m": m.reshape(1, -1)},
+        {"m": np.append(m, 0)}, {"x": x[:1]}, {"x": np.full_like(x, -7.0)}, {"x": x.astype(np.float32)},
+        *({"m": np.where(np.arange(len(m)) == place, -7, m)}
+          for place in (c.G_ROW, c.G_N_FREE, c.G_FREE, c.G_SLOTS, m[c.G_STREAMS] + c.N_SENT, m[c.G_POOLS])),
+    ):  # fmt: skip
+        write_state(tmp_path / "no.npz", "replay", key, kept | wrong)
+        with pytest.raises(TraceError) as caught:
+            ran(requests, resume=tmp_path / "no.npz")
+        assert str(caught.value) == (
+            f"{tmp_path / 'no.npz'} is no file of an interrupted replay: its arrays are not those of this fleet; "
+            "start without --resume"
+        )
     (tmp_path / "no.npz").write_text("x")
     with pytest.raises(TraceError, match="is no file of an interrupted replay"):
         ran(requests, resume=tmp_path / "no.npz")

@@ -43,6 +43,7 @@ def test_what_was_written_is_read(kept: Path) -> None:
         ({"state": M}, "it cannot be read as arrays"),
         ({"state": np.array("[]")}, "it cannot be read as arrays"),
         ({"state": np.array("{")}, "it cannot be read as arrays"),
+        ({"state": np.array("[" * 100_000)}, "it cannot be read as arrays"),
     ],
 )
 def test_what_was_changed_is_refused(kept: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
@@ -71,3 +72,15 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     assert (tmp_path / "r.npz").stat().st_size < 200_000
     with pytest.raises(UnusableError, match="its array 'm' takes 80,000,128 bytes, more than this can hold"):
         read_state(tmp_path / "r.npz", "replay", most_bytes=1_000_000)
+
+
+def test_any_byte_that_flips_is_told(kept: Path) -> None:
+    whole = kept.read_bytes()
+    key, _ = read_state(kept, "replay")
+    for place in range(len(whole)):
+        kept.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            found, arrays = read_state(kept, "replay")
+        except UnusableError:
+            continue
+        assert found == key and (arrays["m"] == M).all() and (arrays["x"] == X).all()  # dates, and the like
