@@ -34,7 +34,9 @@ def _usage(*words: str) -> str:
         ((*PERF, "--prefix-hit", "1.5"), "1.5 is more than 1"),
         (("delays", "starter", "--draws", "٢٠"), "'٢٠' has digits of another script; write 0 to 9"),
         (("delays", "starter", "--site-mean", "9**9**9"), "'9**9**9' does not read as a number"),
-        (("tree", "starter", "--time-limit", "inf"), "'inf' is not a finite number"),
+        (("tree", "starter", "--time-limit", "inf"), "'inf' is not a finite number; write for example 1.5"),
+        (("run", "starter", "--time-limit", "1e400"), "'1e400' is not a finite number; write for example 1.5"),
+        (("run", "starter", "--mip-gap", "1e400"), "'1e400' is not a finite number; write for example 0.25 or 25 %"),
     ],
 )
 def test_a_number_is_a_figure(words: tuple[str, ...], sentence: str) -> None:

@@ -80,13 +80,14 @@ def test_closed_streams_are_no_places_for_files(scenario: Path) -> None:
     assert called("cite", str(folder))[0] == 0
 
 
-def test_a_file_in_place_of_a_library_is_named(scenario: Path) -> None:
+@pytest.mark.parametrize("name", ["yaml.py", "json.py", "random.py"])
+def test_a_file_in_place_of_a_library_is_named(scenario: Path, name: str) -> None:
     for text in ("raise SystemExit(77)", "x = 1", "raise ValueError"):
-        (scenario / "yaml.py").write_text(text, encoding="utf-8")
+        (scenario / name).write_text(text, encoding="utf-8")
         done = ran("validate", "s.yaml", cwd=scenario)
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr == (
-            f"ImportError: {scenario / 'yaml.py'} is loaded in place of the library of that name; move it, or mend "
+            f"ImportError: {scenario / name} is loaded in place of the library of that name; move it, or mend "
             "PYTHONPATH\n"
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from gigawatt.cli.shadow import SENTENCE, shadow
+
 
 def main() -> None:
     """Runs the command line and ends with its exit code; what ends it early is one sentence on standard error."""
@@ -12,6 +14,12 @@ def main() -> None:
     except KeyboardInterrupt:  # before there is a door
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except BaseException as error:
+        file = shadow(error)
+        if not file:
+            raise
+        print(SENTENCE.format(file), file=sys.stderr)
+        raise SystemExit(1) from None
     if getattr(sys.modules.get("__main__"), "main", None) is main:  # this process is the command and nothing else
         program()
     raise SystemExit(code_of_call())

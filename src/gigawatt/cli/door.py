@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+from gigawatt.cli.shadow import SENTENCE, shadow
 from gigawatt.cli.stops import Stop, stoppable
 from gigawatt.core.errors import GigawattError
 
@@ -129,7 +130,7 @@ def _cause(error: BaseException) -> BaseException:
 
 def _said(error: BaseException, stop: Stop) -> int:
     """Exit code of an error, said in one sentence."""
-    if isinstance(error, SystemExit) and not _foreign():
+    if isinstance(error, SystemExit) and not _foreign(error):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, BrokenPipeError):  # who reads has read enough
         return 0
@@ -161,9 +162,9 @@ def _sentence(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     if _is_of_memory(error):
         return f"MemoryError: too little memory{_limit()}; ask for less at once or allow more"
-    foreign = _foreign()
+    foreign = _foreign(error)
     if foreign:
-        return f"ImportError: {foreign} is loaded in place of the library of that name; move it, or mend PYTHONPATH"
+        return SENTENCE.format(foreign)
     if isinstance(error, OSError) and error.filename is not None:
         return f"FileError: {error.filename}: {error.strerror}; choose another file or folder"
     if isinstance(error, OSError) and error.strerror:
@@ -192,8 +193,11 @@ def _limit() -> str:
     return "" if least == resource.RLIM_INFINITY else f" under the limit of {least / 1e9:.2g} GB (ulimit -v)"
 
 
-def _foreign() -> str:
+def _foreign(error: BaseException) -> str:
     """File that hides a library gigawatt needs, such as a yaml.py of one's own; empty where none does."""
+    hidden = shadow(error)
+    if hidden:
+        return hidden
     from importlib.metadata import PackageNotFoundError, distribution, requires
     from importlib.util import find_spec
     from pathlib import Path

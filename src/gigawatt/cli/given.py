@@ -25,7 +25,8 @@ def real(least: float = 0.0, most: float = 1e15) -> Callable[[str | float], floa
     """Reader of numbers of the command line, likewise."""
 
     def FLOAT(text: str | float) -> float:  # noqa: N802 - what --help shows
-        return _within(number(text) if isinstance(text, str) else float(text), least, most)
+        example = "" if most <= 1.0 else "1.5"
+        return _within(number(text, example=example) if isinstance(text, str) else float(text), least, most)
 
     return FLOAT
 
@@ -41,8 +42,8 @@ def _within(value: Number, least: Number, most: Number) -> Number:
 @overload
 def number(text: str, *, whole: Literal[True]) -> int: ...
 @overload
-def number(text: str) -> float: ...
-def number(text: str, *, whole: bool = False) -> float | int:
+def number(text: str, *, example: str = "") -> float: ...
+def number(text: str, *, whole: bool = False, example: str = "") -> float | int:
     """Number of a command line. Raises BadParameter with a sentence."""
     from gigawatt.core.errors import UnitError
     from gigawatt.core.units import parse
@@ -50,7 +51,7 @@ def number(text: str, *, whole: bool = False) -> float | int:
     if whole and text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     try:
-        value = parse(text, "", "28" if whole else "")
+        value = parse(text, "", "28" if whole else example)
     except UnitError as error:
         raise typer.BadParameter(str(error)) from error
     if whole and value != int(value):

@@ -293,3 +293,10 @@ def test_kernels_know_numbers_only() -> None:
         "print(sorted(m for m in sys.modules if m in ('pydantic', 'pandas', 'xarray') or m.startswith('gigawatt.c')))"
     )
     assert python(code) == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have names where the system gives them")
+def test_a_pipe_is_no_table_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.nc")
+    with pytest.raises(TableError, match=r"cannot be read as a step table: .*it is a pipe, not a file"):
+        load_table(tmp_path / "t.nc")
