@@ -195,8 +195,8 @@ def test_a_gang_stands_whole_or_not_at_all(lumps: str) -> None:
 
 @pytest.mark.parametrize("lumps", ["whole", "relaxed"])
 def test_a_gang_stands_at_one_place_beside_others_work(lumps: str) -> None:
-    """Two halls of 12 MW of IT on two continents, 10 MW of gang: all of it in one hall in every quarter of its run,
-    though chat of another 10 MW or so would fill both halls evenly."""
+    """Two halls of 12 MW of IT on two continents, a gang of 10 MW and chat beside it: all of the gang is in one hall in
+    every quarter of its run (in sum over places 6.4 MW were in one and 3.6 in the other)."""
     job = {"name": "a", "workload": "training-frontier", "amount": "1e25 FLOP", "start": "2027Q1", "deadline": "2027Q4",
            "gang": "10 MW"}  # fmt: skip
     sites = [hall(connection="15 MW"), hall("far", "15 MW", region="eu-north")]
