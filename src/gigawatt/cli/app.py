@@ -94,7 +94,7 @@ def run(
         float, typer.Option("--mip-gap", parser=real(0.0, 0.5), help="Gap at which whole numbers count as placed.")
     ] = 0.01,
     lumps: Annotated[
-        bool, typer.Option("--lumps", help="Halls, openings and places of gangs whole, whatever the scenario says.")
+        bool, typer.Option("--lumps", help="Halls and openings whole, whatever the scenario says.")
     ] = False,
     time_limit: Annotated[
         float,

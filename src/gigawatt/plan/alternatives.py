@@ -66,8 +66,8 @@ def divisible(inputs: PlanInputs) -> PlanInputs:
     terms, lumps, warrants = inputs.milestones, inputs.lumps, inputs.terms.warrants
     if warrants is not None and warrants.step_mw is not None:
         inputs = replace(inputs, terms=replace(inputs.terms, warrants=replace(warrants, step_mw=None)))
-    if lumps is not None and lumps.whole:
-        inputs = replace(inputs, lumps=replace(lumps, whole=False))
+    if lumps is not None:
+        inputs = replace(inputs, lumps=replace(lumps, whole=False, gangs_whole=False))
     return inputs if terms is None else replace(inputs, milestones=replace(terms, whole=False))
 
 

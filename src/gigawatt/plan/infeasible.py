@@ -351,14 +351,17 @@ LUMPS = {
     "opened": ("sites opened whole", "a larger connection"),
     "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
     "gang_on": ("a gang of one system", "more of one system, or a smaller gang"),
+    "runs": ("quarters in which a gang runs or does not", "a smaller gang or a later deadline"),
     "z": ("whole gigawatts", "linear release"),
     "vest_steps": ("whole steps of a warrant", "a warrant without step"),
 }
 """What may come whole, and what would help where it cannot."""
+ALWAYS_WHOLE = ("gang_at", "gang_on", "runs", "z")
+"""What is whole whatever ``policy.lumps`` says."""
 
 
 def explain_whole(model: Model, time_limit_s: float = 20.0) -> str:
-    """Sentence for a plan that exists with relaxed lumps only: which of them cannot be whole.
+    """Sentence for a plan that exists in fractions only: what of it cannot be whole.
 
     One kind of lump after another is relaxed, without an objective, to see whether the others can be whole then.
     """
@@ -375,9 +378,10 @@ def explain_whole(model: Model, time_limit_s: float = 20.0) -> str:
     named = guilty or present
     words = " and ".join(LUMPS[name][0] if name in LUMPS else name for name in named)
     hope = "; ".join(LUMPS[name][1] for name in named if name in LUMPS)
+    look = "; 'policy.lumps: relaxed' shows by how much each lump is off"
     return (
-        f"no plan with whole lumps meets this scenario, while one with relaxed lumps does: {words} cannot be had. "
-        f"What would help: {hope}; 'policy.lumps: relaxed' shows by how much each lump is off"
+        f"no plan of whole numbers meets this scenario, while one of fractions does: {words} cannot be had. "
+        f"What would help: {hope}" + (look if set(named) - set(ALWAYS_WHOLE) else "")
     )
 
 

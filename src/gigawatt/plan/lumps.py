@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lumps:
-    """What comes in lumps. With ``whole`` they are whole numbers, else any amount between.
+    """What comes in lumps. With ``whole`` halls and openings are whole numbers, else any amount between; with
+    ``gangs_whole`` a gang stands at one place, on one system, and runs or does not.
 
     ``gang_able`` is None where gangs may be added up over sites.
     """
 
     whole: bool
+    gangs_whole: bool = True
     hall_mw: xr.DataArray
     """(site) facility MW of one hall; 0 where a site is energised in any amount."""
     opening_musd: xr.DataArray
@@ -72,12 +74,12 @@ def add_lumps(m: Model, d: PlanInputs) -> None:
     if lumps.gang_able is not None:
         able = lumps.gang_able.any("offer") & (d.gang_mw > 0).any("quarter")
         axes: Axes = {"gang": d.gang_workload, "place": tuple(able["place"].values.tolist())}
-        m.add_variable("gang_at", axes, upper=1.0, mask=able, integer=lumps.whole)
+        m.add_variable("gang_at", axes, upper=1.0, mask=able, integer=lumps.gangs_whole)
     if lumps.gang_runs is not None:
         able = lumps.gang_runs.any("offer") & (d.gang_mw > 0).any("quarter")
         systems = tuple(able["system"].values.tolist())
         on: Axes = {"gang": d.gang_workload, "system": systems}
-        m.add_variable("gang_on", on, upper=1.0, mask=able, integer=lumps.whole)
+        m.add_variable("gang_on", on, upper=1.0, mask=able, integer=lumps.gangs_whole)
 
 
 def lump_decisions(m: Model) -> LumpDecisions:

@@ -32,8 +32,8 @@ class Pace:
 
 
 def add_pace(m: Model, d: PlanInputs) -> None:
-    """Whether a block with a gang runs in a quarter: whole where lumps are, any share of the quarter where relaxed; and
-    the share of its rate at which a block that keeps it runs.
+    """Whether a block with a gang runs in a quarter: whole where it stands at one place, else any share of the
+    quarter; and the share of its rate at which a block that keeps it runs.
     """
     if d.steady:
         asked = (d.demand.sel(workload=list(d.steady)) > 0).any("block")
@@ -43,7 +43,7 @@ def add_pace(m: Model, d: PlanInputs) -> None:
     with_gang = tuple(name for name in d.pace.jobs if name in d.gang_workload)
     if with_gang:
         runs = (d.pace.most.sel(job=list(with_gang)) > 0).transpose("job", "quarter")
-        whole = d.lumps is not None and d.lumps.whole
+        whole = d.lumps is not None and d.lumps.gangs_whole
         m.add_variable("runs", {"job": with_gang, "quarter": d.quarters}, upper=1.0, mask=runs, integer=whole)
 
 

@@ -24,7 +24,8 @@ def gang_systems(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
 
 
 def _most(plan: LivePlan, primal: Floats, name: str, dim: str) -> dict[str, xr.DataArray]:
-    if name not in plan.model.variables or not _is_whole(plan):
+    lumps = plan.inputs.lumps
+    if name not in plan.model.variables or lumps is None or not lumps.gangs_whole:
         return {}
     share = plan.values_of(name, primal)
     label = xr.DataArray(np.arange(share.sizes[dim]), dims=dim, coords={dim: share[dim]})

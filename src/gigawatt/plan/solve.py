@@ -76,7 +76,7 @@ def _run(plan: LivePlan, time_limit_s: float, explain: bool, *, whole: bool = Fa
     if ending is Ending.INFEASIBLE:
         if whole:
             raise InfeasibleError(
-                explain_whole(plan.model) if explain else "no plan with whole lumps meets these limits"
+                explain_whole(plan.model) if explain else "no plan of whole numbers meets these limits"
             )
         raise InfeasibleError(explain_infeasible(plan) if explain else "no plan meets these limits")
     if ending is not Ending.OPTIMAL and not (whole and found.is_feasible):

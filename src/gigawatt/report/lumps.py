@@ -45,8 +45,9 @@ def plan_sentences(results: Results) -> list[str]:
             f"{max(row['accepted'] for row in racks)} had to be ordered before the horizon."
         )
     lumps = lump_sentences(summary.get("lumps", []), whole=case.scenario.policy.lumps == "whole")
-    if lumps:
-        words.append("Lumps " + "; ".join([lumps[0], *(line.partition(": ")[2] for line in lumps[1:])]) + ".")
+    for head in ("relaxed: ", "whole: "):
+        said = [line.removeprefix(head) for line in lumps if line.startswith(head)]
+        words += [f"Lumps {head}{'; '.join(said)}."] if said else []
     if rolling := summary.get("rolling"):
         words.append(
             f"Seeing {rolling['look_ahead_quarters']} quarters ahead costs {pretty(rolling['cost_usd'], 'USD')}, "

@@ -63,7 +63,7 @@ def with_lumps(case: Case, d: PlanInputs) -> PlanInputs:
         site.use.opening.value / 1e6 if site.use.opening and stands <= 0 else np.nan
         for site, stands in zip(case.sites, d.energised_initial_mw.values, strict=True)
     ])  # fmt: skip
-    gangs = whole and bool(d.gang_workload)
+    gangs = bool(d.gang_workload)
     if not gangs and not halls.any() and np.isnan(opening).all():
         return d
     coords = {"site": list(d.sites)}
@@ -186,21 +186,18 @@ def _gang_w(case: Case, job: str) -> float:
 
 
 def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:
-    """Lumps in words: "relaxed: 3.4 halls at shackelford"."""
-    head = "whole" if whole else "relaxed"
-    words = []
+    """Lumps in words: "relaxed: 3.4 halls at shackelford"; gangs are whole in both modes."""
+    lines = []
     for row in rows:
-        amount = row["amount"]
+        amount, head = row["amount"], "whole" if whole else "relaxed"
         if row["what"] == "halls":
-            words.append(f"{amount:.3g} {'hall' if amount == 1 else 'halls'} at {row['where']}")
+            words = f"{amount:.3g} {'hall' if amount == 1 else 'halls'} at {row['where']}"
         elif row["what"] == "opened":
-            words.append(f"{row['where']} opened" + ("" if row["whole"] else f" by {100 * amount:.0f} %"))
+            words = f"{row['where']} opened" + ("" if row["whole"] else f" by {100 * amount:.0f} %")
         else:
             share = "all" if row["whole"] else f"at most {100 * amount:.0f} %"
             near = "somewhere in" if row["region"] else "at"
-            words.append(
-                f"{share} of {row['what']} {near} {row['where']}, on {row['on']}"
-                if row["where"]
-                else f"none of {row['what']}"
-            )
-    return [f"{head}: {word}" for word in words]
+            words = f"{share} of {row['what']} {near} {row['where']}, on {row['on']}"
+            head, words = "whole", words if row["where"] else f"none of {row['what']}"
+        lines.append(f"{head}: {words}")
+    return lines

@@ -45,7 +45,7 @@ def run(
         events: names of the scenario's events to switch on.
         mip_gap: relative gap at which whole numbers count as placed.
         time_limit_s: of one run of the solver; what stops early leaves its best plan and the bound.
-        lumps: whether halls, openings and places of gangs are whole, instead of what the scenario says.
+        lumps: whether halls and openings are whole, instead of what the scenario says.
         look_ahead: quarters that a planner sees who orders window by window; None sees the whole horizon.
         simulate: quarters whose fleets are simulated; classes that miss their objective are derated and planned again.
         say: called with a sentence at each step.

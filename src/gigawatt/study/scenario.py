@@ -327,7 +327,7 @@ class Policy(Block):
     by a straight line over their term, as what is bought, and no more than the market's rents then.
     ``spares`` says the reserve as N+k replicas, or units that stand by beside it (the larger of both is kept free);
     ``survive`` what goes on when a region of sites, or a site, is lost. ``lumps`` says
-    whether halls, openings and the place of a gang are whole. ``enforce_lead_times`` makes rules of the lead times of
+    whether halls and openings are whole; gangs always are. ``enforce_lead_times`` makes rules of the lead times of
     sites and of systems whose offer says none: what is not on order comes no sooner than its lead after the start.
     """
 

@@ -137,8 +137,8 @@ def test_no_whole_plan_is_said() -> None:
     # 5 MW each side: no single place holds 6, though two halves of the gang would
     none = ganged([[1.0, 0.0], [0.0, 1.0]], SITES, connection_mw=grid("site", SITES, 5.0))
     says = (
-        "no plan with whole lumps meets this scenario, while one with relaxed lumps does: a gang at one place cannot be "
-        "had. What would help: fibre to another site, or a smaller gang; 'policy.lumps: relaxed' shows"
+        "no plan of whole numbers meets this scenario, while one of fractions does: a gang at one place cannot be had. "
+        "What would help: fibre to another site, or a smaller gang$"
     )
     with pytest.raises(InfeasibleError, match=says):
         solved(none)
