@@ -258,6 +258,8 @@ def _check_layout(overlay: Path) -> None:
             raise CatalogError(f"{part}: would not be read; put it into a folder of its kind: {has}")
         for inner in sorted(part.iterdir()) if part.is_dir() else ():
             read = inner.suffix == ".yaml" and inner.is_file()
+            if inner.suffix == ".yaml" and not inner.is_file() and not inner.is_dir():
+                raise CatalogError(f"{inner}: is a pipe or a device; an entry is a file")
             if not read and not inner.name.startswith(".") and inner.suffix not in _SIDE_TEXTS:
                 raise CatalogError(f"{inner}: would not be read; the entries of {part.name} are files NAME.yaml in it")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,9 @@ def test_an_entry_written_again_by_another_tool_is_the_same(tmp_path: Path, load
     assert package.memory
     assert own.memory
     assert (package.memory.value, len(package.memory.alternatives)) == (own.memory.value, len(own.memory.alternatives))
+
+
+def test_a_pipe_is_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "systems").mkdir()
+    os.mkfifo(tmp_path / "systems" / "x.yaml")
+    assert _refusal(tmp_path, {}) == f"{tmp_path / 'systems' / 'x.yaml'}: is a pipe or a device; an entry is a file"
