@@ -158,3 +158,10 @@ def test_a_pipe_is_no_entry(tmp_path: Path) -> None:
     (tmp_path / "systems").mkdir()
     os.mkfifo(tmp_path / "systems" / "x.yaml")
     assert _refusal(tmp_path, {}) == f"{tmp_path / 'systems' / 'x.yaml'}: is a pipe or a device; an entry is a file"
+
+
+def test_a_name_that_another_entry_has_is_named_with_both_files(tmp_path: Path) -> None:
+    entry = _shipped("systems", "hgx-b200") | {"id": "my-box", "name": "hgx-b200", "aliases": []}
+    assert _refusal(tmp_path, {"systems/x.yaml": entry}) == (
+        "x.yaml: my-box: the name 'hgx-b200' is that of hgx-b200 in nvidia-hgx.yaml too; write another"
+    )
