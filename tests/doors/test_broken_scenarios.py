@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from gigawatt.catalog.load import facts, load_catalog
+from gigawatt.catalog.plausible import unusual
 from gigawatt.catalog.reading import read_yaml
+from gigawatt.cli.common import doubt
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
@@ -482,6 +484,50 @@ def test_refused(tmp_path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(("old", "new", "message"), cases(UNCLEAR))
 def test_clear_message(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert answer(changed(tmp_path, old, new)) == message
+
+
+PRICE, RENT, CASH, SOLD = (
+    "power_price: 0.08 USD/kWh", "    rent: 2.4 USD/W/yr", "opening_cash: $20M", "value: 14 Mtok/s}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (PRICE, "power_price: 3e3 USD/kWh", "sites[0].power_price: $3,000/kWh cannot be; write $-1/kWh to $100/kWh"),
+        (RENT, "    rent: 24000 USD/W/yr", "sites[0].rent: $24,000/W/yr cannot be; write $0/W/yr to $10,000/W/yr"),
+        (CASH, "opening_cash: $99999999999B", "funding.opening_cash: $100,000,000T cannot be; write $0 to $100,000T"),
+        (SOLD, "value: 14e12 Mtok/s}",
+         "demand.inference[0].tokens_per_s[1].value: 14 Etok/s cannot be; write 0 tok/s to 10 Ptok/s"),
+        (TERM, "    term: 1 ms #", "offers[1].term: 1 ms cannot be; write 1 h to 200 yr"),
+        (POWER, "power: 0.5 EW", "initial[0].power: 500 PW cannot be; write 0 W to 100 TW"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_cannot_be_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(changed(tmp_path, old, new))
+    assert str(caught.value) == f"my.yaml: {message}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (PRICE, "power_price: 8 USD/kWh",
+         "sites[0].power_price: 8 USD/kWh is beyond the usual $0.01/kWh to $0.5/kWh; written so?"),
+        (RENT, "    rent: 240 USD/W/yr", "sites[0].rent: 240 USD/W/yr is beyond the usual $0.05/W/yr to $100/W/yr; written so?"),
+        (TERM, "    term: 1 day #", "offers[1].term: 1 day is beyond the usual 28 days to 50 yr; written so?"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_is_unusual_is_doubted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    doubt(load_scenario(changed(tmp_path, old, new)))
+    assert capsys.readouterr() == ("", f"my.yaml: {said}\n")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_nothing_shipped_is_unusual(name: str) -> None:
+    assert list(unusual(facts(load_scenario(BUNDLED / f"{name}.yaml")))) == []
 
 
 @pytest.mark.parametrize("name", ["チャット Übung", "My Plan", "plan", "3.5B"])

@@ -197,7 +197,8 @@ def _in_words(problem: ErrorDetails) -> str:
     return problem["msg"].removeprefix("Value error, ")
 
 
-def _read_folder(root: Path, folder: str, entry_type: type[Entry]) -> dict[str, Entry]:
+def _read_folder(root: Path, folder: str, entry_type: type[Entry], files: dict[str, str]) -> dict[str, Entry]:
+    """Entries of a kind by id; notes the file of each in ``files``."""
     found: dict[str, Entry] = {}
     for path in sorted((root / folder).glob("*.yaml")):
         rows = read_yaml(path)
@@ -211,16 +212,20 @@ def _read_folder(root: Path, folder: str, entry_type: type[Entry]) -> dict[str, 
                 raise CatalogError(f"{path.name}: {name}: {broken}")
             if entry.id in found:
                 raise CatalogError(f"{path.name}: the id '{entry.id}' stands twice in {folder}")
-            found[entry.id] = entry
+            found[entry.id], files[entry.id] = entry, path.name
     return found
 
 
-def _names(entries: Mapping[str, Entry], folder: str) -> dict[str, str]:
+def _names(entries: Mapping[str, Entry], files: Mapping[str, str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for entry in entries.values():
         for name in (entry.id, entry.name, *entry.aliases):
             if names.setdefault(_fold(name), entry.id) != entry.id:
-                raise CatalogError(f"{folder}: the name '{name}' means both {names[_fold(name)]} and {entry.id}")
+                other = names[_fold(name)]
+                raise CatalogError(
+                    f"{files[entry.id]}: {entry.id}: the name '{name}' is that of {other} in {files[other]} too; "
+                    "write another"
+                )
     return names
 
 
@@ -258,6 +263,8 @@ def _check_layout(overlay: Path) -> None:
             raise CatalogError(f"{part}: would not be read; put it into a folder of its kind: {has}")
         for inner in sorted(part.iterdir()) if part.is_dir() else ():
             read = inner.suffix == ".yaml" and inner.is_file()
+            if inner.suffix == ".yaml" and not inner.is_file() and not inner.is_dir():
+                raise CatalogError(f"{inner}: is a pipe or a device; an entry is a file")
             if not read and not inner.name.startswith(".") and inner.suffix not in _SIDE_TEXTS:
                 raise CatalogError(f"{inner}: would not be read; the entries of {part.name} are files NAME.yaml in it")
 
@@ -272,21 +279,23 @@ def load_catalog(overlay: Path | None = None) -> Catalog:
     Raises CatalogError naming file, entry and field.
     """
     entries: dict[str, Mapping[str, Entry]] = {}
+    names: dict[str, Mapping[str, str]] = {}
     sources = _read_sources(DATA)
     overlaid: list[str] = []
     if overlay is not None:
         _check_layout(overlay)
         sources |= _read_sources(overlay)
     for folder, entry_type in KINDS_OF_ENTRY.items():
-        own = _read_folder(DATA, folder, entry_type)
+        files: dict[str, str] = {}
+        own = _read_folder(DATA, folder, entry_type, files)
         if overlay is not None:
-            new = _read_folder(overlay, folder, entry_type)
+            new = _read_folder(overlay, folder, entry_type, files)
             overlaid += [f"{folder}/{key}" for key in new if key in own]
             own |= new
-        entries[folder] = own
+        entries[folder], names[folder] = own, _names(own, files)
     catalog = Catalog(
         entries=entries, sources=sources, overlaid=tuple(overlaid),
-        names={folder: _names(rows, folder) for folder, rows in entries.items()},
+        names=names,
     )  # fmt: skip
     _check_sources(catalog)
     return catalog

@@ -7,7 +7,7 @@ and what a user brings within (least, most), which are wider where others build 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import pairwise
@@ -52,9 +52,9 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("package.link_latency", "s", 1e-7, 1e-3, 1e-10, 1),
         ("package.scale_up_bandwidth", "byte/s", 1e11, 2e13, 1e6, 1e17),
         ("package.scale_out_bandwidth", "byte/s", 1e10, 1e12, 1e6, 1e16),
-        ("package.power", "W", 100, 30_000, 0.1, 1e7),
-        ("it_power", "W", 5e3, 1e6, 1, 1e9),
-        ("price", "USD", 1e5, 5e7, 1, 1e12),
+        ("package.power", "W", 100, 30_000, 10, 1e7),
+        ("it_power", "W", 5e3, 1e6, 10, 1e9),
+        ("price", "USD", 1e5, 5e7, 1e3, 1e12),
         ("first_available", "quarter", 4 * 2020, 4 * 2030, 4 * 1990, 4 * 2100),
     ),
     "models": _rows(
@@ -115,7 +115,8 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("lead_times.*", "s", 0.25 * _YEAR_S, 10 * _YEAR_S, 0, 50 * _YEAR_S),
     ),
     "efficiency": _rows(
-        ("draft_tokens", "", 0, 16, 0, 1000),
+        ("draft_tokens", "", 0, 16, 0, 64),
+        ("software_by_vendor.*", "", 0.01, 1, 1e-3, 1.25),  # of what was measured; above it no share of a peak is left
         ("headroom", "", 0, 0.9, 0, 0.99),
         ("draft_accepted", "", 0, 1),
         ("*", "", 0.01, 1, 1e-3, 100),
@@ -128,10 +129,64 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
 }
 
 
+def _as(pattern: str, folder: str, path: str) -> Range:
+    """Range of a scenario's figure that the catalogue has too."""
+    row = bound(folder, path)
+    assert row is not None
+    return replace(row, pattern=pattern)
+
+
+WHOLE = ("package.n_dies", "draft_tokens")
+"""Paths of what is counted; packages of a system may be a mean of several racks."""
+
+
 @cache
 def bound(folder: str, path: str) -> Range | None:
     """Range of a figure; None where it may be of any size, as in cited references."""
     return next((row for row in BOUNDS.get(folder, ()) if fnmatchcase(path, row.pattern)), None)
+
+
+SCENARIO = (
+    _as("*.power_price", "sites", "power_price"),
+    _as("*.facility_over_it", "sites", "facility_over_it"),
+    _as("*.annual_pue", "sites", "annual_pue"),
+    _as("offers*.price", "systems", "price"),
+    _as("discount", "costs", "discount"),
+    _as("demand.inference*.speed", "workloads", "slo.speed"),
+    *_rows(
+        ("demand.inference*", "USD/token", 1e-9, 1e-2, 0, 1e3),
+        ("demand.*", "token/s", 0, 1e12, 0, 1e16),
+        ("demand.*", "FLOP/s", 0, 1e24, 0, 1e28),
+        ("demand.weekly_users*.value", "", 0, 1e10, 0, 1e11),
+        ("*.rent_per_package_hour", "USD/s", 0.05 / 3600, 100 / 3600, 0, 1e5 / 3600),
+        ("*.rent", "USD/W/s", 0.05 / _YEAR_S, 100 / _YEAR_S, 0, 1e4 / _YEAR_S),
+        ("*.capex", "USD/W", 0.5, 60, 0, 1e4),
+        ("*.term", "s", 28 * 86400, 50 * _YEAR_S, 3600, 200 * _YEAR_S),
+        ("*", "W", 0, 5e10, 0, 1e14),
+        ("*", "USD", 0, 1e13, 0, 1e17),
+    ),
+)
+"""The same of a scenario's figures: (low, high) is what is usual, and zero is nothing at all."""
+
+
+def impossible(figures: Iterable[tuple[str, Fact]]) -> Iterator[str]:
+    """Sentences for what cannot be in a scenario, given its figures with their paths."""
+    for path, fact in figures:
+        if row := _of_scenario(path, fact):
+            yield from _beyond(path, fact, row)
+
+
+def unusual(figures: Iterable[tuple[str, Fact]]) -> Iterator[str]:
+    """Sentences for what can be in a scenario but is far from what is usual."""
+    for path, fact in figures:
+        row = _of_scenario(path, fact)
+        if row and fact.value and not row.low <= fact.value <= row.high:
+            low, high = (_written(one, row.unit) for one in (row.low, row.high))
+            yield f"{path}: {fact.text} is beyond the usual {low} to {high}; written so?"
+
+
+def _of_scenario(path: str, fact: Fact) -> Range | None:
+    return next((row for row in SCENARIO if row.unit == fact.unit and fnmatchcase(path, row.pattern)), None)
 
 
 def implausible(folder: str, entry: Entry, figures: Iterable[tuple[str, Fact]]) -> Iterator[str]:
@@ -140,6 +195,8 @@ def implausible(folder: str, entry: Entry, figures: Iterable[tuple[str, Fact]]) 
         if row := bound(folder, path):
             for one in (fact, *fact.alternatives):
                 yield from _beyond(path, one, row)
+                if path in WHOLE and not one.value.is_integer():
+                    yield f"{path}: {one.text} is no whole number; write for example {max(round(one.value), 1)}"
     if isinstance(entry, System) and entry.package is not None:
         yield from _of_system(entry)
     if isinstance(entry, Model):

@@ -20,6 +20,7 @@ from gigawatt.cli.common import (
     as_text,
     catalog_with,
     console_of,
+    doubt,
     print_json,
     progress,
 )
@@ -117,10 +118,11 @@ def run(
     from gigawatt.study.run import run as study_run
     from gigawatt.study.scenario import load_scenario
 
-    catalog = catalog_with(overlay)
+    catalog, chosen = catalog_with(overlay), load_scenario(scenario)
+    doubt(chosen)
     asked = [name for name in (why, why_not) if name]
     if asked:
-        case = resolve(load_scenario(scenario), catalog, event or [])
+        case = resolve(chosen, catalog, event or [])
         asked = list(dict.fromkeys(find(case, name).id for name in asked))
     with progress() as say:
         quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
@@ -198,6 +200,7 @@ def validate(
 
     chosen = load_scenario(scenario)
     case = resolve(chosen, catalog_with(overlay))
+    doubt(chosen)
     print(
         f"{scenario} is sound: {len(case.quarters)} quarters from {case.labels[0]}, {len(case.offers)} offers at "
         f"{len(case.sites)} sites, {len(case.classes)} classes of demand"

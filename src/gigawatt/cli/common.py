@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gigawatt.catalog.load import Catalog
+    from gigawatt.study.scenario import Scenario as ScenarioFile
 
 Scenario = Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
@@ -45,6 +46,15 @@ def catalog_with(overlay: Path | None) -> Catalog:
     for name in catalog.overlaid:
         print(f"overlay: {name} replaces the shipped entry", file=sys.stderr)
     return catalog
+
+
+def doubt(scenario: ScenarioFile) -> None:
+    """Says on standard error, a line each, which figures of a scenario are far from what is usual."""
+    from gigawatt.catalog.load import facts
+    from gigawatt.catalog.plausible import unusual
+
+    for line in unusual(facts(scenario)):
+        print(f"{scenario.where}: {line}", file=sys.stderr)
 
 
 _DOCUMENT: ContextVar[TextIO | None] = ContextVar("document", default=None)

@@ -53,7 +53,8 @@ def number(text: str, *, whole: bool = False, example: str = "") -> float | int:
     try:
         value = parse(text, "", "28" if whole else example)
     except UnitError as error:
-        raise typer.BadParameter(str(error)) from error
+        sentence = str(error).replace("for example 0.25 or 25 %", "for example 28") if whole else str(error)
+        raise typer.BadParameter(sentence) from error
     if whole and value != int(value):
         raise typer.BadParameter(f"{text} is not a whole number; write for example 28")
     return int(value) if whole else value

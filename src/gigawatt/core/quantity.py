@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -123,6 +124,8 @@ class Quantity:
         if not self.bare:
             if not sources:
                 raise UnitError(f"the figure {row['value']} has no source; name a key of sources.yaml")
+            if as_of and not _is_date(as_of):
+                raise UnitError(f"as_of is {shown(as_of)}; write a year from 1900 to 2199, perhaps with its month")
             if not as_of:
                 raise UnitError(f"the figure {row['value']} has no date; add as_of")
             if kind == "judgement" and (low is None or high is None or not note):
@@ -153,6 +156,13 @@ def _sources(row: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(keys, (list, tuple)) or not all(isinstance(key, str) and key.strip() for key in keys):
         raise UnitError(f"source is {shown(given)}; write the key of a source, or a list of keys")
     return tuple(keys)
+
+
+def _is_date(text: str) -> bool:
+    """Whether what looks like a number or a date can be one; words are left as they are."""
+    if not re.fullmatch(r"[-+0-9./]+", text):
+        return True
+    return bool(re.fullmatch(r"(19|20|21)[0-9]{2}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?", text))
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:

@@ -47,6 +47,12 @@ def is_there(path: str | Path) -> bool:
     return os.path.exists(path)  # Path.exists raises where a name is too long
 
 
+def unread(path: Path, error: OSError) -> str:
+    """Why a file cannot be read, and what would be right where that is another file."""
+    reason = f"{path} cannot be read: {error.strerror or error}"
+    return reason if error.errno in (errno.EIO, errno.EFBIG) else f"{reason}; name a file that exists"
+
+
 def is_gzip(path: Path) -> bool:
     """Whether a file's first bytes, or its name, say gzip. Raises OSError where it cannot be read, or is no file."""
     try:

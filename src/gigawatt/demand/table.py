@@ -23,7 +23,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from gigawatt.core.errors import TraceError
-from gigawatt.core.reading import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened
+from gigawatt.core.reading import BLOCK_BYTES, DEEPEST, MOST_BYTES, blocks, is_gzip, json_of, opened, unread
 from gigawatt.demand.values import PER_S, value_of
 
 pa.enable_signal_handlers(False)  # Ctrl-C is Python's, and no thread of Arrow's waits for it until the end
@@ -90,10 +90,9 @@ def read_table(
             text = _text(path, None if limit is None else limit + (kind == "csv"))
             table = _csv(text, texts) if kind == "csv" else _jsonl(text, scalars, texts)
     except OSError as error:
-        reason = error.strerror or _first_line(error)
         if not error.errno:  # Arrow's own
-            raise TraceError(f"{path} is no {kind} file that can be read: {reason}") from error
-        raise TraceError(f"{path} cannot be read: {reason}; name a file that exists") from error
+            raise TraceError(f"{path} is no {kind} file that can be read: {_first_line(error)}") from error
+        raise TraceError(unread(path, error)) from error
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise TraceError(f"{path} is no {kind} file that can be read: {_first_line(error)}") from error
     return _checked(path, table, scalars)
@@ -205,7 +204,7 @@ def kind_of(path: Path) -> Kind:
         with opened(path) as file:
             start = file.read(200).lstrip()
     except OSError as error:
-        raise TraceError(f"{path} cannot be read: {error.strerror or error}; name a file that exists") from error
+        raise TraceError(unread(path, error)) from error
     return "parquet" if start.startswith(b"PAR1") else "jsonl" if start.startswith((b"{", b"[")) else "csv"
 
 

@@ -205,18 +205,19 @@ def _tokens(columns: pa.Table, key: str, checks: Checks) -> Floats:
     column = _pick(columns, key)
     assert column is not None
     name, found = _named(columns, key), numbers(column)
-    right = "a whole number of at least 1 is right"
-    zero = ", as zero tokens are no request"
+    beyond = f"a whole number from 1 to {_MOST_TOKENS:,} is right"
+    right, zero = "a whole number of at least 1 is right", ", as zero tokens are no request"
     checks.refuse(
-        ~((found >= 1.0) & (found < 2.0**40) & (found == np.rint(found))),
+        ~((found >= 1.0) & (found <= _MOST_TOKENS) & (found == np.rint(found))),
         lambda row: (
-            f"{name} is {_shown(columns, name, row)}; {right}{zero if found[row] == 0.0 else ''}"
-            + _hint(_shown(columns, name, row))
+            f"{name} is {_shown(columns, name, row)}; {beyond if found[row] > _MOST_TOKENS else right}"
+            f"{zero if found[row] == 0.0 else ''}" + _hint(_shown(columns, name, row))
         ),
     )
     return found
 
 
+_MOST_TOKENS = 2**40 - 1
 _MOST_S = 1e9
 """Limits and pauses beyond some 30 years are none [s]."""
 _RULES: dict[str, tuple[float, float, bool, str]] = {

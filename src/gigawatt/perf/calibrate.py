@@ -17,7 +17,7 @@ import numpy as np
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Calibration, Model, System
-from gigawatt.core.errors import CatalogError
+from gigawatt.core.errors import CatalogError, shown
 from gigawatt.core.reading import json_of, read_text
 from gigawatt.core.writing import write_whole
 from gigawatt.perf.fit_inference import (
@@ -322,7 +322,9 @@ def _figure(row: Mapping[str, Any], where: str, *names: str, within: str = "") -
     """The first of some fields that says something, within the bounds of a key. Raises CatalogError."""
     name = next((name for name in names if row.get(name) not in (None, 0)), names[0])
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if value not in (None, 0) and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        raise CatalogError(f"{where}: {name} is {shown(value)}; a number above 0, without quotes, is right")
+    if not value:
         raise CatalogError(f"{where}: {name} is missing or not above 0; 'vllm bench serve --save-result' writes it")
     return _within(float(value), name, within, where) if within else float(value)
 

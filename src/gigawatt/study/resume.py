@@ -90,6 +90,8 @@ def check_like(held: Mapping[str, npt.NDArray[Any]], likes: Mapping[str, Like]) 
 
 def _member(path: Path, held: Any, name: str, most_bytes: int) -> npt.NDArray[Any]:
     """One array, its size looked up before it is read."""
+    if name not in held.files:
+        raise UnusableError(f"it has no array '{name}'")
     with zipfile.ZipFile(path) as archive:
         size = archive.getinfo(f"{name}.npy").file_size
     if size > most_bytes + _HEADER_BYTES:

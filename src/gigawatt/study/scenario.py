@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from gigawatt.catalog.load import explain
+from gigawatt.catalog.load import explain, facts
+from gigawatt.catalog.plausible import impossible
 from gigawatt.catalog.reading import read_yaml
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError, shown
@@ -461,6 +462,8 @@ class Scenario(Block):
     @model_validator(mode="after")
     def _whole(self) -> Scenario:
         _no_negative(self, "")
+        if sentence := next(impossible(facts(self)), None):
+            raise ValueError(sentence)
         _in_order(self)
         check_lumps(self)
         check_money(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,19 @@ def _refusal(overlay: Path, files: dict[str, Any]) -> str:
     ("folder", "name", "path", "value", "sentence"),
     [
         ("systems", "hgx-b200", "n_packages", _own("0"), "n_packages: 0 cannot be; write 1 to 1 million"),
+        ("systems", "hgx-b200", "package.n_dies", _own("1.5"),
+         "package.n_dies: 1.5 is no whole number; write for example 2"),
+        ("systems", "hgx-b200", "package.power", _own("0.1 W"), "package.power: 0.1 W cannot be; write 10 W to 10 MW"),
+        ("systems", "hgx-b200", "price", _own("1 USD"), "price: $1 cannot be; write $1k to $1T"),
+        ("systems", "hgx-b200", "price", _own("$400k") | {"as_of": -2026},
+         "price: as_of is '-2026'; write a year from 1900 to 2199, perhaps with its month"),
+        ("systems", "hgx-b200", "price", _own("$400k") | {"as_of": "2026-13"},
+         "price: as_of is '2026-13'; write a year from 1900 to 2199, perhaps with its month"),
+        ("efficiency", "efficiency-2026", "draft_tokens", _own("0.5"),
+         "draft_tokens: 0.5 is no whole number; write for example 1"),
+        ("efficiency", "efficiency-2026", "draft_tokens", _own("1000"), "draft_tokens: 1,000 cannot be; write 0 to 64"),
+        ("efficiency", "efficiency-2026", "software_by_vendor.amd", _own("100"),
+         "software_by_vendor.amd: 100 cannot be; write 0.001 to 1.25"),
         ("systems", "hgx-b200", "n_packages", _own("-8"), "n_packages: -8 cannot be; write 1 to 1 million"),
         ("systems", "hgx-b200", "package.peak.dense.bf16", _own("-1 PFLOP/s"),
          "package.peak.dense.bf16: -1 PFLOP/s cannot be; write 1 GFLOP/s to 1,000 EFLOP/s"),
@@ -54,8 +68,8 @@ def _refusal(overlay: Path, files: dict[str, Any]) -> str:
          "package: a system of kind gpu needs memory and memory_bandwidth"),
         ("systems", "hgx-b200", "package.memory_bandwidth", _own("0 TB/s"),
          "package.memory_bandwidth: 0 B/s cannot be; write 100 MB/s to 100 PB/s"),
-        ("systems", "hgx-b200", "package.power", _own("0 kW"), "package.power: 0 W cannot be; write 0.1 W to 10 MW"),
-        ("systems", "hgx-b200", "package.power", _own("-5 kW"), "package.power: -5 kW cannot be; write 0.1 W to 10 MW"),
+        ("systems", "hgx-b200", "package.power", _own("0 kW"), "package.power: 0 W cannot be; write 10 W to 10 MW"),
+        ("systems", "hgx-b200", "package.power", _own("-5 kW"), "package.power: -5 kW cannot be; write 10 W to 10 MW"),
         ("systems", "hgx-b200", "package.power", _own("900 kW"),
          "it_power: 14.3 kW is less than 8 packages of 900 kW"),
         ("systems", "hgx-b200", "package.scale_out_bandwidth", _own("50 TB/s"),
@@ -138,3 +152,16 @@ def test_an_entry_written_again_by_another_tool_is_the_same(tmp_path: Path, load
     assert package.memory
     assert own.memory
     assert (package.memory.value, len(package.memory.alternatives)) == (own.memory.value, len(own.memory.alternatives))
+
+
+def test_a_pipe_is_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "systems").mkdir()
+    os.mkfifo(tmp_path / "systems" / "x.yaml")
+    assert _refusal(tmp_path, {}) == f"{tmp_path / 'systems' / 'x.yaml'}: is a pipe or a device; an entry is a file"
+
+
+def test_a_name_that_another_entry_has_is_named_with_both_files(tmp_path: Path) -> None:
+    entry = _shipped("systems", "hgx-b200") | {"id": "my-box", "name": "hgx-b200", "aliases": []}
+    assert _refusal(tmp_path, {"systems/x.yaml": entry}) == (
+        "x.yaml: my-box: the name 'hgx-b200' is that of hgx-b200 in nvidia-hgx.yaml too; write another"
+    )

@@ -292,7 +292,7 @@ def test_lines_and_headers_have_an_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("t.gz", gzip.compress(b"0" * 99)[:10] + b"\xff" * 50, "cannot be read: its gzip is broken (Error -3 while decompressing data: invalid block type); name a file that exists"),
+        ("t.gz", gzip.compress(b"0" * 99)[:10] + b"\xff" * 50, "cannot be read: its gzip is broken (Error -3 while decompressing data: invalid block type)"),
         ("t.csv", b"PAR1\0\0", "holds bytes that are no text; UTF-8 text, or parquet named .parquet, is right"),
         ("t.parquet", HEAD.encode(), "is no parquet file that can be read: Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."),
         ("t.jsonl", b'{"arrival_s": \xff}\n', "is no UTF-8 text (invalid start byte); save it as UTF-8"),
@@ -400,3 +400,10 @@ def test_offsets_of_several_zones_are_one_clock(tmp_path: Path) -> None:
 def test_names_hold_what_can_be_printed(tmp_path: Path, key: str, name: str, told: str) -> None:
     path = lines(tmp_path, ROW | {key: "chat"}, ROW | {key: name})
     assert said(path) == f"row 2: {key} is '{told}'; a name without control characters is right{LEFT_OUT}"
+
+
+def test_more_tokens_than_any_prompt_names_the_most(tmp_path: Path) -> None:
+    right = "a whole number from 1 to 1,099,511,627,775 is right"
+    assert said(lines(tmp_path, ROW | {"input_tokens": 10**18})) == (
+        f"row 1: input_tokens is {10**18}; {right}{LEFT_OUT}"
+    )
