@@ -13,23 +13,23 @@ Floats = npt.NDArray[np.float64]
 EDGE = 1e-6
 
 
-def gang_places(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
-    """Each gang at the place where most of it stands in a relaxed plan ``primal`` (columns,), by variable."""
-    return _most(plan, primal, "gang_at", "place")
-
-
-def gang_systems(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
-    """Each gang of the system that most of it is of, likewise."""
-    return _most(plan, primal, "gang_on", "system")
-
-
-def _most(plan: LivePlan, primal: Floats, name: str, dim: str) -> dict[str, xr.DataArray]:
+def gang_spots(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
+    """Each gang at the place and of the system where most of it stands together in a relaxed plan ``primal``
+    (columns,), by variable.
+    """
     lumps = plan.inputs.lumps
-    if name not in plan.model.variables or lumps is None or not lumps.gangs_whole:
+    if lumps is None or not lumps.gangs_whole or lumps.gang_able is None or lumps.gang_runs is None:
         return {}
-    share = plan.values_of(name, primal)
-    label = xr.DataArray(np.arange(share.sizes[dim]), dims=dim, coords={dim: share[dim]})
-    return {name: (label == share.argmax(dim)).astype(float)}
+    held = plan.values_of("reserved", primal).sum("quarter")
+    part = xr.dot(lumps.gang_able, lumps.gang_runs * held, dim="offer").transpose("gang", "place", "system")
+    best = part.values.reshape(part.sizes["gang"], -1).argmax(axis=1)
+    at, on = np.unravel_index(best, part.shape[1:])
+    return {"gang_at": _chosen(part, "place", at), "gang_on": _chosen(part, "system", on)}
+
+
+def _chosen(part: xr.DataArray, dim: str, which: npt.NDArray[np.intp]) -> xr.DataArray:
+    table = np.arange(part.sizes[dim])[None, :] == which[:, None]
+    return xr.DataArray(table.astype(float), dims=("gang", dim), coords={"gang": part["gang"], dim: part[dim]})
 
 
 def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
@@ -74,7 +74,7 @@ def vested_down(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     return {"vest_steps": xr.DataArray(np.floor(plan.values_of("vest_steps", primal) + EDGE))}
 
 
-STEPS = (gang_places, gang_systems, halls_up, released, vested_down)
+STEPS = (gang_spots, halls_up, released, vested_down)
 """What is made whole one after another, with a plan solved after each: later steps follow from earlier ones."""
 
 
