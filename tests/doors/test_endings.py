@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,25 @@ def test_stopped_at_any_moment(scenario: Path, words: tuple[str, ...]) -> None:
             assert command.get(signal.SIGINT, group=True) == 130, command.text
             assert "topped" in command.text
         assert "Traceback" not in command.text and command.alone()
+
+
+def test_the_last_word_needs_no_memory(tmp_path: Path) -> None:
+    """Where not even a sentence can be made any more, the one made at the start is written."""
+    code = """
+        import sys
+        from gigawatt.cli import door
+        def none(*_): raise MemoryError
+        door._said = none
+        door._called = none
+        door.program()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("; ask for less at once or allow more") and "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from gigawatt.cli.memory import out_of_memory
 from gigawatt.cli.shadow import SENTENCE, shadow
 
 
@@ -14,6 +15,9 @@ def main() -> None:
     except KeyboardInterrupt:  # before there is a door
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except MemoryError:
+        print(out_of_memory(), file=sys.stderr)
+        raise SystemExit(1) from None
     except BaseException as error:
         file = shadow(error)
         if not file:

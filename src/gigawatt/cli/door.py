@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+from gigawatt.cli.memory import limit_of_memory, out_of_memory
 from gigawatt.cli.shadow import SENTENCE, shadow
 from gigawatt.cli.stops import Stop, stoppable
 from gigawatt.core.errors import GigawattError
@@ -41,12 +42,18 @@ def program() -> NoReturn:
 
     Standard output gets a descriptor of its own. Descriptor 1, where libraries print past Python, is standard error.
     """
-    _open_streams()
-    sys.unraisablehook = lambda _: None if DEBUG not in os.environ else sys.__unraisablehook__(_)
-    code = code_of_call()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    last = f"{out_of_memory()}\n".encode("ascii")  # made while there is room for it
+    try:
+        _open_streams()
+        sys.unraisablehook = lambda _: None if DEBUG not in os.environ else sys.__unraisablehook__(_)
+        code = code_of_call()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+    except MemoryError:  # none is left to say so in any other way
+        with suppress(OSError):
+            os.write(2, last)
+        code = 1
     os._exit(code)
 
 
@@ -161,7 +168,7 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, GigawattError):
         return f"{type(error).__name__}: {error}"
     if _is_of_memory(error):
-        return f"MemoryError: too little memory{_limit()}; ask for less at once or allow more"
+        return out_of_memory()
     foreign = _foreign(error)
     if foreign:
         return SENTENCE.format(foreign)
@@ -179,18 +186,9 @@ def _sentence(error: BaseException) -> str:
 def _is_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, in whatever words."""
     words = ["failed to map segment", "annot allocate memory", "can't start new thread", "bad_alloc", "out of memory"]
-    if _limit() and isinstance(error, (ImportError, OSError)):
+    if limit_of_memory() and isinstance(error, (ImportError, OSError)):
         words.append("shared object")
     return isinstance(error, MemoryError) or any(one in str(error) for one in words)
-
-
-def _limit() -> str:
-    try:
-        import resource
-    except ImportError:
-        return ""
-    least = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return "" if least == resource.RLIM_INFINITY else f" under the limit of {least / 1e9:.2g} GB (ulimit -v)"
 
 
 def _foreign(error: BaseException) -> str:
