@@ -14,7 +14,7 @@ def out_of_memory() -> str:
 
 
 def limit_of_memory() -> str:
-    """ " under the limit of 1.5 GB (ulimit -v)" where there is one, else nothing."""
+    """Words that name the limit on memory with its size, with a blank before them; nothing where there is none."""
     least = -1 if resource is None else resource.getrlimit(resource.RLIMIT_AS)[0]
     if resource is None or least == resource.RLIM_INFINITY:
         return ""
