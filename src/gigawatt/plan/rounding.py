@@ -1,4 +1,4 @@
-"""A plan with whole numbers near the relaxed one: halls, openings up, gigawatts, warrants down, gangs where most is."""
+"""A plan with whole numbers near the relaxed one: halls, openings up, gigawatts, warrants down."""
 
 from __future__ import annotations
 
@@ -11,25 +11,6 @@ from gigawatt.plan.lumps import hall_room
 
 Floats = npt.NDArray[np.float64]
 EDGE = 1e-6
-
-
-def gang_spots(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
-    """Each gang at the place and of the system where most of it stands together in a relaxed plan ``primal``
-    (columns,), by variable.
-    """
-    lumps = plan.inputs.lumps
-    if lumps is None or not lumps.gangs_whole or lumps.gang_able is None or lumps.gang_runs is None:
-        return {}
-    held = plan.values_of("reserved", primal).sum("quarter")
-    part = xr.dot(lumps.gang_able, lumps.gang_runs * held, dim="offer").transpose("gang", "place", "system")
-    best = part.values.reshape(part.sizes["gang"], -1).argmax(axis=1)
-    at, on = np.unravel_index(best, part.shape[1:])
-    return {"gang_at": _chosen(part, "place", at), "gang_on": _chosen(part, "system", on)}
-
-
-def _chosen(part: xr.DataArray, dim: str, which: npt.NDArray[np.intp]) -> xr.DataArray:
-    table = np.arange(part.sizes[dim])[None, :] == which[:, None]
-    return xr.DataArray(table.astype(float), dims=("gang", dim), coords={"gang": part["gang"], dim: part[dim]})
 
 
 def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
@@ -74,7 +55,7 @@ def vested_down(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     return {"vest_steps": xr.DataArray(np.floor(plan.values_of("vest_steps", primal) + EDGE))}
 
 
-STEPS = (gang_spots, halls_up, released, vested_down)
+STEPS = (halls_up, released, vested_down)
 """What is made whole one after another, with a plan solved after each: later steps follow from earlier ones."""
 
 

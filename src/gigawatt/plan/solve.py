@@ -14,6 +14,7 @@ from gigawatt.plan.infeasible import explain_infeasible, explain_whole
 from gigawatt.plan.live import LivePlan, integer_columns, open_plan
 from gigawatt.plan.rounding import STEPS, onto
 from gigawatt.plan.solver import Ending, Solver
+from gigawatt.plan.spots import place_gangs
 
 __all__ = ["LivePlan", "open_plan", "solve"]
 
@@ -43,10 +44,10 @@ def solve(
         bounds: (columns,) lower and upper; those of the model if None. Only those of whole numbers are read.
         say: called with a sentence at each step.
 
-    With whole numbers: the LP relaxation gives a bound; its halls and openings rounded up, its gangs in one place and
-    its released gigawatts rounded down give a plan. If the two are within ``mip_gap`` that plan stands, else branch
-    and bound starts from it. Duals come from the LP with the integers fixed. A solver that stops early leaves its
-    best plan, and gap and bound say how far it may be off.
+    With whole numbers: the LP relaxation gives a bound, and so do its gangs, each tried in every spot. With them in the
+    best, halls and openings rounded up and released gigawatts rounded down there is a plan. If that and the bound are
+    within ``mip_gap`` it stands, else branch and bound starts from it. Duals come from the LP with the integers fixed.
+    A solver that stops early leaves its best plan, and gap and bound say how far it may be off.
 
     Raises InfeasibleError naming the families in conflict, SolverError where HiGHS ends without an answer.
     """
@@ -100,7 +101,8 @@ def _place_integers(
     solver.set_integer(whole, whole=False)
     solver.set_bounds(whole, *bounds)
     bound = _run(plan, time_limit_s, explain)
-    found = _round(plan, whole, bounds, time_limit_s)
+    found, of_gangs = _round(plan, whole, bounds, time_limit_s)
+    bound = max(bound, of_gangs)
     if _gap(found, bound) > mip_gap:
         if say:
             say(f"rounding leaves a gap of {_gap(found, bound):.2%}; branching" if np.isfinite(found)
@@ -131,12 +133,17 @@ def _gap(found: float, bound: float) -> float:
     return max(0.0, found - bound) / max(1.0, abs(found)) if np.isfinite(found) else np.inf
 
 
-def _round(plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], time_limit_s: float) -> float:
-    """Objective of the plan that rounding finds, left in the solver with its whole numbers fixed; inf if none."""
-    found = np.inf
+def _round(plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], time_limit_s: float) -> tuple[float, float]:
+    """Objective of the plan that rounding finds, left in the solver with its whole numbers fixed, inf if none; and what
+    no plan of whole gangs falls below.
+    """
+    least = -np.inf
     lower, upper = (np.zeros(plan.model.n_columns) for _ in range(2))
     lower[whole], upper[whole] = bounds
     try:
+        found, least = place_gangs(plan, (lower, upper), time_limit_s)
+        if np.isinf(found):
+            return found, least
         for step in STEPS:
             primal = plan.solver.found().x
             values = step(plan, primal)
@@ -150,8 +157,8 @@ def _round(plan: LivePlan, whole: Ints, bounds: tuple[Floats, Floats], time_limi
             _fix(plan.solver, whole, np.clip(np.round(rest), *bounds))
             found = _run(plan, time_limit_s, explain=False)
     except (InfeasibleError, SolverError):
-        return np.inf
-    return found
+        return np.inf, least
+    return found, least
 
 
 def _off(values: Floats) -> float:

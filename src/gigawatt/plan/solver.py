@@ -47,6 +47,7 @@ class Ending(Enum):
     OPTIMAL = "optimal"
     INFEASIBLE = "infeasible"
     """or unbounded, which no plan is: whatever costs nothing has a bound"""
+    DEARER = "costs more than it was to be looked for"
     STOPPED = "stopped at a limit"
     OTHER = "another end"
 
@@ -266,9 +267,11 @@ class Solver:
 
     # --- answers
 
-    def run(self, *, time_limit_s: float = np.inf) -> Ending:
-        """Solves it from where it stands; the time is that of this run."""
+    def run(self, *, time_limit_s: float = np.inf, most: float = np.inf) -> Ending:
+        """Solves it from where it stands, in the time that this run is given; what costs over ``most`` only so far."""
         import highspy
+
+        self.set_option("objective_bound", most)
 
         passed = 0.0 if self._whole.any() else self._highs.getRunTime()  # that of branch and bound starts anew
         self.set_option("time_limit", time_limit_s + passed)
@@ -331,6 +334,7 @@ class Solver:
             kinds.kOptimal: Ending.OPTIMAL, kinds.kInfeasible: Ending.INFEASIBLE,
             kinds.kUnboundedOrInfeasible: Ending.INFEASIBLE, kinds.kTimeLimit: Ending.STOPPED,
             kinds.kIterationLimit: Ending.STOPPED, kinds.kInterrupt: Ending.STOPPED,
+            kinds.kObjectiveBound: Ending.DEARER,
         }  # fmt: skip
         return endings.get(status, Ending.OTHER)
 
