@@ -81,16 +81,8 @@ def with_lumps(case: Case, d: PlanInputs) -> PlanInputs:
 
 
 def places(case: Case) -> list[tuple[str, ...]]:
-    """Where a gang may stand: every site, and every pair that fibre links.
-
-    A region of a provider is no place where the scenario has the provider's offers at sites.
-    """
-    named = {offer.offer.provider for offer in case.offers if not is_region(offer.site)}
-    vague = {
-        site.id for site in case.sites
-        if is_region(site) and {o.offer.provider for o in case.offers if o.site.id == site.id} & named
-    }  # fmt: skip
-    return [(site.id,) for site in case.sites if site.id not in vague] + [row.sites for row in case.scenario.fibre]
+    """Where a gang may stand: every site, of a provider's region somewhere in it, and every pair that fibre links."""
+    return [(site.id,) for site in case.sites] + [row.sites for row in case.scenario.fibre]
 
 
 def is_region(site: SiteCase) -> bool:

@@ -296,7 +296,7 @@ def test_fibre_is_a_place() -> None:
     assert able.any("offer").values.tolist() == [[False, False, True]]  # type: ignore[union-attr]
 
 
-def test_a_region_is_a_place_only_where_no_site_of_its_provider_is_named() -> None:
+def test_a_providers_region_is_one_place_whatever_else_is_named() -> None:
     raw = yaml.safe_load((BUNDLED / "starter.yaml").read_text(encoding="utf-8"))
     raw["sites"].append({"site": "azure-us", "tenure": "provider"})
     raw["supply"] = []
@@ -314,7 +314,7 @@ def test_a_region_is_a_place_only_where_no_site_of_its_provider_is_named() -> No
              "connection": [{"quarter": "2027Q1", "value": "50 MW"}]}  # fmt: skip
     raw["sites"].append(named)
     raw["offers"][-1]["sites"] = ["azure-us", "azure-iowa"]
-    assert places(case_of(Scenario.model_validate(raw))) == [("hall",), ("azure-iowa",)]
+    assert places(case_of(Scenario.model_validate(raw))) == [("hall",), ("azure-us",), ("azure-iowa",)]
 
 
 def longer(scenario: Scenario, n_quarters: int) -> Case:
