@@ -292,7 +292,7 @@ def test_lines_and_headers_have_an_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("t.gz", gzip.compress(b"0" * 99)[:10] + b"\xff" * 50, "cannot be read: its gzip is broken (Error -3 while decompressing data: invalid block type)"),
+        ("t.gz", gzip.compress(b"0" * 99, mtime=0)[:10] + b"\xff" * 50, "cannot be read: its gzip is broken (Error -3 while decompressing data: invalid block type)"),
         ("t.csv", b"PAR1\0\0", "holds bytes that are no text; UTF-8 text, or parquet named .parquet, is right"),
         ("t.parquet", HEAD.encode(), "is no parquet file that can be read: Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file."),
         ("t.jsonl", b'{"arrival_s": \xff}\n', "is no UTF-8 text (invalid start byte); save it as UTF-8"),
