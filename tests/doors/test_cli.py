@@ -159,6 +159,36 @@ def test_claims_json_has_exactly_its_keys() -> None:
     assert len({one for row in rows for one in row["id"].split(", ")}) == 123
 
 
+def test_a_run_leaves_claims_alone(tmp_path: Path) -> None:
+    """A company's plan does not even load what checks the articles' statements."""
+    code = (
+        "import sys; from gigawatt.cli.app import app; app(['run', 'neocloud', '--json'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    loaded = done.stderr.splitlines()[-1].split()
+    assert "gigawatt.report.html" in loaded
+    assert not [name for name in loaded if name.startswith("gigawatt.report.claims")]
+    folder = tmp_path / json.loads(done.stdout)["run"]
+    assert not (folder / "claims.json").exists()
+    assert 'id="claims"' not in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_claims_are_in_a_report_where_they_are_asked_for(made: Path) -> None:
+    text = (made / "my.yaml").read_text().replace("buyer: example-neocloud", "buyer: openai")
+    (made / "lab.yaml").write_text(text)
+    done = gigawatt("run", "lab.yaml", "--claims", "--json", cwd=made)
+    assert done.returncode == 0, done.stderr
+    folder = made / json.loads(done.stdout)["run"]
+    rows = json.loads((folder / "claims.json").read_text())
+    assert all(list(row) == CLAIM_KEYS for row in rows)
+    assert 'id="claims"' in (folder / "report.html").read_text(encoding="utf-8")
+    assert refused("run", "my.yaml", "--claims", cwd=made) == (
+        "ScenarioError: my.yaml: --claims is about the programme of openai, and the buyer here is example-neocloud; "
+        "leave it out, or 'gigawatt claims' with this scenario says which statements it can be held to"
+    )
+
+
 def test_schema_is_json() -> None:
     assert json.loads(gigawatt("schema").stdout)["title"] == "Scenario"
 

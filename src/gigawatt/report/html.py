@@ -70,8 +70,14 @@ def write_report(results: Results, claims: Claims, folder: Path) -> Path:
     return path
 
 
-def page(results: Results, claims: Claims) -> str:
-    """The whole page as text."""
+def page(results: Results, claims: Claims = ()) -> str:
+    """The whole page as text.
+
+    Args:
+        results: a finished run.
+        claims: rows with the keys id, statement, announced, low, central, high, unit, reading, verdict, sources;
+            without any there is no section of them.
+    """
     sections = [
         _power(results),
         _demand(results),
