@@ -38,7 +38,7 @@ from gigawatt.perf.search import (
     candidates,
     paired,
     pareto,
-    step_table,
+    step_tables,
     task_of,
     within_slo,
 )
@@ -301,12 +301,12 @@ def test_the_catalogues_own_calibration_serves() -> None:
 def test_a_step_table_is_of_the_chosen_replica() -> None:
     for system in (H200, CATALOG.system("cs-3")):
         one = answer(system, task(tokens_per_s_user=20.0), PLAIN)
-        table = step_table(one.found, one.chosen, PLAIN)
+        table = step_tables(one.found, one.chosen, PLAIN).decode
         assert table.n_packages == one.chosen.n_packages
         assert table.system == system.id and table.maker == one.found.maker
         assert (table.watts[:, 0] < table.watts[:, -1]).all()
     one = answer(H200, task(tokens_per_s_user=20.0), PLAIN, objective="package")
-    table = step_table(one.found, one.chosen, PLAIN)
+    table = step_tables(one.found, one.chosen, PLAIN).decode
     assert table.layout == one.chosen.layout
 
 
@@ -329,7 +329,7 @@ def test_a_hybrid_pays_for_both_sides(model: str) -> None:
     assert (np.diff(one.tpot_s[1, some]) < 0).all() and (np.diff(one.rate("mw")[some]) < 0).all()
     chosen = answer((first, second), task(model, tokens_per_s_user=20.0), PLAIN).chosen
     assert chosen.is_served and chosen.system == "vr-nvl72+groq-3-lpx"
-    assert step_table(one, chosen, PLAIN).decode(chosen.batch, 2250.0) == pytest.approx(chosen.tpot_s, rel=0.05)
+    assert step_tables(one, chosen, PLAIN).decode.decode(chosen.batch, 2250.0) == pytest.approx(chosen.tpot_s, rel=0.05)
     wrong = paired(first, H100, task(model), PLAIN)
     assert wrong.reason == "NVIDIA HGX H100 has no SRAM figures in the catalogue to hold weights in"
 
@@ -392,7 +392,7 @@ def test_a_missed_slo_says_what_is_reached() -> None:
     late = answer(H100, task(ttft_s=0.001), PLAIN)
     assert late.chosen.reason.endswith(" to the first token in the median; 1 ms are allowed")
     with pytest.raises(CatalogError, match="5,000 are asked for"):
-        step_table(one.found, one.chosen, PLAIN)
+        step_tables(one.found, one.chosen, PLAIN)
 
 
 def test_impossible_lengths_are_refused() -> None:
