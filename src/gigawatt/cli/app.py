@@ -27,7 +27,7 @@ from gigawatt.cli.common import (
 from gigawatt.cli.data import data_app
 from gigawatt.cli.delays import delays
 from gigawatt.cli.explain import why, worth
-from gigawatt.cli.given import out_file, out_folder, real, whole
+from gigawatt.cli.given import names, out_file, out_folder, real, whole
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
@@ -133,10 +133,9 @@ def run(
         case = resolve(chosen, catalog, event or [])
         asked = list(dict.fromkeys(find(case, name).id for name in asked))
     with progress() as say:
-        quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
         results = study_run(
             scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, time_limit_s=time_limit,
-            lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=quarters, say=say,
+            lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=names(simulate_in), say=say,
         )  # fmt: skip
         say("writing the run")
         folder = save(results, out, _pages(results, say, with_claims=claims))
@@ -323,7 +322,7 @@ def cite(
     from gigawatt.study.results import read_manifest
 
     name = "sources.bib" if bibtex else "cite.txt"
-    path = settled(folder) / name
+    path = settled(folder).joinpath(name)
     if not path.is_file():
         raise ScenarioError(f"{folder} is not the folder of a run: it has no {name}; 'gigawatt run NAME' writes one")
     if name not in read_manifest(folder)["files"]:

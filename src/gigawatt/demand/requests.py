@@ -136,6 +136,10 @@ class Requests:
         """The same requests, each sent at its own ``arrival_s`` whatever became of the session's earlier ones."""
         return replace(self, previous=shared(-1, len(self), np.int64), think_s=shared(0.0, len(self), np.float64))
 
+    def faster(self, factor: float) -> Requests:
+        """The same requests, ``factor`` times as many arrivals a second."""
+        return self if factor == 1.0 else replace(self, arrival_s=self.arrival_s / factor)
+
     def summary(self) -> Summary:
         """Rate, means and burstiness; see ``Summary``."""
         return _summary(self)
