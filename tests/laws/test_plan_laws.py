@@ -21,9 +21,9 @@ from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import bundled, load_scenario
+from tests.cases.every import every_model
 from tests.cases.scenarios import planned
-from tests.unit.plan.every import every_model
-from tests.unit.plan.tiny import grid, solved, tiny
+from tests.cases.tiny import grid, solved, tiny
 
 MONEY = (
     "capex_musd_per_mw", "hold_musd_per_mw", "salvage_musd_per_mw", "energise_musd_per_mw", "site_hold_musd_per_mw",

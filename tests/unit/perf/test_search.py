@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.catalog.load import load_catalog
-from gigawatt.catalog.schema import Calibration, Coefficient, System
+from gigawatt.catalog.schema import System
 from gigawatt.core.errors import CatalogError
 from gigawatt.perf.dataflow import feed_forward
 from gigawatt.perf.energy import idle_watts, package_watts, unit_watts
-from gigawatt.perf.fit_inference import PRIORS
 from gigawatt.perf.inference import Speculation, cache_bytes_per_sequence, cache_bytes_per_token, served, weight_bytes
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.operators import Pass, Work, values_of, work_of
@@ -43,22 +42,9 @@ from gigawatt.perf.search import (
     within_slo,
 )
 from gigawatt.perf.shape import parameters
+from tests.cases.kernels import from_priors
 
 CATALOG = load_catalog()
-
-
-def from_priors(**bands: tuple[float, float]) -> Calibration:
-    """A calibration of priors alone, so that numbers do not move with a new fit."""
-    made = {
-        name: Coefficient(value=value, low=value, high=value, unit=unit, meaning=meaning)
-        for name, (value, _, unit, meaning) in PRIORS.items()
-    }
-    for name, (low, high) in bands.items():
-        made[name] = Coefficient(value=1.0, low=low, high=high, unit="1", meaning="band")
-    return Calibration(
-        id="priors", name="Priors", purpose="inference", source="own", fitted="never", rows=0, coefficients=made,
-        offsets={"vllm/llama": {"work": 1.0}}, residuals={},
-    )  # fmt: skip
 
 
 PLAIN = basis_of(CATALOG, inference=from_priors())

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from gigawatt.plan.forward import accept, operate
 from gigawatt.plan.replay import Delays, delays_of, replay
 from gigawatt.plan.terms import Rents, Takes, Terms, Warrants
-from tests.unit.plan.test_constraints import milestones, near
-from tests.unit.plan.test_contracts import building
-from tests.unit.plan.test_hosting import hosted
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
+from tests.cases.contracts import building, milestones
+from tests.cases.lumps import hosted
+from tests.cases.tiny import by, grid, near, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
