@@ -25,7 +25,6 @@ from gigawatt.perf.search import (
     BATCHES,
     OBJECTIVES,
     PREFILL_LOAD,
-    Basis,
     Candidates,
     Objective,
     Options,
@@ -397,4 +396,3 @@ def test_without_a_price_nothing_is_best_a_dollar() -> None:
 def test_a_basis_needs_its_entries() -> None:
     with pytest.raises(CatalogError, match="no calibration is called 'nothing'"):
         basis_of(CATALOG, inference="nothing")
-    assert isinstance(PLAIN, Basis)
