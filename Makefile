@@ -30,8 +30,8 @@ help:  ## list the targets
 	@$(BIN)/python $(PIP) install --require-hashes -r $(LOCK)/dev.txt
 	@touch $@
 
-demo: .venv/run  ## plan the announced 10 GW and say where the report is
-	@$(BIN)/gigawatt run announcement
+demo: .venv/run  ## plan the announced 10 GW, check what was said of it, and say where the report is
+	@$(BIN)/gigawatt run announcement --claims
 
 test: .venv/dev  ## run the tests
 	@$(BIN)/python -m pytest

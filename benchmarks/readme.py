@@ -32,7 +32,7 @@ def main() -> int:
 def figure(results: Results) -> str:
     """The figure as SVG."""
     from gigawatt.report.figures import gw_by_site
-    from gigawatt.report.svg import stacked_svg
+    from svg import stacked_svg
 
     return stacked_svg(gw_by_site(results))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gigawatt.report.validation import Validation
+    from validation.page import Validation
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NEEDED = (
@@ -39,7 +39,7 @@ def main() -> int:
     from gigawatt.catalog.load import load_catalog
     from gigawatt.core.errors import GigawattError
     from gigawatt.perf.calibrate import write
-    from gigawatt.report.validation import left_out_csv, page, validate
+    from validation.page import left_out_csv, page, validate
 
     parser = argparse.ArgumentParser(description="Write docs/validation.md from a folder of public measurements.")
     parser.add_argument("data", type=Path, help="folder of measurements, ../shared/data")
@@ -78,7 +78,7 @@ def main() -> int:
 def draw(found: Validation, folder: Path, say: Callable[[str], None]) -> None:
     """Pictures of the figures; without a browser the old ones stay."""
     from gigawatt.catalog.load import load_catalog
-    from gigawatt.report.validation_figures import figures, picture_page
+    from validation.figures import figures, picture_page
 
     browser = next((path for path in map(shutil.which, BROWSERS) if path), None)
     if browser is None:

@@ -14,8 +14,6 @@ from tests.cases.shipped import finished
 settings.register_profile("suite", deadline=None)  # machines are noisy, and first calls import
 settings.load_profile("suite")
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,12 +11,12 @@ from gigawatt.catalog.load import facts, load_catalog
 from gigawatt.catalog.plausible import unusual
 from gigawatt.catalog.reading import read_yaml
 from gigawatt.cli.common import doubt
-from gigawatt.core.errors import CatalogError, ScenarioError
+from gigawatt.core.errors import ScenarioError
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario, scenario_schema
+from tests.cases.broken import STARTER, answer, changed
 
-STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
 SHIPPED = [*bundled(), "starter"]
 TOKENS = """\
       tokens_per_s: # mean output tokens a second; between the dates it grows evenly in percent
@@ -444,23 +444,6 @@ UNCLEAR = {
         "pydantic's words",
     ),
 }  # fmt: skip
-
-
-def changed(tmp_path: Path, old: str, new: str) -> Path:
-    """The starter with one change."""
-    assert STARTER.count(old) == 1, f"{old!r} stands {STARTER.count(old)} times in the starter"
-    path = tmp_path / "my.yaml"
-    path.write_text(STARTER.replace(old, new), encoding="utf-8")
-    return path
-
-
-def answer(path: Path) -> str:
-    """What loading and looking up says; the empty text where all is well."""
-    try:
-        plan_inputs(resolve(load_scenario(path), load_catalog()))
-    except (ScenarioError, CatalogError) as error:
-        return str(error)
-    return ""
 
 
 def cases(table: dict[str, tuple[str, ...]]) -> list[object]:

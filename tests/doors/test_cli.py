@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gigawatt.catalog.load import load_catalog
 from gigawatt.study.scenario import bundled
 from tests.doors.inside import gigawatt, refused
 
@@ -113,10 +114,10 @@ def test_infeasible_names_the_families(made: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["systems", "models", "workloads", "sites", "deals", "providers"])
-def test_show_lists_and_json_agree(what: str) -> None:
+def test_show_lists_every_entry(what: str) -> None:
     rows = json.loads(gigawatt("show", what, "--json").stdout)
     text = gigawatt("show", what).stdout
-    assert len(rows) >= 10
+    assert {row["id"] for row in rows} == set(load_catalog().entries[what])
     assert all(row["id"] in text for row in rows)
 
 
@@ -159,6 +160,36 @@ def test_claims_json_has_exactly_its_keys() -> None:
     assert len({one for row in rows for one in row["id"].split(", ")}) == 123
 
 
+def test_a_run_leaves_claims_alone(tmp_path: Path) -> None:
+    """A company's plan does not even load what checks the articles' statements."""
+    code = (
+        "import sys; from gigawatt.cli.app import app; app(['run', 'neocloud', '--json'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    loaded = done.stderr.splitlines()[-1].split()
+    assert "gigawatt.report.html" in loaded
+    assert not [name for name in loaded if name.startswith("gigawatt.report.claims")]
+    folder = tmp_path / json.loads(done.stdout)["run"]
+    assert not (folder / "claims.json").exists()
+    assert 'id="claims"' not in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_claims_are_in_a_report_where_they_are_asked_for(made: Path) -> None:
+    text = (made / "my.yaml").read_text().replace("buyer: example-neocloud", "buyer: openai")
+    (made / "lab.yaml").write_text(text)
+    done = gigawatt("run", "lab.yaml", "--claims", "--json", cwd=made)
+    assert done.returncode == 0, done.stderr
+    folder = made / json.loads(done.stdout)["run"]
+    rows = json.loads((folder / "claims.json").read_text())
+    assert all(list(row) == CLAIM_KEYS for row in rows)
+    assert 'id="claims"' in (folder / "report.html").read_text(encoding="utf-8")
+    assert refused("run", "my.yaml", "--claims", cwd=made) == (
+        "ScenarioError: my.yaml: --claims is about the programme of openai, and the buyer here is example-neocloud; "
+        "leave it out, or 'gigawatt claims' with this scenario says which statements it can be held to"
+    )
+
+
 def test_schema_is_json() -> None:
     assert json.loads(gigawatt("schema").stdout)["title"] == "Scenario"
 
@@ -169,11 +200,24 @@ def test_version_and_help() -> None:
 
 
 def test_import_is_light() -> None:
-    """Nothing heavy is imported by ``import gigawatt`` (its time is in ``make bench``)."""
-    heavy = {"numpy", "xarray", "pandas", "pydantic", "plotly", "highspy", "scipy"}
-    code = "import sys, gigawatt; print(' '.join(m for m in sys.modules))"
+    """``import gigawatt`` loads nothing but Python's own and the version (its time is in ``make bench``)."""
+    code = "import sys; before = set(sys.modules); import gigawatt; print(*(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert heavy.isdisjoint(loaded)
+    assert {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "gigawatt", "gigawatt.__about__",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("run", "--help"), ("tree", "--help")], ids=" ".join)
+def test_help_loads_no_engine(words: tuple[str, ...]) -> None:
+    heavy = {"numpy", "xarray", "pandas", "plotly", "highspy", "scipy", "numba", "pyarrow", "yaml"}
+    code = (
+        "import sys; from gigawatt.cli.app import app\n"
+        f"try: app({list(words)}, standalone_mode=False)\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert heavy.isdisjoint(done.stderr.splitlines()[-1].split())
 
 
 def test_lumps_and_short_views_at_the_door(tmp_path: Path) -> None:

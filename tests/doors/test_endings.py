@@ -17,9 +17,10 @@ from gigawatt.cli.door import DEBUG
 from gigawatt.cli.stops import Stop, stoppable
 from gigawatt.plan import recourse
 from gigawatt.study.replay import _stoppable
+from tests.cases.trees import opened, three_stages
 from tests.doors.inside import called
 from tests.doors.processes import SIGNALS, Command, ran, session
-from tests.unit.plan.test_tree import extensive, opened, three_stages
+from tests.unit.plan.test_tree import extensive
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sessions are read from /proc")
 

@@ -12,8 +12,8 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.study.resolve import resolve
 from gigawatt.study.run import run
 from gigawatt.study.scenario import load_scenario
+from tests.cases.broken import answer, changed
 from tests.doors.inside import called, refused
-from tests.doors.test_broken_scenarios import answer, changed
 
 PRICE = "      value: $0.25/Mtok"
 POLICY = "  reserve: 5 %"

@@ -13,9 +13,9 @@ import pytest
 from gigawatt.plan.algebra import lp_text
 from gigawatt.plan.live import build
 from gigawatt.study.scenario import bundled
+from tests.cases.every import every_family, lumped
+from tests.cases.served import in_regions, on_a_curve, two_speeds
 from tests.cases.shipped import finished
-from tests.unit.plan.every import every_family, lumped
-from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
 
 Golden = Callable[[str, str], None]
 HERE = Path(__file__).parent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -22,66 +21,12 @@ MODELS = CATALOG.all(Model)
 
 SIZED = [row for row in FACTS if row[0] in BOUNDS]  # cited references are of any size
 
-REQUIRED = {
-    "systems": (
-        "hgx-h100 hgx-h200 hgx-b200 hgx-b300 gb200-nvl72 gb300-nvl72 vr-nvl72 vr-nvl144-cpx "
-        "rubin-ultra-kyber mi300x mi355x mi455x-helios tpu-v7 trainium2 trainium3 cs-3 groq-lpu-v1 "
-        "groq-3-lpx jalapeno"
-    ),
-    "models": (
-        "llama-2-70b llama-3.1-8b llama-3.1-70b llama-3.1-405b llama-4-scout llama-4-maverick gpt-oss-20b "
-        "gpt-oss-120b deepseek-v3 deepseek-r1 deepseek-v3.2 qwen3-8b qwen3-14b qwen3-32b qwen3-30b qwen3-235b "
-        "qwen3-coder-480b qwen3-next-80b qwen3.5-397b kimi-k2 kimi-k2.5 glm-4.5 glm-4.5-air glm-4.6 glm-5 "
-        "minimax-m2 minimax-m2.5 mixtral-8x7b mistral-large-2 gemma-3-27b frontier-small frontier-mid frontier-large"
-    ),
-    "costs": "us-2026",
-    "efficiency": "efficiency-2026",
-    "calibration": "inference-2026 power-2026 dataflow-2026",
-    "shipments": "nvidia-2023 nvidia-2024 nvidia-2025",
-}
-
-NAMES = {
-    "systems": {
-        "hgx-h100": "h100_sxm h100 dgx-h100",
-        "hgx-h200": "h200_sxm h200",
-        "hgx-b200": "b200_sxm b200",
-        "hgx-b300": "b300_sxm b300",
-        "gb200-nvl72": "gb200",
-        "gb300-nvl72": "gb300 GB300_NVL72",
-        "vr-nvl72": "nvl144 vr200 vr200-nvl72 vera-rubin-nvl144 vera-rubin-nvl72 rubin",
-        "vr-nvl144-cpx": "nvl144-cpx vera-rubin-nvl144-cpx rubin-cpx",
-        "rubin-ultra-kyber": "nvl576 kyber kyber-nvl144 rubin-ultra",
-        "mi300x": "mi300",
-        "mi355x": "mi355",
-        "mi455x-helios": "mi450 mi455x helios",
-        "tpu-v7": "ironwood tpu7",
-        "trainium2": "trn2",
-        "trainium3": "trn3",
-        "cs-3": "wse-3 cerebras",
-        "groq-lpu-v1": "lpu groq",
-        "groq-3-lpx": "lpx groq-lpx lp30",
-        "jalapeno": "titan",
-    },
-    "models": {
-        "llama-3.1-8b": "meta-llama/Llama-3.1-8B meta-llama/Llama-3.1-8B-Instruct",
-        "llama-3.1-70b": "meta-llama/Llama-3.1-70B meta-llama/Llama-3.1-70B-Instruct llama-3.3-70b",
-        "llama-3.1-405b": "meta-llama/Llama-3.1-405B",
-        "gpt-oss-20b": "openai/gpt-oss-20b",
-        "gpt-oss-120b": "openai/gpt-oss-120b",
-        "deepseek-v3": "deepseek-ai/DeepSeek-V3",
-        "deepseek-r1": "deepseek-ai/DeepSeek-R1",
-        "qwen3-235b": "Qwen/Qwen3-235B-A22B",
-        "qwen3-32b": "Qwen/Qwen3-32B",
-        "kimi-k2": "moonshotai/Kimi-K2-Instruct",
-    },
-}
-
-
-def _pairs(table: dict[str, dict[str, str]]) -> Iterator[tuple[str, str, str]]:
-    for folder, entries in table.items():
-        for key, names in entries.items():
-            for name in names.split():
-                yield folder, name, key
+TRAPS = {
+    "nvl144": "vr-nvl72", "vr200": "vr-nvl72", "rubin": "vr-nvl72", "nvl144-cpx": "vr-nvl144-cpx",
+    "nvl576": "rubin-ultra-kyber", "kyber-nvl144": "rubin-ultra-kyber", "mi450": "mi455x-helios", "groq": "groq-lpu-v1",
+    "lpx": "groq-3-lpx", "cerebras": "cs-3", "titan": "jalapeno",
+}  # fmt: skip
+"""Names that vendors gave twice, changed, or that only sound like another system's."""
 
 
 def _each(fact: Fact) -> tuple[Fact, ...]:
@@ -95,14 +40,9 @@ def _ids(rows: list[tuple[str, str, str, Fact]]) -> list[str]:
 # ---------------------------------------------------------------- every entry
 
 
-@pytest.mark.parametrize(("folder", "names"), REQUIRED.items())
-def test_required_ids_are_present(folder: str, names: str) -> None:
-    assert set(names.split()) <= set(CATALOG.entries[folder])
-
-
-@pytest.mark.parametrize(("folder", "name", "key"), list(_pairs(NAMES)))
-def test_known_alias_resolves(folder: str, name: str, key: str) -> None:
-    assert CATALOG.find(folder, name).id == key
+@pytest.mark.parametrize(("name", "key"), TRAPS.items())
+def test_names_that_mislead_mean_one_system(name: str, key: str) -> None:
+    assert CATALOG.system(name).id == key
 
 
 @pytest.mark.parametrize(("folder", "key"), ENTRIES)
@@ -299,15 +239,6 @@ def _rack(name: str, kind: str, precision: str) -> float:
 )
 def test_rack_totals_are_the_published_ones(name: str, kind: str, precision: str, published: float) -> None:
     assert _rack(name, kind, precision) == pytest.approx(published, rel=1e-3)
-
-
-def test_conflicting_figures_stay_visible() -> None:
-    package = CATALOG.system("vr-nvl72").package
-    assert package
-    fp4 = package.peak.dense["fp4"]
-    assert fp4.value == 35e15
-    assert [one.value for one in fp4.alternatives] == [25e15, 50e15]
-    assert fp4.range == (25e15, 35e15, 50e15)
 
 
 # ---------------------------------------------------------------- models

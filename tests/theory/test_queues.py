@@ -9,7 +9,7 @@ import pytest
 
 from gigawatt.serving.inputs import Fleet, Pool, Traffic, rows_of, setup_of
 from gigawatt.serving.simulate import simulate_rows
-from tests.twins.tables import constant
+from tests.cases.tables import constant
 
 STEP_S = 1e-3
 

@@ -10,8 +10,8 @@ from gigawatt.serving.inputs import NEVER, Fleet, Pool, Rows, Setup, Traffic, ro
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED, LOST, OPEN
 from gigawatt.serving.reference import simulate_reference
 from gigawatt.serving.reference_state import Outcome
-from tests.twins.strategies import cases
-from tests.twins.tables import constant
+from tests.cases.fleets import cases
+from tests.cases.tables import constant
 
 MS = 1_000_000  # ns
 

@@ -15,7 +15,7 @@ from gigawatt.serving.inputs import Rows, Setup
 from gigawatt.serving.reference import simulate_reference
 from gigawatt.serving.reference_state import Outcome
 from gigawatt.serving.simulate import simulate_rows
-from tests.twins.strategies import cases
+from tests.cases.fleets import cases
 
 
 def differences(case: tuple[Setup, Rows]) -> dict[str, tuple[object, object]]:
@@ -45,7 +45,7 @@ def test_kernels_say_the_same_uncompiled() -> None:
     # the same comparison in a process where numba compiles nothing
     script = (
         "from hypothesis import Phase, given, settings\n"
-        "from tests.twins.strategies import cases\n"
+        "from tests.cases.fleets import cases\n"
         "from tests.twins.test_twins import differences\n"
         "@given(case=cases())\n"
         "@settings(max_examples=15, phases=[Phase.generate], deadline=None, derandomize=True, database=None)\n"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
-from gigawatt.cli.given import number, out_folder
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, case_of, console_of, print_json, progress
+from gigawatt.cli.given import names, number, out_folder
 
 
 def alternatives(
@@ -28,16 +28,13 @@ def alternatives(
     from gigawatt.core.errors import ScenarioError
     from gigawatt.plan.alternatives import divisible, left_out, ranges
     from gigawatt.plan.session import PlanSession
-    from gigawatt.report.ranges import held, percent, price, watts, write_ranges
-    from gigawatt.report.terminal import add_row, table_of
+    from gigawatt.report.ranges import percent, ranges_table, write_ranges
     from gigawatt.study.inputs import plan_inputs
     from gigawatt.study.named import KINDS, labels
-    from gigawatt.study.resolve import resolve
-    from gigawatt.study.scenario import load_scenario
 
     slacks = _slacks(within)
-    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
-    kinds = list(dict.fromkeys(kind.strip().lower() for kind in by.split(",") if kind.strip()))
+    case = case_of(scenario, event, overlay)
+    kinds = list(dict.fromkeys(names(by.lower())))
     if not kinds:
         raise ScenarioError(f"--by is '{by}'; write what offers are grouped by: any of {', '.join(KINDS)}")
     groups = {kind: labels(case, kind) for kind in kinds}
@@ -63,16 +60,7 @@ def alternatives(
         })  # fmt: skip
         return
     console = console_of()
-    heads = [("Name", "left", 0), ("By", "left", 0), ("Optimum (share)", "right", 0)]
-    heads += [(f"within {percent(slack)}", "right", 0) for slack in slacks] + [("Cost without it", "right", 0)]
-    table = table_of(heads, title=subtitle)
-    cost = {(row.by, row.name): row for row in without}
-    found = {(span.by, span.name, span.slack_frac): span for span in spans}
-    for kind, name in cost:
-        rows = [found[kind, name, slack] for slack in slacks]
-        cells = [f"{watts(span.least_gw)} to {watts(span.most_gw)}" for span in rows]
-        add_row(table, [name, kind, held(rows[0], spans), *cells, price(cost[kind, name])])
-    console.print(table)
+    console.print(ranges_table(spans, without, title=subtitle))
     for row in without:
         if row.why:
             console.print(f"Without {row.by} {row.name}: {row.why}", soft_wrap=True, highlight=False, markup=False)

@@ -27,7 +27,7 @@ from gigawatt.cli.common import (
 from gigawatt.cli.data import data_app
 from gigawatt.cli.delays import delays
 from gigawatt.cli.explain import why, worth
-from gigawatt.cli.given import out_file, out_folder, real, whole
+from gigawatt.cli.given import names, out_file, out_folder, real, whole
 from gigawatt.cli.perf import perf_app
 from gigawatt.cli.rights import rights
 from gigawatt.cli.serve import replay
@@ -108,9 +108,13 @@ def run(
     simulate_in: Annotated[
         str, typer.Option("--simulate", help="Quarters A,B to simulate; classes that miss their SLO are derated.")
     ] = "",
+    claims: Annotated[
+        bool,
+        typer.Option("--claims", help="Set the articles' statements beside the run in its report; a few plan again."),
+    ] = False,
     overlay: Overlay = None,
 ) -> None:
-    """Plan a scenario, close its books, check its claims, and write a report."""
+    """Plan a scenario, close its books, and write a report."""
     from gigawatt.report.tables import summary_table
     from gigawatt.study.named import find
     from gigawatt.study.resolve import resolve
@@ -120,18 +124,21 @@ def run(
 
     catalog, chosen = catalog_with(overlay), load_scenario(scenario)
     doubt(chosen)
+    if claims:
+        from gigawatt.report.claims import check_concerned
+
+        check_concerned(chosen, catalog)
     asked = [name for name in (why, why_not) if name]
     if asked:
         case = resolve(chosen, catalog, event or [])
         asked = list(dict.fromkeys(find(case, name).id for name in asked))
     with progress() as say:
-        quarters = [name.strip() for name in simulate_in.split(",") if name.strip()]
         results = study_run(
             scenario, catalog=catalog, events=event or [], mip_gap=mip_gap, time_limit_s=time_limit,
-            lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=quarters, say=say,
+            lumps="whole" if lumps else None, look_ahead=look_ahead, simulate=names(simulate_in), say=say,
         )  # fmt: skip
         say("writing the run")
-        folder = save(results, out, _pages(results, say))
+        folder = save(results, out, _pages(results, say, with_claims=claims))
         reasons = [line for name in asked for line in _why(results, name, say)]
     if as_json:
         written = {"run": str(folder), "report": str(folder / "report.html")}
@@ -144,15 +151,16 @@ def run(
     console.print(f"Report: {(folder / 'report.html').resolve()}", soft_wrap=True, highlight=False)
 
 
-def _pages(results: Results, say: Callable[[str], None]) -> dict[str, Callable[[], str]]:
+def _pages(results: Results, say: Callable[[str], None], *, with_claims: bool) -> dict[str, Callable[[], str]]:
     """What people read of a run, by the name of its file."""
     from gigawatt.report.cite import citation
-    from gigawatt.report.claims import as_rows, claims
     from gigawatt.report.html import page
 
     rows: list[dict[str, Any]] = []
 
     def checked() -> str:
+        from gigawatt.report.claims import as_rows, claims
+
         say("checking the claims")
         rows.extend(as_rows(claims(results)))
         return json.dumps(rows, indent=1) + "\n"
@@ -161,7 +169,8 @@ def _pages(results: Results, say: Callable[[str], None]) -> dict[str, Callable[[
         say("drawing the report")
         return page(results, rows)
 
-    return {"claims.json": checked, "report.html": drawn, "cite.txt": lambda: as_text(citation(results))}
+    first = {"claims.json": checked} if with_claims else {}
+    return first | {"report.html": drawn, "cite.txt": lambda: as_text(citation(results))}
 
 
 def _why(results: Results, name: str, say: Callable[[str], None]) -> list[str]:
@@ -313,7 +322,7 @@ def cite(
     from gigawatt.study.results import read_manifest
 
     name = "sources.bib" if bibtex else "cite.txt"
-    path = settled(folder) / name
+    path = settled(folder).joinpath(name)
     if not path.is_file():
         raise ScenarioError(f"{folder} is not the folder of a run: it has no {name}; 'gigawatt run NAME' writes one")
     if name not in read_manifest(folder)["files"]:

@@ -14,10 +14,7 @@ from gigawatt.cli.common import Overlay, catalog_with, console_of, progress
 from gigawatt.cli.given import out_folder
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from gigawatt.catalog.load import Catalog
-    from gigawatt.perf.calibrate import Bench
 
 
 def calibrate(
@@ -67,6 +64,7 @@ def _everything(data: Path, out: Path, catalog: Catalog) -> None:
     from gigawatt.catalog.reading import read_yaml
     from gigawatt.catalog.schema import Calibration
     from gigawatt.perf.calibrate import calibrate_all
+    from gigawatt.report.calibration import residuals_table
 
     try:
         with progress() as say:
@@ -76,21 +74,10 @@ def _everything(data: Path, out: Path, catalog: Catalog) -> None:
     console = console_of()
     for path in files:
         entry = Calibration.model_validate(read_yaml(path))
-        console.print(_residuals_table(entry.name, entry.residuals))
+        console.print(residuals_table(entry.name, entry.residuals))
     for path in files:
         console.print(str(path), highlight=False, soft_wrap=True)
     console.print(f"Use them with --catalog {out}", highlight=False, soft_wrap=True)
-
-
-def _residuals_table(title: str, residuals: dict[str, float]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column("residual")
-    table.add_column("", justify="right")
-    for words, value in residuals.items():
-        table.add_row(words, f"{value:.0f}" if words.endswith(": rows") else f"{100.0 * value:.1f} %")
-    return table
 
 
 def _cluster(
@@ -100,6 +87,7 @@ def _cluster(
     from gigawatt.perf.calibrate import calibrate_bench, named_model, read_bench, write
     from gigawatt.perf.layout import parse_layout
     from gigawatt.perf.operators import BACKENDS
+    from gigawatt.report.calibration import bench_table
 
     for option, value in (("--name", name), ("--system", system), ("--layout", layout)):
         if not value:
@@ -127,23 +115,9 @@ def _cluster(
     except OSError as error:
         _refuse(f"cannot write into {out}: {error.strerror}; choose another folder")
     console = console_of()
-    console.print(_bench_table(results))
+    console.print(bench_table(results))
     console.print(f"{path} is written.", highlight=False, soft_wrap=True)
     console.print(
         f"Use it: gigawatt perf {chosen.id} --systems {machine.id} --backend {name} --catalog {out}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-
-
-def _bench_table(results: list[tuple[Bench, float, float]]) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Time per output token, predicted over measured", title_justify="left")
-    for heading in ("in flight", "prompt", "answer", "measured", "error before", "error after"):
-        table.add_column(heading, justify="right")
-    for one, before, after in results:
-        table.add_row(
-            f"{one.concurrency:,.0f}", f"{one.prompt:,.0f}", f"{one.output:,.0f}", f"{1e3 * one.tpot_s:.2f} ms",
-            f"{100.0 * before:+.1f} %", f"{100.0 * after:+.1f} %",
-        )  # fmt: skip
-    return table

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gigawatt.catalog.load import Catalog
+    from gigawatt.study.resolve import Case
     from gigawatt.study.scenario import Scenario as ScenarioFile
 
 Scenario = Annotated[str, typer.Argument(help="A shipped scenario's name or a YAML file.")]
@@ -46,6 +47,16 @@ def catalog_with(overlay: Path | None) -> Catalog:
     for name in catalog.overlaid:
         print(f"overlay: {name} replaces the shipped entry", file=sys.stderr)
     return catalog
+
+
+def case_of(
+    scenario: str, events: Sequence[str] | None, overlay: Path | None, *, lumps: Literal["whole"] | None = None
+) -> Case:
+    """What a scenario comes to with its events and catalogue; ``lumps`` in place of what its policy says."""
+    from gigawatt.study.resolve import resolve
+    from gigawatt.study.scenario import load_scenario
+
+    return resolve(load_scenario(scenario).with_lumps(lumps), catalog_with(overlay), events or [])
 
 
 def doubt(scenario: ScenarioFile) -> None:

@@ -59,11 +59,11 @@ def fetch(
     one = original(name)
     with progress() as say:
         say(f"fetching {one.url}")
-        step = [0]
+        told = [0]
 
         def advance(done: int, total: int) -> None:
-            if done // (1 << 24) > step[0]:  # a line every 16 MB
-                step[0] = done // (1 << 24)
+            if done >> 24 > told[0]:  # a line every 16 MB
+                told[0] = done >> 24
                 say(f"{done >> 20:,} of {total >> 20:,} MB" if total else f"{done >> 20:,} MB")
 
         path, found = fetch_original(one, to, advance=advance)
@@ -123,5 +123,5 @@ def _row(one: Original) -> dict[str, Any]:
     """What is registered of a trace, and where it is."""
     from gigawatt.demand.public import cache_dir
 
-    path = cache_dir() / one.file
+    path = cache_dir().joinpath(one.file)
     return asdict(one) | {"path": str(path) if path.is_file() else None}

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, case_of, console_of, print_json, progress
 from gigawatt.cli.given import whole
 
 if TYPE_CHECKING:
     from gigawatt.plan.session import PlanSession
-    from gigawatt.study.worth import Worth
 
 
 def why(
@@ -33,11 +32,9 @@ def why(
     from gigawatt.plan.session import PlanSession
     from gigawatt.study.inputs import plan_inputs
     from gigawatt.study.named import find
-    from gigawatt.study.resolve import resolve
-    from gigawatt.study.scenario import load_scenario
     from gigawatt.study.why import binding, one_quarter, reasons
 
-    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
+    case = case_of(scenario, event, overlay)
     names = [find(case, name) for name in (why, why_not) if name]
     said: dict[str, list[str]] = {}
     found: dict[str, Any] = {"scenario": case.scenario.name}
@@ -83,46 +80,19 @@ def _conflict(session: PlanSession) -> None:
 
 def worth(scenario: Scenario, event: Events = None, overlay: Overlay = None, as_json: Json = False) -> None:
     """Say what each month of each hardware generation and dated software step is worth, by finite differences."""
-    from gigawatt.report.terminal import add_row, table_of
-    from gigawatt.study.resolve import resolve
-    from gigawatt.study.scenario import load_scenario
-    from gigawatt.study.software import software_notes
+    from gigawatt.report.worth import worth_body, worth_table
     from gigawatt.study.worth import worth as study_worth
 
-    case = resolve(load_scenario(scenario), catalog_with(overlay), event or [])
+    case = case_of(scenario, event, overlay)
     with progress() as say:
         say("building and solving the plan")
         rows = study_worth(case, say=say)
+    body = worth_body(case, rows)
     if as_json:
-        print_json(
-            {
-                "scenario": case.scenario.name,
-                "method": "finite difference of one quarter, over 3 months",
-                "milestones": "released by the fraction of a gigawatt",
-                "worth": [asdict(row) for row in rows],
-                "notes": software_notes(case),
-            }
-        )
+        print_json(body)
         return
-    heads = [("What", "left", 0), ("From", "left", 0), ("A month earlier saves", "right", 0)]
-    heads += [("A month later costs", "right", 0), ("Multiplier low / central / high", "right", 0)]
-    heads += [("Cost at low / at high", "right", 0)]
-    table = table_of(heads, title="Finite differences of one quarter, over three months; discounted")
-    for row in rows:
-        add_row(table, _cells(row))
     console = console_of()
-    console.print(table)
+    console.print(worth_table(rows))
     console.print("Milestone equity is released here by the fraction of a gigawatt.", highlight=False)
-    for note in software_notes(case):
+    for note in body["notes"]:
         console.print(note, highlight=False)
-
-
-def _cells(row: Worth) -> list[str]:
-    from gigawatt.core.units import pretty
-
-    def money(value: float | None) -> str:
-        return "–" if value is None else pretty(value, "USD")
-
-    factor = "" if row.multiplier is None else " / ".join(f"{value:g}" for value in row.multiplier)
-    ends = "" if row.multiplier is None else f"{money(row.low_usd)} / {money(row.high_usd)}"
-    return [row.id, row.quarter, money(row.earlier_usd_per_month), money(row.later_usd_per_month), factor, ends]

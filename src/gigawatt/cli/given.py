@@ -60,6 +60,11 @@ def number(text: str, *, whole: bool = False, example: str = "") -> float | int:
     return int(value) if whole else value
 
 
+def names(text: str) -> list[str]:
+    """Words of "A,B", as they stand."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def out_file(path: Path | None) -> Path | None:
     """The path of a file to write. Raises OutputError where none can be written there."""
     if path is None:

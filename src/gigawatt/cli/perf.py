@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gigawatt.cli.common import Json, Overlay, catalog_with, console_of, print_json
-from gigawatt.cli.given import out_file, real, whole
+from gigawatt.cli.given import names, out_file, real, whole
 
 if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
@@ -173,12 +173,12 @@ def _model(catalog: Catalog, name: str | None, path: Path | None) -> Model:
     return catalog.model(name)
 
 
-def _systems(catalog: Catalog, names: str) -> list[System | tuple[System, System]]:
+def _systems(catalog: Catalog, asked: str) -> list[System | tuple[System, System]]:
     from gigawatt.catalog.schema import System as Kind
     from gigawatt.core.errors import CatalogError
 
     chosen: list[System | tuple[System, System]] = []
-    for name in dict.fromkeys(part.strip() for part in names.split(",") if part.strip()):
+    for name in dict.fromkeys(names(asked)):
         first, *others = (catalog.system(word) for word in name.split("+"))
         if len(others) > 1 or (others and others[0].kind != "sram"):
             raise CatalogError(f"'{name}' is no hybrid; join a system and one that keeps weights in SRAM: A+B")
@@ -188,13 +188,16 @@ def _systems(catalog: Catalog, names: str) -> list[System | tuple[System, System
 
 
 def _task(model: Model, lengths: tuple[int, int, float], slo: str) -> Task:
-    from gigawatt.perf.search import Task
+    from gigawatt.perf.task import Task, with_prefix_hit
 
     prompt, output, hit = lengths
     limits = _limits(slo)
-    return Task(
-        model=model, prompt=float(prompt), output=float(output), cached=prompt * hit,
-        ttft_s=limits.get("ttft"), tokens_per_s_user=limits.get("speed"), percentile=limits.get("p", 0.5),
+    return with_prefix_hit(
+        Task(
+            model=model, prompt=float(prompt), output=float(output), ttft_s=limits.get("ttft"),
+            tokens_per_s_user=limits.get("speed"), percentile=limits.get("p", 0.5),
+        ),
+        hit,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
+from gigawatt.cli.common import Events, Json, Overlay, Scenario, case_of, console_of, print_json, progress
 from gigawatt.cli.given import real
 
 
@@ -24,13 +24,10 @@ def rights(
 ) -> None:
     """Try every right, commitment, minimum take and option off or in its other states, and say what each costs."""
     from gigawatt.report.rights import rights_table
-    from gigawatt.study.resolve import resolve
     from gigawatt.study.rights import cost_rows, rights_costs
-    from gigawatt.study.scenario import load_scenario
 
-    catalog = catalog_with(overlay)
     with progress() as say:
-        case = resolve(load_scenario(scenario), catalog, event or [])
+        case = case_of(scenario, event, overlay)
         costs = rights_costs(case, mip_gap=mip_gap, time_limit_s=time_limit, say=say)
     if as_json:
         print_json({"scenario": case.scenario.name, "events": list(case.events_on)} | cost_rows(costs))

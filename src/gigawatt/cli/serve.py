@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import isclose, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +16,6 @@ from gigawatt.cli.given import out_file, real, whole
 from gigawatt.cli.perf import _MAKER_HELP, _SLO_HELP
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from gigawatt.demand.requests import Requests
     from gigawatt.demand.traces import Trace
     from gigawatt.study.cluster import Cluster
@@ -85,6 +82,7 @@ def replay(
     from gigawatt.cli.perf import _asked, _model, _options, _task
     from gigawatt.core.errors import TraceError
     from gigawatt.perf.task import basis_of
+    from gigawatt.report.replay import many_left_out, replay_table
     from gigawatt.study.cluster import Cluster, Limits
     from gigawatt.study.replay import How
 
@@ -115,13 +113,13 @@ def replay(
         told = done.to_dict() | {"bad_rows": [{"line": one.line, "reason": one.reason} for one in bad]}
         print_json(told | {"trace_notes": list(read.notes)})
     else:
-        console_of().print(_table(done, trace, len(bad)))
+        console_of().print(replay_table(done, trace, len(bad)))
         for note in (*read.notes, done.to_dict()["note"]):
             print(note)
         for one in bad[:20]:
             print(f"row {one.line:,} is left out: {one.reason}")
-    if len(bad) > 0.01 * (len(bad) + done.requests):
-        print(f"{len(bad):,} rows, more than 1 % of the trace, are left out: look at the reasons", file=sys.stderr)
+    if many := many_left_out(len(bad), done.requests):
+        print(many, file=sys.stderr)
     if requests is not None:
         print(f"{requests} is written", file=sys.stderr)
     if not done.is_finished:
@@ -149,16 +147,12 @@ def _read(
     name: str, limit: int | None, skip_bad: bool, scale: float, open_loop: bool, say: Callable[[str], None]
 ) -> tuple[Trace, Requests]:
     """(trace as it stands in the file, requests to send)."""
-    from dataclasses import replace
-
     from gigawatt.demand.public import unchanged
     from gigawatt.demand.traces import read_trace
 
     read = read_trace(unchanged(name), limit=limit, skip_bad=skip_bad, say=say)
     requests = read.requests.open_loop() if open_loop else read.requests
-    if scale != 1.0:
-        requests = replace(requests, arrival_s=requests.arrival_s / scale)
-    return read, requests
+    return read, requests.faster(scale)
 
 
 def _replayed(
@@ -208,66 +202,10 @@ def _live() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]
 
 def _keep(done: Replayed, resumed: Path | None) -> None:
     """Writes what an interrupted replay goes on with, and says so."""
-    ended = sum(done.metrics.total.n[key] for key in ("completed", "aborted", "gated", "failed"))
     path = resumed or Path(f"replay-{done.key[:12]}.npz")
     done.save(path)
     print(
-        f"stopped after {ended:,} of {done.requests:,} requests; the figures are of those. The same command with "
+        f"stopped after {done.ended:,} of {done.requests:,} requests; the figures are of those. The same command with "
         f"--resume {path} goes on",
         file=sys.stderr,
     )
-
-
-def _drain(told: dict[str, Any]) -> str:
-    """That a closed loop's rate is the one while it is full, and the one over the whole run."""
-    whole = told["output_tokens"] / told["duration_s"] if told["duration_s"] else 0.0
-    is_whole = isclose(whole, told["tokens_per_s"], rel_tol=1e-9)
-    return "" if is_whole else f" while the loop is full ({whole:,.0f} with its drain)"
-
-
-def _use(pool: dict[str, Any]) -> str:
-    """How much of a pool is used, in words."""
-    return (
-        f"{pool['name']} busy {pool['busy_frac']:.1%} of the time, {pool['utilisation_frac']:.1%} of what full batches "
-        f"could do, cache {pool['kv_held_frac']:.1%} full"
-    )
-
-
-def _table(done: Replayed, name: str, bad: int) -> Group:
-    """Figures for people."""
-    from rich.console import Group
-    from rich.table import Table
-
-    from gigawatt.core.units import pretty
-
-    told = done.to_dict()
-    lasted = told["duration_s"]
-    sides = f"{told['n_replicas']:,} x {done.replica.layout}"
-    if told["n_prefill_replicas"]:
-        sides += f" + {told['n_prefill_replicas']:,} x {done.replica.prefill_layout} for prompts"
-    table = Table(
-        title=f"{Path(name).name} on {told['n_packages']:,} packages, {sides}, {done.replica.speculation.said}"
-    )
-    for heading in ("", "p50", "p90", "p95", "p99"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    names = {"ttft_s": "time to first token", "tpot_s": "time per output token", "e2e_s": "whole request",
-             "queue_s": "queueing"}  # fmt: skip
-    for key, words in names.items():
-        table.add_row(words, *("-" if value is None else pretty(value, "s") for value in told[key].values()))
-    share = told["prefix_hit_share"]
-    has_limit = any(isfinite(one.ttft_s) or isfinite(one.tpot_s) for one in done.fleet.traffic)
-    good = told["goodput"]["slo_attained_frac"] if has_limit else None
-    rows = {
-        "requests": f"{told['completed']:,} completed of {told['requests']:,}" + (f", {bad:,} left out" if bad else ""),
-        "throughput": f"{told['tokens_per_s']:,.0f} output tokens/s{_drain(told)}, {pretty(lasted, 's')} in all",
-        "within the SLO": "no limit is given" if good is None else f"{good:.1%}",
-        "prefix hits": "-" if share is None else f"{share:.1%}",
-        "use": "; ".join(_use(one) for one in told["pools"]),
-        "energy": f"{told['energy_j'] / 3.6e6:,.4g} kWh of IT, {told['power_w'] / 1e3:,.4g} kW on average "
-        f"({told['power_w'] / told['n_packages']:,.0f} W a package, {told['joules_per_token']:,.3g} J/token)",
-        "computing": f"{told['wall_s']:,.3g} s, {told['requests_per_s']:,.0f} simulated requests in each",
-    }
-    lines = Table.grid(padding=(0, 2))
-    for key, text in rows.items():
-        lines.add_row(key, text)
-    return Group(table, lines)

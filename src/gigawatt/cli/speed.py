@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gigawatt.cli.common import Events, Json, Overlay, catalog_with, console_of, print_json, progress
-from gigawatt.cli.given import number, out_folder
+from gigawatt.cli.common import Events, Json, Overlay, case_of, console_of, print_json, progress
+from gigawatt.cli.given import names, number, out_folder
 
 
 def speed(
@@ -36,15 +36,12 @@ def speed(
     """Scale what users pay for speed and draw the share of inference that low-latency silicon takes."""
     from gigawatt.core.names import slug
     from gigawatt.report.speed_page import sentences, speed_table, write_page
-    from gigawatt.study.resolve import resolve
-    from gigawatt.study.scenario import load_scenario
     from gigawatt.study.speed import SCALES, sweep
 
     factors = parsed(scales) if scales else SCALES
-    catalog = catalog_with(overlay)
     with progress() as say:
         say("looking up systems, sites and classes")
-        case = resolve(load_scenario(scenario), catalog, event or [])
+        case = case_of(scenario, event, overlay)
         found = sweep(case, scales=factors, without=[] if without == ["none"] else without, say=say)
         page = write_page(found, out / f"speed-{slug(case.scenario.name)}.html") if out else None
     if as_json:
@@ -63,7 +60,7 @@ def parsed(text: str) -> tuple[float, ...]:
     from gigawatt.core.errors import ScenarioError, shown
 
     try:
-        factors = sorted({number(part) for part in text.split(",") if part.strip()})
+        factors = sorted({number(part) for part in names(text)})
     except typer.BadParameter:
         factors = []
     if not factors or factors[0] < 0.0 or factors[-1] > 1e6:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -48,25 +47,6 @@ def prefix_hits(requests: Requests, capacity_blocks: int = -1) -> tuple[Ints, in
     hits = _lru_hits(
         np.ascontiguousarray(requests.block_start), codes.astype(np.int64), looked, len(distinct), capacity
     )
-    return hits, int(looked.sum())
-
-
-def prefix_hits_reference(requests: Requests, capacity_blocks: int = -1) -> tuple[Ints, int]:
-    """The same in plain Python, one block at a time; for tests."""
-    looked = _looked_up(requests)
-    cache: OrderedDict[int, None] = OrderedDict()
-    hits = np.zeros(len(requests), dtype=np.int64)
-    for row, count in enumerate(looked):
-        blocks = requests.block_ids[requests.block_start[row] : requests.block_start[row + 1]].tolist()
-        for block in blocks[:count]:
-            if block not in cache:
-                break
-            hits[row] += 1
-        for block in reversed(blocks):
-            cache[block] = None
-            cache.move_to_end(block)
-            if 0 <= capacity_blocks < len(cache):
-                cache.popitem(last=False)
     return hits, int(looked.sum())
 
 

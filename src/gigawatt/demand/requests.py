@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf, isnan
 from typing import Any
@@ -137,6 +136,10 @@ class Requests:
         """The same requests, each sent at its own ``arrival_s`` whatever became of the session's earlier ones."""
         return replace(self, previous=shared(-1, len(self), np.int64), think_s=shared(0.0, len(self), np.float64))
 
+    def faster(self, factor: float) -> Requests:
+        """The same requests, ``factor`` times as many arrivals a second."""
+        return self if factor == 1.0 else replace(self, arrival_s=self.arrival_s / factor)
+
     def summary(self) -> Summary:
         """Rate, means and burstiness; see ``Summary``."""
         return _summary(self)
@@ -264,53 +267,6 @@ _DEFAULTS: dict[str, Any] = {
     "stream": 0, "session": -1, "previous": -1, "think_s": 0.0, "shared_tokens": -1, "ttft_s": np.nan,
     "tpot_s": np.nan, "line": 0,
 }  # fmt: skip
-
-
-def concatenate(parts: Sequence[Requests], *, link_sessions: bool = False) -> Requests:
-    """Requests of all parts in one, in order; streams that are equal become one.
-
-    Args:
-        parts: each begins no earlier than the one before ends; numbers of sessions mean the same in all.
-        link_sessions: link a row without ``previous`` whose session has a row in an earlier part to the last of those,
-            as consecutive windows of one synthetic load are meant.
-
-    Raises:
-        TraceError: no part, parts out of order, or blocks of different sizes.
-    """
-    if not parts:
-        raise TraceError("nothing to put together: no part is given")
-    sizes = {one.block_tokens for one in parts if one.block_tokens}
-    if len(sizes) > 1:
-        raise TraceError(f"parts hash blocks of {sorted(sizes)} tokens; blocks must be of one size")
-    streams = tuple(dict.fromkeys(stream for one in parts for stream in one.streams))
-    place = {stream: i for i, stream in enumerate(streams)}
-    begins = starts_of(np.array([len(one) for one in parts], dtype=np.int64))
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(one, name) for one in parts])
-        for name in _COLUMNS
-        if name not in ("stream", "previous", "block_start")
-    }
-    columns["stream"] = np.concatenate(
-        [np.array([place[stream] for stream in one.streams], dtype=np.int32)[one.stream] for one in parts]
-    )
-    columns["previous"] = np.concatenate(
-        [np.where(one.previous >= 0, one.previous + begin, -1) for one, begin in zip(parts, begins[:-1], strict=True)]
-    )
-    columns["block_start"] = starts_of(np.concatenate([np.diff(one.block_start) for one in parts]))
-    if link_sessions:
-        columns["previous"] = _linked(columns["session"], columns["previous"], begins)
-    return Requests(**columns, streams=streams, block_tokens=sizes.pop() if sizes else 0)
-
-
-def _linked(session: Ints, previous: Ints, begins: Ints) -> Ints:
-    """``previous`` with the first row of a session in each later part linked to the session's row before it."""
-    order = np.lexsort((np.arange(len(session)), session))
-    same = np.flatnonzero((session[order][1:] == session[order][:-1]) & (session[order][1:] >= 0))
-    row, before = order[same + 1], order[same]
-    part = np.searchsorted(begins, np.arange(len(session)), side="right")
-    crosses = (previous[row] < 0) & (part[row] > part[before])
-    previous[row[crosses]] = before[crosses]
-    return previous
 
 
 def _once(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What the books say: present value, rate of return, cost of a token, what was sold, what goes in a circle."""
+"""What the books say: rate of return, cost of a token, what was sold, what goes in a circle."""
 
 from __future__ import annotations
 
@@ -11,19 +11,6 @@ import pandas as pd
 from gigawatt.finance.ledger import FUNDING_KINDS
 
 Floats = npt.NDArray[np.float64]
-
-
-def npv(rate: float, flows: Floats) -> Floats:
-    """Present value of flows at the end of periods 1..n, along the last axis.
-
-        sum_t C_t / (1 + r)^t
-
-    >>> round(float(npv(0.1, np.array([110.0, 121.0]))), 6)
-    200.0
-    """
-    flows = np.asarray(flows, dtype=np.float64)
-    periods = np.arange(1, flows.shape[-1] + 1)
-    return np.asarray((flows / (1.0 + rate) ** periods).sum(axis=-1))
 
 
 def irr(flows: Floats) -> Floats:

@@ -210,10 +210,6 @@ class Replica:
         """Generated tokens of the whole replica [token/s]; shapes as ``decode_seconds``, most to least."""
         return np.asarray(sequences, dtype=np.float64)[None, :, None] / self.decode_seconds(sequences, context)
 
-    def tokens_per_s_machine(self, sequences: Floats, context: Floats) -> Floats:
-        """Generated tokens of one machine, a replica being many or a part of one [token/s]; as ``tokens_per_s``."""
-        return self.tokens_per_s(sequences, context) / self.n_machines
-
     def watts(self, load: Floats) -> Floats:
         """IT power of the packages of the replica with their share of the machines [W].
 

@@ -94,25 +94,6 @@ def power_coefficients(calibration: Calibration, band: Band = "central") -> Powe
     return Power(**found)
 
 
-def shares(
-    flop_per_s: npt.ArrayLike, bytes_per_s: npt.ArrayLike, peak_flops: float, bandwidth_bytes_per_s: float
-) -> tuple[Floats, Floats]:
-    """(compute share, memory share) of one package, each in 0..1.
-
-    Args:
-        flop_per_s: achieved [FLOP/s], any shape.
-        bytes_per_s: achieved [byte/s], any shape.
-        peak_flops: dense peak at the precision computed in.
-        bandwidth_bytes_per_s: peak of its memory.
-
-    >>> [float(one) for one in shares(200e12, 2.4e12, 1e15, 4.8e12)]
-    [0.2, 0.5]
-    """
-    compute = np.asarray(flop_per_s, dtype=np.float64) / peak_flops
-    memory = np.asarray(bytes_per_s, dtype=np.float64) / bandwidth_bytes_per_s
-    return np.clip(compute, 0.0, 1.0), np.clip(memory, 0.0, 1.0)
-
-
 def demand_fraction(compute_share: npt.ArrayLike, memory_share: npt.ArrayLike, coefficients: Power) -> Floats:
     """What a package would draw at full clock without any limit, over TDP; may exceed 1.
 
@@ -232,31 +213,6 @@ def busy_watts(
     """IT power of a unit in a phase with these shares [W]; arguments and errors as of the functions it joins."""
     _, tdp, _ = _figures(system)
     return unit_watts(system, package_watts(tdp, compute_share, memory_share, coefficients, cap_w), coefficients)
-
-
-def load_curve(
-    system: System, peak_compute_share: float, peak_memory_share: float, coefficients: Power, load: npt.ArrayLike
-) -> Floats:
-    """IT power of a unit over the share of time it is busy [W], a straight line from idle to busy.
-
-        W = (1 - load) W_idle + load W(c, m)
-
-    Args:
-        system: the unit.
-        peak_compute_share: mean c while busy.
-        peak_memory_share: mean m while busy.
-        coefficients: of the calibration.
-        load: share of time busy, in 0..1, any shape.
-
-    Wrong when: low load means smaller batches instead of pauses; then give each batch its own shares.
-
-    Raises:
-        ValueError: a load or a share is outside 0..1.
-        CatalogError: as ``unit_watts``.
-    """
-    busy = busy_watts(system, peak_compute_share, peak_memory_share, coefficients)
-    at = _share(load, "load")
-    return np.asarray((1.0 - at) * idle_watts(system, coefficients) + at * busy)
 
 
 def joules_per_token(watts: npt.ArrayLike, tokens_per_s: npt.ArrayLike) -> Floats:

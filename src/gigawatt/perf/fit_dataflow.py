@@ -66,18 +66,6 @@ class Residual:
     is_scored: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What a vendor says of a machine that no one has measured, beside the prediction [token/s]."""
-
-    system: str
-    model: str
-    claimed: tuple[float, float]
-    source: tuple[str, ...]
-    predicted: tuple[float, float, float]  # slow, central, fast
-    n_packages: int
-
-
 def _cerebras(model: str, speed: float, by: str, source: str, as_of: str, speculation: Speculation) -> Published:
     return Published(
         system="cs-3", model=model, speed=speed, by=by, source=source, as_of=as_of, speculation=speculation,
@@ -290,20 +278,3 @@ def summary(rows: Sequence[Residual]) -> dict[str, float]:
             found[f"{name}: largest |error|"] = float(np.max(errors))
             found[f"{name}: share within 20 %"] = float(np.mean(errors <= 0.2))
     return found
-
-
-def claims(system: Find, model: FindModel, calibration: Calibration) -> tuple[Claim, ...]:
-    """Vendor claims for Groq 3 LPX beside the prediction; none is measured, so none was fitted.
-
-    NVIDIA speaks of approaching 1,000 tokens a second of one user, and of 1,500 for agents, for models of a trillion
-    parameters, together with Vera Rubin racks; a replica of LPX racks alone stands in for both sides.
-    """
-    copy = replica(system("groq-3-lpx"), model("kimi-k2"), calibration, precision="fp8", context=4096.0)
-    seconds = copy.decode_seconds(np.ones(1), np.array([4096.0]))[:, 0, 0]
-    fast, central, slow = (float(1.0 / one) for one in seconds)
-    return (
-        Claim(
-            system=copy.system, model=copy.model, claimed=(1000.0, 1500.0), source=("lpx-nvidia", "lpx_bni", "omni"),
-            predicted=(slow, central, fast), n_packages=copy.n_packages,
-        ),
-    )  # fmt: skip

@@ -35,7 +35,6 @@ class Hybrid:
         prompt_s: (p,) new, (q,) cached -> (3, p, q) seconds of prefill, all of it on the GPU side.
         link: between the two.
         turns: r, batches that alternate between the sides.
-        attention_w: IT power of the GPU side at full load [W].
     """
 
     experts: Replica
@@ -43,7 +42,6 @@ class Hybrid:
     prompt_s: Callable[[Floats, Floats], Floats] = field(repr=False)
     link: Link
     turns: int = 1
-    attention_w: float = 0.0
 
     def decode_seconds(self, sequences: Floats, context: Floats) -> Floats:
         """Time between two tokens of a sequence [s]; (n,), (m,) -> (3, n, m), fast to slow."""
@@ -63,11 +61,6 @@ class Hybrid:
         """Generated tokens of both sides together [token/s]; (3, n, m), most to least."""
         return np.asarray(sequences, dtype=np.float64)[None, :, None] / self.decode_seconds(sequences, context)
 
-    @property
-    def full_load_w(self) -> float:
-        """IT power of both sides at full load [W]."""
-        return self.attention_w + self.experts.machine_w * self.experts.n_machines
-
 
 def hybrid(
     experts: Replica,
@@ -76,7 +69,6 @@ def hybrid(
     *,
     link: Link,
     turns: int = 1,
-    attention_w: float = 0.0,
 ) -> Hybrid:
     """Hybrid layout from its two sides; see ``Hybrid`` for the formula and the shapes.
 
@@ -89,6 +81,4 @@ def hybrid(
         raise ValueError(experts.reason)
     if turns < 1:
         raise ValueError(f"at least one batch takes turns, not {turns}")
-    return Hybrid(
-        experts=experts, attention_s=attention_s, prompt_s=prompt_s, link=link, turns=turns, attention_w=attention_w
-    )
+    return Hybrid(experts=experts, attention_s=attention_s, prompt_s=prompt_s, link=link, turns=turns)

@@ -37,12 +37,12 @@ from gigawatt.perf.memory import BATCHES, in_memory
 from gigawatt.perf.pipelines import in_sram
 from gigawatt.perf.precision import settle
 from gigawatt.perf.rows import lacking
-from gigawatt.perf.step import Tables, step_table, step_tables
+from gigawatt.perf.step import Tables, step_tables
 from gigawatt.perf.task import Basis, Options, Tail, Task, basis_of, task_of
 
 __all__ = [
     "BATCHES", "OBJECTIVES", "PREFILL_LOAD", "Answer", "Basis", "Candidates", "Objective", "Operating", "Options",
-    "Tables", "Tail", "Task", "answer", "basis_of", "best", "candidates", "paired", "pareto", "preferred", "step_table",
+    "Tables", "Tail", "Task", "answer", "basis_of", "best", "candidates", "paired", "pareto", "preferred",
     "step_tables", "task_of", "within_slo",
 ]  # fmt: skip
 

@@ -65,15 +65,6 @@ class Tables:
     transfer_latency_s: float = 0.0
 
 
-def step_table(found: Candidates, chosen: Operating, basis: Basis, options: Options = Options()) -> StepTable:
-    """Step times of the replica that decodes at an operating point.
-
-    With ``options.speculation`` a step verifies the drafted tokens; see the module. Raises CatalogError where there is
-    no operating point.
-    """
-    return step_tables(found, chosen, basis, options).decode
-
-
 def step_tables(found: Candidates, chosen: Operating, basis: Basis, options: Options = Options()) -> Tables:
     """Step times of both sides of an operating point. Raises CatalogError where there is none."""
     if not chosen.is_served:

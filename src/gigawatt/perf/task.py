@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal, get_args
 
@@ -119,9 +119,15 @@ def task_of(workload: Workload, model: Model) -> Task:
     """Task of a class of demand. Raises CatalogError for a class of training."""
     if not (workload.slo and workload.input_tokens and workload.output_tokens and workload.prefix_hit):
         raise CatalogError(f"{workload.name} is no class of inference; it has no lengths and no SLO")
-    slo, prompt = workload.slo, workload.input_tokens.value
-    return Task(
-        model=model, prompt=prompt, output=workload.output_tokens.value, cached=prompt * workload.prefix_hit.value,
+    slo = workload.slo
+    task = Task(
+        model=model, prompt=workload.input_tokens.value, output=workload.output_tokens.value,
         ttft_s=slo.ttft.value if slo.ttft else None, percentile=slo.percentile.value,
         tokens_per_s_user=slo.speed.value if slo.speed else None,
     )  # fmt: skip
+    return with_prefix_hit(task, workload.prefix_hit.value)
+
+
+def with_prefix_hit(task: Task, hit_frac: float) -> Task:
+    """The task with that share of its prompt in cache."""
+    return replace(task, cached=task.prompt * hit_frac)

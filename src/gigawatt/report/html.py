@@ -6,16 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
-from gigawatt.core.writing import write_whole
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
@@ -51,27 +48,14 @@ _FIGURES: dict[str, tuple[Callable[[Results], go.Figure], int]] = {
 """Figure by its anchor, and the least width at which it is legible [px]; narrower screens scroll it."""
 
 
-def write_report(results: Results, claims: Claims, folder: Path) -> Path:
-    """Path of ``folder/report.html``, one page that needs nothing else.
+def page(results: Results, claims: Claims = ()) -> str:
+    """The whole page as text.
 
     Args:
         results: a finished run.
-        claims: rows with the keys id, statement, announced, low, central, high, unit, reading, verdict, sources.
-        folder: made where it is missing.
-
-    Raises ScenarioError where the file cannot be written.
+        claims: rows with the keys id, statement, announced, low, central, high, unit, reading, verdict, sources;
+            without any there is no section of them.
     """
-    path = folder / "report.html"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, page(results, claims))
-    except OSError as error:
-        raise ScenarioError(f"cannot write the report to {path}: {error.strerror}; choose another folder") from error
-    return path
-
-
-def page(results: Results, claims: Claims) -> str:
-    """The whole page as text."""
     sections = [
         _power(results),
         _demand(results),

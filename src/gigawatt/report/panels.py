@@ -25,8 +25,6 @@ from gigawatt.report.style import (
 )
 from gigawatt.study.results import Results
 
-NOTHING_W = 1e3
-
 
 @dataclass(frozen=True, slots=True)
 class Panel:

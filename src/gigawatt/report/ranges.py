@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.core.writing import write_whole
 from gigawatt.plan.alternatives import LeftOut, Span
 from gigawatt.report.style import BLUE, FONT, GRID, INK, LINE, ORANGE, SOFT, power_scale, shades
+from gigawatt.report.terminal import add_row, table_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LEFT, _WIDTH, _RIGHT, _ROW, _BAR = 210, 620, 150, 24, 13
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -101,6 +106,20 @@ def held(span: Span, spans: Sequence[Span]) -> str:
 def watts(gw: float) -> str:
     """Facility power as people write it; nothing below a kilowatt."""
     return pretty(gw * 1e9, "W") if gw > 1e-6 else "0"
+
+
+def ranges_table(spans: Sequence[Span], without: Sequence[LeftOut], *, title: str) -> Table:
+    """A row a name in the terminal: what the optimum holds, least and most within each slack, cost without it."""
+    slacks = sorted({span.slack_frac for span in spans})
+    heads = [("Name", "left", 0), ("By", "left", 0), ("Optimum (share)", "right", 0)]
+    heads += [*((f"within {percent(slack)}", "right", 0) for slack in slacks), ("Cost without it", "right", 0)]
+    table = table_of(heads, title=title)
+    found = {(span.by, span.name, span.slack_frac): span for span in spans}
+    for row in without:
+        mine = [found[row.by, row.name, slack] for slack in slacks]
+        cells = [f"{watts(span.least_gw)} to {watts(span.most_gw)}" for span in mine]
+        add_row(table, [row.name, row.by, held(mine[0], spans), *cells, price(row)])
+    return table
 
 
 def write_ranges(

@@ -114,6 +114,11 @@ class Replayed:
     memory: Memory = field(repr=False)
     key: str
 
+    @property
+    def ended(self) -> int:
+        """Requests that ended, whichever way."""
+        return sum(self.metrics.total.n[name] for name in ("completed", "aborted", "gated", "failed"))
+
     def to_dict(self) -> dict[str, Any]:
         """The figures for JSON. Rates of a closed loop are those while it is full, without its drain."""
         all_, lasted = self.metrics.total, self.metrics.end_s

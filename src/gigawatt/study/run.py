@@ -70,12 +70,10 @@ def run(
     start = time.perf_counter()
     say("reading scenario and catalogue")
     catalog = catalog or load_catalog()
-    chosen = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    chosen = (scenario if isinstance(scenario, Scenario) else load_scenario(scenario)).with_lumps(lumps)
     say("looking up systems, sites and classes")
     if look_ahead is not None and simulate:
         raise ScenarioError("--look-ahead and --simulate are two studies: run them one after the other")
-    if lumps is not None:
-        chosen = chosen.model_copy(update={"policy": chosen.policy.model_copy(update={"lumps": lumps})})
     case = resolve(chosen, catalog, events)
     for quarter in simulate:
         case.at(quarter)

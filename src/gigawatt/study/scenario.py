@@ -439,6 +439,12 @@ class Scenario(Block):
         """The scenario's file in sentences, or its name where it was not read from one."""
         return self._file or self.name
 
+    def with_lumps(self, lumps: Literal["relaxed", "whole"] | None) -> Scenario:
+        """The same with lumps relaxed or whole, whatever its policy says; None leaves them."""
+        if lumps is None:
+            return self
+        return self.model_copy(update={"policy": self.policy.model_copy(update={"lumps": lumps})})
+
     @field_validator("name")
     @classmethod
     def _named(cls, name: str) -> str:

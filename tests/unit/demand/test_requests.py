@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gigawatt.core.errors import TraceError
-from gigawatt.demand.requests import Requests, Stream, concatenate, requests_of, starts_of
+from gigawatt.demand.requests import Requests, Stream, requests_of, starts_of
 
 
 def agent() -> Requests:
@@ -53,19 +53,6 @@ def test_open_loop_forgets_the_links_alone() -> None:
     assert opened.session.tolist() == [0, 0, 1, 0] and opened.arrival_s.tolist() == [0.0, 1.0, 1.0, 4.0]
 
 
-def test_parts_put_together_are_the_whole() -> None:
-    whole = agent()
-    parts = [whole.take([0, 1]), whole.take([2, 3])]
-    again = concatenate(parts, link_sessions=True)
-    assert again.previous.tolist() == whole.previous.tolist()
-    assert again.block_ids.tolist() == whole.block_ids.tolist()
-    assert again.block_start.tolist() == whole.block_start.tolist()
-    assert again.streams == whole.streams and again.stream.tolist() == whole.stream.tolist()
-    assert concatenate(parts).previous.tolist() == [-1, 0, -1, -1]
-    other = requests_of([9.0], 1, 1, streams=[Stream(name="batch"), Stream(name="chat")], stream=[1])
-    assert concatenate([whole, other]).streams[concatenate([whole, other]).stream[-1]].name == "chat"
-
-
 def test_starts_of_rows() -> None:
     assert starts_of(np.zeros(0, dtype=np.int64)).tolist() == [0]
 
@@ -102,14 +89,10 @@ def test_a_row_that_does_not_stand_is_named(columns: dict[str, object], said: st
         requests_of(**(given | columns))  # type: ignore[arg-type]
 
 
-def test_limits_of_a_stream_and_blocks_of_parts() -> None:
+def test_limits_of_a_stream() -> None:
     with pytest.raises(TraceError, match="ttft_s is 0"):
         Stream(name="chat", ttft_s=0.0)
     with pytest.raises(TraceError, match="priority is -1"):
         Stream(name="chat", priority=-1)
-    with pytest.raises(TraceError, match="blocks must be of one size"):
-        concatenate([agent(), requests_of([5.0], 9, 1, block_tokens=4, block_start=[0, 1], block_ids=[3])])
-    with pytest.raises(TraceError, match="no part"):
-        concatenate([])
     with pytest.raises(TraceError, match="array of int32"):
         Requests(**{name: getattr(agent(), name) for name in Requests.__slots__} | {"stream": np.zeros(4)})

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigawatt.finance.ledger import ACCOUNTS, Flow, balance_usd, imbalance_usd, ledger, postings
-from gigawatt.finance.metrics import circularity, irr, levelised, npv
-from gigawatt.finance.tranches import released_gw, stakes
+from gigawatt.finance.metrics import circularity, irr, levelised
+from gigawatt.finance.tranches import stakes
 
 PARTIES = ["lab", "vendor", "cloud", "lender", "landlord"]
 FLOWS = st.builds(
@@ -84,26 +84,11 @@ def test_irr_is_vectorised_and_says_nan_without_a_sign_change() -> None:
     assert np.isnan(irr(np.array([-100.0, 230.0, -132.0])))
 
 
-@given(st.floats(0.001, 0.5), st.integers(1, 60))
-def test_npv_of_an_annuity_is_its_closed_form(rate: float, n: int) -> None:
-    assert float(npv(rate, np.ones(n))) == pytest.approx((1 - (1 + rate) ** -n) / rate, rel=1e-9)
-
-
 def test_levelised_price_pays_the_cost() -> None:
     discount = np.array([0.9, 0.8])
     price = levelised(np.array([10.0, 20.0]), np.array([1.0, 3.0]), discount)
     assert price == pytest.approx((9 + 16) / (0.9 + 2.4))  # 25 / 3.3
     assert np.isnan(levelised(np.array([1.0]), np.array([0.0]), np.array([1.0])))
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_released_gigawatts(steps: list[float]) -> None:
-    accepted = np.cumsum(steps)
-    whole = released_gw(accepted, cap_gw=10, whole=True)
-    linear = released_gw(accepted, cap_gw=10, whole=False)
-    assert (whole <= linear + 1e-6).all()
-    assert (np.diff(whole) >= 0).all()
-    assert (whole == np.round(whole)).all()
 
 
 def test_stakes_at_one_valuation() -> None:

@@ -26,7 +26,6 @@ from gigawatt.perf.dataflow import (
 from gigawatt.perf.fit_dataflow import (
     PUBLISHED,
     Residual,
-    claims,
     extra_models,
     fit_dataflow,
     implied_sync_s,
@@ -146,7 +145,6 @@ def test_replica_and_token_time_by_hand() -> None:
     assert copy.decode_seconds(ONE, np.array([1000.0])) == pytest.approx(np.full((3, 1, 1), 0.048))
     # four sequences over two layers: two a stage, the second vector costs a tenth, its cache is read too
     assert copy.decode_seconds(np.array([4.0]), np.array([1000.0]))[1, 0, 0] == pytest.approx(0.0521)
-    assert copy.tokens_per_s_machine(np.array([4.0]), np.array([1000.0]))[1, 0, 0] == pytest.approx(2 / 0.0521)
 
 
 def test_published_peak_bounds_from_below() -> None:
@@ -290,11 +288,10 @@ def test_hybrid_by_hand() -> None:
     experts = 2e-3 + 6e-3 + 2 * 10_000 / 30e6 + 2 * 24e6 / (0.5 * 3e9)
     assert half.decode_seconds(ONE, ONE)[1, 0, 0] == pytest.approx(experts)
     link = Link(latency_s=1e-4, bandwidth_bytes_per_s=1e7)
-    both = hybrid(half, flat(0.02), flat(0.5), link=link, attention_w=1000.0)  # type: ignore[arg-type]
+    both = hybrid(half, flat(0.02), flat(0.5), link=link)  # type: ignore[arg-type]
     # a token crosses twice a layer: 4 x (0.1 ms + 2,000 byte at 10 MB/s)
     assert both.decode_seconds(ONE, ONE)[1, 0, 0] == pytest.approx(0.02 + experts + 4 * (1e-4 + 2e-4))
     assert both.prefill_seconds(ONE, ONE)[1, 0, 0] == 0.5
-    assert both.full_load_w == 1000.0 + 300.0
     turns = hybrid(half, flat(0.02), flat(0.5), link=link, turns=2)  # type: ignore[arg-type]
     pair = np.array([2.0])
     assert turns.decode_seconds(pair, ONE)[1, 0, 0] == pytest.approx(max(0.0612 + experts - 0.04, 2 * experts))
@@ -441,8 +438,11 @@ def test_published_sizes_of_replicas() -> None:
     assert 4 <= trillion.n_machines <= 6
 
 
-def test_lpx_claims_lie_inside_the_band() -> None:
-    for claim in claims(CATALOG.system, find_model, CALIBRATION):
-        low, _, high = claim.predicted
-        assert low < claim.claimed[0] < high
-        assert set(claim.source) <= set(CATALOG.sources)
+def test_what_the_vendor_says_of_lpx_lies_inside_the_band() -> None:
+    """Approaching 1,000 tok/s of one user on a trillion parameters (lpx-nvidia), together with Vera Rubin racks.
+
+    A replica of LPX racks alone stands in for both sides; nobody has measured one, so none was fitted.
+    """
+    copy = replica(CATALOG.system("groq-3-lpx"), find_model("kimi-k2"), CALIBRATION, precision="fp8", context=4096.0)
+    fast, _, slow = 1.0 / copy.decode_seconds(np.ones(1), np.array([4096.0]))[:, 0, 0]
+    assert slow < 1000.0 < fast

@@ -12,7 +12,7 @@ from gigawatt.perf import fit_measured, measured_rows, predict
 from gigawatt.perf.fit_measured import ERROR, Asked, ask, corrections, factors
 from gigawatt.perf.measured import INSTALL, Kernels
 from gigawatt.perf.rows import point_of
-from tests.unit.perf.test_measured import Stub
+from tests.cases.kernels import Stub
 
 CATALOG = load_catalog()
 SHIPPED = CATALOG.calibration("measured-2026")

@@ -29,6 +29,7 @@ from gigawatt.perf.measured import (
     why_not,
 )
 from gigawatt.perf.table import CALIBRATED, EXTRAPOLATED, MEASURED, Refusal, StepTable
+from tests.cases.kernels import Stub
 
 CATALOG = load_catalog()
 SYSTEMS = {system.id: system for system in CATALOG.all(System)}
@@ -45,30 +46,6 @@ class Layout:
     dp: int = 1
     moe_tp: int = 1
     moe_ep: int = 1
-
-
-@dataclass(frozen=True)
-class Stub:
-    """Linear times in ms: decode 8 + b + b c / 10^4, prefill 6 + n / 10 + q / 10^4, mixed their sum less ``shared``."""
-
-    shared: float = 5.0
-    provenance: str | None = None
-    dips: bool = False
-
-    def predict_decode_latency(self, bs: int, isl: int, osl: int = 2) -> float:
-        return 8.0 + bs + bs * isl * 1e-4 - (1.5 if self.dips and bs == 2 else 0.0)
-
-    def predict_prefill_latency(self, bs: int, isl: int, prefix: int = 0) -> float:
-        assert bs == 1 and isl > prefix
-        return 6.0 + 0.1 * (isl - prefix) + 1e-4 * prefix
-
-    def mixed_step_latency(self, ctx_tokens: int, gen_tokens: int, isl: int, osl: int) -> float:
-        assert ctx_tokens == isl
-        decode = self.predict_decode_latency(gen_tokens, isl + osl // 2)
-        return decode + self.predict_prefill_latency(1, isl) - self.shared
-
-    def last_provenance(self) -> str | None:
-        return self.provenance
 
 
 def convert(layout: Layout, engine: Stub | None = None, terms: Terms = TERMS, model: Model = LLAMA) -> StepTable:

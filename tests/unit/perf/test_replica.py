@@ -20,8 +20,7 @@ from gigawatt.perf.precision import settle
 from gigawatt.perf.replica import Replica, replica_of
 from gigawatt.perf.search import BATCHES, Options, Task, basis_of, candidates, within_slo
 from gigawatt.perf.table import CALIBRATED, EXTRAPOLATED
-from tests.unit.perf.test_measured import Stub
-from tests.unit.perf.test_search import from_priors
+from tests.cases.kernels import Stub, from_priors
 
 CATALOG = load_catalog()
 PLAIN = basis_of(CATALOG, inference=from_priors().model_copy(update={"residuals": {ERROR: 0.01}}))

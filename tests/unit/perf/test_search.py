@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.catalog.load import load_catalog
-from gigawatt.catalog.schema import Calibration, Coefficient, System
+from gigawatt.catalog.schema import System
 from gigawatt.core.errors import CatalogError
 from gigawatt.perf.dataflow import feed_forward
 from gigawatt.perf.energy import idle_watts, package_watts, unit_watts
-from gigawatt.perf.fit_inference import PRIORS
 from gigawatt.perf.inference import Speculation, cache_bytes_per_sequence, cache_bytes_per_token, served, weight_bytes
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.operators import Pass, Work, values_of, work_of
@@ -26,7 +25,6 @@ from gigawatt.perf.search import (
     BATCHES,
     OBJECTIVES,
     PREFILL_LOAD,
-    Basis,
     Candidates,
     Objective,
     Options,
@@ -38,27 +36,14 @@ from gigawatt.perf.search import (
     candidates,
     paired,
     pareto,
-    step_table,
+    step_tables,
     task_of,
     within_slo,
 )
 from gigawatt.perf.shape import parameters
+from tests.cases.kernels import from_priors
 
 CATALOG = load_catalog()
-
-
-def from_priors(**bands: tuple[float, float]) -> Calibration:
-    """A calibration of priors alone, so that numbers do not move with a new fit."""
-    made = {
-        name: Coefficient(value=value, low=value, high=value, unit=unit, meaning=meaning)
-        for name, (value, _, unit, meaning) in PRIORS.items()
-    }
-    for name, (low, high) in bands.items():
-        made[name] = Coefficient(value=1.0, low=low, high=high, unit="1", meaning="band")
-    return Calibration(
-        id="priors", name="Priors", purpose="inference", source="own", fitted="never", rows=0, coefficients=made,
-        offsets={"vllm/llama": {"work": 1.0}}, residuals={},
-    )  # fmt: skip
 
 
 PLAIN = basis_of(CATALOG, inference=from_priors())
@@ -301,12 +286,12 @@ def test_the_catalogues_own_calibration_serves() -> None:
 def test_a_step_table_is_of_the_chosen_replica() -> None:
     for system in (H200, CATALOG.system("cs-3")):
         one = answer(system, task(tokens_per_s_user=20.0), PLAIN)
-        table = step_table(one.found, one.chosen, PLAIN)
+        table = step_tables(one.found, one.chosen, PLAIN).decode
         assert table.n_packages == one.chosen.n_packages
         assert table.system == system.id and table.maker == one.found.maker
         assert (table.watts[:, 0] < table.watts[:, -1]).all()
     one = answer(H200, task(tokens_per_s_user=20.0), PLAIN, objective="package")
-    table = step_table(one.found, one.chosen, PLAIN)
+    table = step_tables(one.found, one.chosen, PLAIN).decode
     assert table.layout == one.chosen.layout
 
 
@@ -329,7 +314,7 @@ def test_a_hybrid_pays_for_both_sides(model: str) -> None:
     assert (np.diff(one.tpot_s[1, some]) < 0).all() and (np.diff(one.rate("mw")[some]) < 0).all()
     chosen = answer((first, second), task(model, tokens_per_s_user=20.0), PLAIN).chosen
     assert chosen.is_served and chosen.system == "vr-nvl72+groq-3-lpx"
-    assert step_table(one, chosen, PLAIN).decode(chosen.batch, 2250.0) == pytest.approx(chosen.tpot_s, rel=0.05)
+    assert step_tables(one, chosen, PLAIN).decode.decode(chosen.batch, 2250.0) == pytest.approx(chosen.tpot_s, rel=0.05)
     wrong = paired(first, H100, task(model), PLAIN)
     assert wrong.reason == "NVIDIA HGX H100 has no SRAM figures in the catalogue to hold weights in"
 
@@ -392,7 +377,7 @@ def test_a_missed_slo_says_what_is_reached() -> None:
     late = answer(H100, task(ttft_s=0.001), PLAIN)
     assert late.chosen.reason.endswith(" to the first token in the median; 1 ms are allowed")
     with pytest.raises(CatalogError, match="5,000 are asked for"):
-        step_table(one.found, one.chosen, PLAIN)
+        step_tables(one.found, one.chosen, PLAIN)
 
 
 def test_impossible_lengths_are_refused() -> None:
@@ -411,4 +396,3 @@ def test_without_a_price_nothing_is_best_a_dollar() -> None:
 def test_a_basis_needs_its_entries() -> None:
     with pytest.raises(CatalogError, match="no calibration is called 'nothing'"):
         basis_of(CATALOG, inference="nothing")
-    assert isinstance(PLAIN, Basis)

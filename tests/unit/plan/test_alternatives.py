@@ -14,9 +14,9 @@ from gigawatt.plan.alternatives import Span, checked, divisible, extra_musd, lef
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import build
 from gigawatt.plan.session import PlanSession
-from tests.unit.plan.every import every_model
-from tests.unit.plan.test_constraints import milestones
-from tests.unit.plan.tiny import by, grid, solved, tiny
+from tests.cases.contracts import milestones
+from tests.cases.every import every_model
+from tests.cases.tiny import by, grid, solved, tiny
 
 TWO = ["a", "b"]
 

@@ -14,6 +14,8 @@ from gigawatt.plan.extract import extract
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.terms import Late, Terms
+from tests.cases.contracts import milestones
+from tests.cases.tiny import QUARTERS, by, grid, near, solved, text, tiny
 from tests.unit.plan import test_contracts as contracts
 from tests.unit.plan import test_pace, test_service, test_vacate
 from tests.unit.plan.test_hosting import (
@@ -21,13 +23,8 @@ from tests.unit.plan.test_hosting import (
     test_what_is_retired_is_sold_for_what_its_age_leaves,
 )
 from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
-
-
-def near(value: float) -> object:
-    return pytest.approx(value, abs=TOLERANCE, rel=1e-6)
 
 
 def test_stock_carries_what_was_bought() -> None:
@@ -202,14 +199,6 @@ def test_a_right_counts_from_its_start_only() -> None:
     most = grid("offer", offers, [[10.0, np.inf], [0.0, np.inf]])
     inputs = tiny(offers=offers, capex_musd_per_mw=price, rights=(right,), demand=[[[10.0, 15.0]]], add_max_mw=most)
     assert solved(inputs).objective_musd == near(20.0 + 3.5 * 2 + 1.5 * 3)
-
-
-def milestones(**changes: object) -> Milestones:
-    base = {
-        "per_gw_musd": 1000.0, "n_max": 3, "whole": True, "lag": 1, "counts": by("offer", ["a"], [1.25]),
-        "signing_quarter": None, "signing_musd": 0.0, "from_quarter": "2027Q1",
-    }  # fmt: skip
-    return Milestones(**(base | changes))  # type: ignore[arg-type]
 
 
 def big(terms: Milestones, quarters: tuple[str, ...] = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")) -> object:

@@ -9,33 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gigawatt.plan.terms import Leases, Options, Rents, Takes, Terms, Warrants
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
-
-FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
-
-
-def near(value: float) -> object:
-    return pytest.approx(value, abs=1e-5, rel=1e-6)
-
-
-def rented(offers: list[str] | None = None, quarters: tuple[str, ...] = QUARTERS, **changes: Any) -> Any:
-    """Offers rented at 1 MUSD a MW and quarter for one quarter at least."""
-    names = offers or ["a"]
-    base: dict[str, Any] = {
-        "capex_musd_per_mw": grid("offer", names, 0.0, quarters),
-        "hold_musd_per_mw": grid("offer", names, 1.0, quarters),
-        "term_quarters": by("offer", names, np.ones(len(names))).astype(int),
-        "offer_contract": text("offer", names, ["cloud"] * len(names)),
-    }
-    return tiny(offers=names, quarters=quarters, **(base | changes))
-
-
-def cube(values: Any, quarters: tuple[str, ...] = QUARTERS, offers: tuple[str, ...] = ("a",)) -> xr.DataArray:
-    n = len(quarters)
-    table = np.broadcast_to(np.asarray(values, dtype=float), (len(offers), n, n)).copy()
-    coords = {"offer": list(offers), "signed": list(quarters), "quarter": list(quarters)}
-    return xr.DataArray(table, dims=("offer", "signed", "quarter"), coords=coords)
+from gigawatt.plan.terms import Options, Rents, Takes, Terms, Warrants
+from tests.cases.contracts import FOUR, building, cube, rented
+from tests.cases.tiny import QUARTERS, by, grid, near, solved, tiny
 
 
 def link(row: str, label: str, offers: list[str], values: list[float]) -> xr.DataArray:
@@ -224,17 +200,6 @@ def test_a_warrant_vests_in_whole_steps() -> None:
     plan = solved(replace(base, terms=Terms(warrants=steps)))
     assert plan.objective_musd == near(19.5)
     assert float(plan.value("vested")[0, -1]) == near(2.5)
-
-
-def building(term: int = 99, due: float = 0.0, owed: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
-             quarters: tuple[str, ...] = QUARTERS) -> Leases:  # fmt: skip
-    """A lease of the hall; what is owed for an unused MW is what is owed for one taken into use first."""
-    table = grid("site", ["hall"], owed, quarters)
-    return Leases(
-        due_mw=grid("site", ["hall"], due, quarters), term_quarters=by("site", ["hall"], [term]).astype(int),
-        owed_musd_per_mw=table, owed_unused_musd_per_mw=table.isel(quarter=0, drop=True),
-        deposit_musd_per_mw=by("site", ["hall"], [deposit]), deposit_after_musd_per_mw=by("site", ["hall"], [after]),
-    )  # fmt: skip
 
 
 def test_rent_of_a_building_is_due_whether_it_is_used_or_not() -> None:

@@ -15,7 +15,7 @@ from gigawatt.plan.inputs import RightRow
 from gigawatt.plan.live import build
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
+from tests.cases.tiny import QUARTERS, by, grid, solved, text, tiny
 
 
 def test_a_connection_that_binds_is_said_with_its_worth() -> None:

@@ -19,8 +19,8 @@ from gigawatt.plan.tail import Tail
 from gigawatt.plan.tree import Branch, Outcome, Tree, mean_of
 from gigawatt.plan.tree_check import check
 from gigawatt.plan.whole import dual_bound, solve_whole
-from tests.unit.plan.test_tree import near, newsvendor, three_stages, tree
-from tests.unit.plan.tiny import by, grid, tiny
+from tests.cases.tiny import by, grid, tiny
+from tests.cases.trees import near, newsvendor, three_stages, tree
 
 TWO = [(0.4, 4.0), (0.6, 10.0)]
 """Demand of 4 with 40 %, of 10 with 60 %; bought at 2 before it is known, 5 for what is missing (or 3 below)."""

@@ -13,9 +13,8 @@ from gigawatt.plan.energy import Tariffs, offers_at_work
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.pace import Pace
 from gigawatt.plan.replay import Delays, delays_of, replay
-from tests.unit.plan.test_contracts import FOUR, near
-from tests.unit.plan.test_pace import block
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
+from tests.cases.contracts import FOUR, block
+from tests.cases.tiny import QUARTERS, by, grid, near, solved, text, tiny
 
 TWO = ["a", "b"]
 

@@ -12,37 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.plan.extract import extract
-from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.resale import Resale
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
-
-OLD_NEW, CLASSES, THREE = ["old", "new"], ["air", "liquid"], ("2027Q1", "2027Q2", "2027Q3")
-
-
-def near(value: float) -> Any:
-    return pytest.approx(value, abs=2e-3, rel=1e-6)
-
-
-def hosted(*, downtime: int = 1, cost: float = 1.0, fit: float = 0.0, room: float = 10.0) -> PlanInputs:
-    """10 MW of old systems stand in air-cooled halls and may go; new ones do twice the work and need liquid.
-
-    Old ones are free to hold, new ones cost 2 MUSD/MW; 20 Mwork/s are asked for; unmet work costs 100.
-    """
-    base = tiny(
-        offers=OLD_NEW, quarters=THREE, demand=20.0, facility_over_it=by("offer", OLD_NEW, [1.0, 1.0]),
-        initial_mw=by("offer", OLD_NEW, [10.0, 0.0]), energised_initial_mw=by("site", ["hall"], [10.0]),
-        add_max_mw=grid("offer", OLD_NEW, [[0.0] * 3, [np.inf] * 3], THREE),
-        connection_mw=grid("site", ["hall"], room, THREE),
-        rate=grid("lane", ["pool-old>work", "pool-new>work"], [[1.0] * 3, [2.0] * 3], THREE),
-    )  # fmt: skip
-    rules = Hosting(
-        sites=("hall",), classes=tuple(CLASSES), offer_class=text("offer", OLD_NEW, CLASSES),
-        initial_mw=xr.DataArray([[10.0, 0.0]], dims=("site", "hosting"), coords={"site": ["hall"], "hosting": CLASSES}),
-        fit_musd_per_mw=by("hosting", CLASSES, [0.0, fit]),
-        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=cost, downtime=downtime),),
-    )  # fmt: skip
-    return replace(base, hosting=rules)
+from tests.cases.lumps import CLASSES, OLD_NEW, THREE, hosted, near
+from tests.cases.tiny import by, grid, solved, tiny
 
 
 def test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness() -> None:

@@ -9,8 +9,8 @@ from gigawatt.plan.algebra import Model
 from gigawatt.plan.constraints import CONSTRAINTS
 from gigawatt.plan.limits import BOOKKEEPING, BOUNDS, FIXED, PRICED_ELSEWHERE, WORDS, data_of, family_of, span
 from gigawatt.plan.live import build
-from tests.unit.plan.every import every_model
-from tests.unit.plan.tiny import grid, tiny
+from tests.cases.every import every_model
+from tests.cases.tiny import grid, tiny
 
 MODELS = {name: (build(inputs)[0], inputs) for name, inputs in every_model().items()}
 

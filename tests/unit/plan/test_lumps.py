@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,39 +14,11 @@ from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.infeasible import gives_way
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.limits import WORDS, family_of
-from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.rolling import pin_gangs
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
-
-TWO, SITES = ["a", "b"], ["east", "west"]
-
-
-def near(value: float) -> Any:
-    return pytest.approx(value, abs=2e-3, rel=1e-6)  # 1e-4 a busy MW breaks ties
-
-
-def lumps(
-    sites: list[str], halls: list[float], openings: list[float] | None = None, *, whole: bool = True, **more: Any
-) -> Lumps:
-    costs = openings or [np.nan] * len(sites)
-    return Lumps(whole=whole, hall_mw=by("site", sites, halls), opening_musd=by("site", sites, costs), **more)
-
-
-def two_sites(**changes: Any) -> PlanInputs:
-    """Offer a in the east, b in the west, 2 MUSD/MW both; one pool each; facility power is IT power."""
-    base = tiny(offers=TWO, facility_over_it=by("offer", TWO, [1.0, 1.0]))
-    sites = {
-        "sites": tuple(SITES),
-        "offer_site": text("offer", TWO, SITES),
-        "connection_mw": grid("site", SITES, 100.0),
-        "energised_initial_mw": by("site", SITES, [0.0, 0.0]),
-        "energise_musd_per_mw": grid("site", SITES, 0.0),
-        "site_hold_musd_per_mw": grid("site", SITES, 0.0),
-        "site_salvage_musd_per_mw": grid("site", SITES, 0.0),
-    }
-    return replace(base, **(sites | changes))
+from tests.cases.lumps import SITES, TWO, ganged, lumps, near, two_sites
+from tests.cases.tiny import QUARTERS, by, grid, solved, text, tiny
 
 
 def test_halls_come_whole() -> None:
@@ -100,20 +71,6 @@ def test_an_opening_is_worth_what_is_left_of_it() -> None:
     price = grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]])
     inputs = two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
     assert solved(replace(inputs, building_left_frac=grid("site", SITES, 0.75))).objective_musd == near(12.0)
-
-
-def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanInputs:
-    """A job of 6 MW in the second quarter, no demand; a at 2 with 4 MW of room, b at 3 with 8."""
-    member = xr.DataArray([able], dims=("gang", "place", "offer"),
-                          coords={"gang": ["job"], "place": places, "offer": TWO})  # fmt: skip
-    base = two_sites(
-        capex_musd_per_mw=grid("offer", TWO, [[2.0, 2.0], [3.0, 3.0]]),
-        connection_mw=grid("site", SITES, [[4.0, 4.0], [8.0, 8.0]]),
-        gang_workload=("job",), gang_mw=grid("gang", ["job"], [[0.0, 6.0]]),
-        gang_offer=xr.DataArray([[1.0, 1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": TWO}),
-        lumps=lumps(SITES, [0.0, 0.0], gang_able=member),
-    )  # fmt: skip
-    return replace(base, demand=base.demand * 0.0, **changes)
 
 
 def test_a_gang_stands_at_one_place() -> None:

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
-from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
-from gigawatt.plan.pace import Pace
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.terms import Terms
-from tests.unit.plan.test_contracts import FOUR, near
-from tests.unit.plan.tiny import by, grid, solved, tiny
-
-
-def block(due: list[float], most: list[float] | None = None, gang: float = 0.0, **changes: Any) -> PlanInputs:
-    """Work due by 2027Q4 on offer "a", 2 MUSD a MW, evenly as ``due``, or freely at ``most`` a quarter."""
-    jobs = ("work",) if gang else ()
-    pace = None
-    if most is not None:
-        asked = np.diff(np.minimum(np.cumsum(most), sum(due)), prepend=0.0)
-        carry = grid("job", ["work"], [np.inf, np.inf, np.inf, 0.0], FOUR)
-        pace = Pace(most=grid("job", ["work"], most, FOUR), carry=carry)
-        due = asked.tolist()
-    base: dict[str, Any] = {
-        "delay_musd": grid("workload", ["work"], 0.0, FOUR),
-        "patience": by("workload", ["work"], [2]).astype(int), "gang_workload": jobs, "pace": pace,
-        "gang_mw": grid("gang", list(jobs), [gang if mw else 0.0 for mw in (most or due)], FOUR),
-        "gang_offer": xr.DataArray(np.ones((len(jobs), 1)), dims=("gang", "offer"),
-                                   coords={"gang": list(jobs), "offer": ["a"]}),
-    }  # fmt: skip
-    return tiny(quarters=FOUR, demand=[[due]], **(base | changes))
-
+from tests.cases.contracts import FOUR, block
+from tests.cases.tiny import by, grid, near, solved
 
 LATE = {"add_max_mw": grid("offer", ["a"], [[0.0, 0.0, np.inf, np.inf]], FOUR)}
 """Nothing can be accepted before the third quarter."""

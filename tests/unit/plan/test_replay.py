@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from gigawatt.plan.forward import accept, operate
 from gigawatt.plan.replay import Delays, delays_of, replay
 from gigawatt.plan.terms import Rents, Takes, Terms, Warrants
-from tests.unit.plan.test_constraints import milestones, near
-from tests.unit.plan.test_contracts import building
-from tests.unit.plan.test_hosting import hosted
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
+from tests.cases.contracts import building, milestones
+from tests.cases.lumps import hosted
+from tests.cases.tiny import by, grid, near, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
@@ -294,7 +293,6 @@ def test_systems_wait_for_halls_of_their_class() -> None:
 def test_units_are_said() -> None:
     out = replay(four(), late())
     assert all(out[name].attrs["units"] for name in out.data_vars)
-    assert isinstance(out, xr.Dataset)
 
 
 RENTED = {"offer_contract": text("offer", ["a"], ["lease"]), "capex_musd_per_mw": grid("offer", ["a"], 0.0, FOUR)}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.session import PlanSession
-from tests.unit.plan.test_constraints import milestones, near
-from tests.unit.plan.tiny import by, grid, solved, tiny
+from tests.cases.contracts import milestones
+from tests.cases.tiny import by, grid, near, solved, tiny
 
 TWO = ["a", "b"]
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.service import Service, Survival
-from tests.unit.plan.test_service import near
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
-
-
-def standby(mw: float, whole: bool, demand: float = 10.0, **changes: Any) -> Any:
-    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [np.nan]), opening_musd=by("site", ["hall"], [np.nan]))
-    return tiny(demand=demand, spares_mw=by("pool", ["pool-a"], [mw]), lumps=lumps, **changes)
+from tests.cases.served import standby
+from tests.cases.tiny import by, grid, near, solved, text, tiny
 
 
 def test_whole_units_stand_by_beside_the_share() -> None:

@@ -10,8 +10,8 @@ import xarray as xr
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan, integer_columns, open_plan
 from gigawatt.plan.spots import Bounds, place_gangs
-from tests.unit.plan.test_lumps import SITES, TWO, ganged, near
-from tests.unit.plan.tiny import grid, solved
+from tests.cases.lumps import SITES, TWO, ganged, near
+from tests.cases.tiny import grid, solved
 
 GANGS = ["one", "two"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,45 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError, SolverError
-from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
 from gigawatt.plan.foresight import first_orders, first_stage, orders_of
 from gigawatt.plan.found import in_order
-from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.parts import cut, cuts_of, with_implied
-from gigawatt.plan.recourse import Answer, Executor, Floats, Processes
+from gigawatt.plan.recourse import Answer, Floats, Processes
 from gigawatt.plan.session import FIRST_STAGE
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
-from gigawatt.plan.tree import Branch, Outcome, Tree
+from gigawatt.plan.tree import Tree
 from gigawatt.plan.whole import solve_whole
-from tests.unit.plan.tiny import by, grid, solved, tiny
-
-FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
-TWO = ["a", "b"]
-
-
-def near(value: float, tolerance: float = 1e-6) -> object:
-    return pytest.approx(value, rel=tolerance, abs=tolerance)
-
-
-def tree(inputs: PlanInputs, *branches: Branch, lead: int = 0) -> Tree:
-    leads = {"add": np.full(inputs.initial_mw.size, lead), "energise": np.full(len(inputs.sites), lead)}
-    return Tree(inputs=inputs, branches=branches, lead=leads)
-
-
-def demands(quarter: str, *rows: tuple[float, float], **more: object) -> Branch:
-    outcomes = [Outcome(name=f"x{f:g}", probability=p, demand=f, **more) for p, f in rows]  # type: ignore[arg-type]
-    return Branch(quarter=quarter, outcomes=tuple(outcomes))
-
-
-@contextmanager
-def opened(
-    whole: Extensive, tail: Tail | None = None, executor: Executor | None = None, cuts: Sequence[int] = ()
-) -> Iterator[Decomposition]:
-    with Decomposition(whole, tail=tail, executor=executor, cuts=cuts) as search:
-        yield search
+from tests.cases.tiny import by, grid, solved, tiny
+from tests.cases.trees import FOUR, TWO, demands, near, newsvendor, opened, three_stages, tree
 
 
 def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9, cuts: Sequence[int] = ()) -> float:
@@ -60,15 +33,6 @@ def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9, cuts:
     assert whole.violation(found.x) < 1e-5
     assert tail is not None or found.upper == near(float(whole.probability @ whole.costs(found.x)))
     return found.upper
-
-
-def newsvendor(price: float, penalty: float, rows: list[tuple[float, float]], lead: int = 1) -> Tree:
-    """One MW serves one unit; bought at ``price`` before demand is known, and what is missing costs ``penalty``."""
-    inputs = tiny(
-        demand=[[[0.0, 1.0]]], capex_musd_per_mw=grid("offer", ["a"], price),
-        unmet_musd=grid("workload", ["work"], penalty), opening_cash_musd=1e9,
-    )  # fmt: skip
-    return tree(inputs, demands("2027Q2", *rows), lead=lead)
 
 
 def closed_form(price: float, penalty: float, rows: list[tuple[float, float]]) -> float:
@@ -134,24 +98,6 @@ def test_the_tail_lies_between_mean_and_worst(rows: list[tuple[float, float]], l
     p = np.array([row[0] for row in rows]) / sum(row[0] for row in rows)
     cost = np.array([row[1] for row in rows])
     assert float(p @ cost) - 1e-9 <= cvar(cost, p, level) <= cost.max() + 1e-9
-
-
-def three_stages(lead: int = 1, late: int = 0) -> Tree:
-    """Two offers, growing demand, rented b for a quarter at a time; two branches, the second also of lateness."""
-    inputs = tiny(
-        offers=TWO, quarters=FOUR, demand=[[[4.0, 6.0, 9.0, 12.0]]],
-        capex_musd_per_mw=grid("offer", TWO, [[5.0] * 4, [0.0] * 4], FOUR),
-        hold_musd_per_mw=grid("offer", TWO, [[0.1] * 4, [2.2] * 4], FOUR),
-        term_quarters=by("offer", TWO, [20, 1]).astype(int), salvage_musd_per_mw=grid("offer", TWO, [[1.0], [0.0]], FOUR),
-        unmet_musd=grid("workload", ["work"], 9.0, FOUR), opening_cash_musd=30.0,
-        gap_musd=by("quarter", list(FOUR), [0.4, 0.3, 0.2, 0.1]),
-    )  # fmt: skip
-    on_time, behind = np.zeros(2, dtype=np.int64), np.full(2, late, dtype=np.int64)
-    second = tuple(
-        Outcome(name=f"x{f:g} {k.max()}", probability=p, demand=f, late_offer=k)
-        for f, p, k in ((1.5, 0.25, on_time), (0.5, 0.25, on_time), (1.5, 0.25, behind), (0.5, 0.25, behind))
-    )
-    return tree(inputs, demands("2027Q2", (0.4, 1.6), (0.6, 0.7)), Branch(quarter="2027Q3", outcomes=second), lead=lead)
 
 
 @pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 0), (1, 1), (2, 1)])

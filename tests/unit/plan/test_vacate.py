@@ -14,8 +14,8 @@ from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.terms import Terms
-from tests.unit.plan.test_contracts import FOUR, building, near, rented
-from tests.unit.plan.tiny import by, grid, solved, text
+from tests.cases.contracts import FOUR, building, rented
+from tests.cases.tiny import by, grid, near, solved, text
 
 
 def falling(demand: list[float], term: int = 2, **changes: Any) -> Any:

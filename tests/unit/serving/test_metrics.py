@@ -18,7 +18,7 @@ from gigawatt.serving.kernels import settle
 from gigawatt.serving.memory import Memory, new_memory, packed
 from gigawatt.serving.metrics import RELATIVE_ERROR, Counts, bucket_ns, measure, merge, write_requests
 from gigawatt.serving.simulate import run_kernel
-from tests.twins.tables import constant
+from tests.cases.tables import constant
 
 MS = 1_000_000
 TEN_ONE = replace(constant(decode_s=1e-3, prefill_s=10e-3), watts=np.array([[100.0, 300.0]] * 3))

@@ -12,7 +12,7 @@ from gigawatt.serving.inputs import NEVER, Fleet, Outage, Pool, Scaling, Traffic
 from gigawatt.serving.policies import ABORTED, COMPLETED, GATED, LOST
 from gigawatt.serving.reference import simulate_reference, splitmix64
 from gigawatt.serving.reference_state import Outcome
-from tests.twins.tables import constant, linear
+from tests.cases.tables import constant, linear
 
 MS = 1_000_000  # ns
 TEN_ONE = constant(decode_s=1e-3, prefill_s=10e-3)  # 10 ms a prefill pass, 1 ms a decode step, 11 ms for both

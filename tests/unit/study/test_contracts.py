@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
@@ -30,75 +29,8 @@ from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.results import Results
 from gigawatt.study.rights import rights_costs
 from gigawatt.study.run import run
-from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario
-
-STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
-
-
-def _raw() -> dict[str, Any]:
-    raw = yaml.safe_load(STARTER)
-    raw["offers"] += [
-        {
-            "id": "cloud", "provider": "coreweave", "system": "gb200-nvl72", "sites": ["east", "west"],
-            "contract": "cloud", "rent": "12 USD/W/yr", "term": "1 yr",
-        }
-    ]  # fmt: skip
-    raw["sites"] += [{"site": name, "region": "us-south", "tenure": "provider"} for name in ("east", "west")]
-    return raw
-
-
-def changed(offer: str = "", terms: dict[str, Any] | None = None, site: dict[str, Any] | None = None,
-            top: dict[str, Any] | None = None, **keys: Any) -> Scenario:  # fmt: skip
-    """The starter with a cloud at two sites, one offer's keys and terms, the hall's keys and top keys replaced."""
-    raw = _raw()
-    for row in raw["offers"]:
-        if row["id"] == offer:
-            row.update(keys | ({"terms": terms} if terms else {}))
-    for row in raw["sites"]:
-        if row["site"] == "hall":
-            row.update(site or {})
-    return Scenario.model_validate(raw | (top or {}))
-
-
-def case_of(chosen: Scenario, *events: str) -> Case:
-    return resolve(chosen, load_catalog(), events)
-
-
-def everything(**top: Any) -> Scenario:
-    """Every kind of contract at once, with top keys added."""
-    raw = _raw()
-    rent, cloud = (next(row for row in raw["offers"] if row["id"] == name) for name in ("rent-h200", "cloud"))
-    rent["terms"] = {"rent_falls": "20 %/yr", "exit": {"fee": "10 %", "after": "3 months"}, "ageing": "4 %/yr"}
-    cloud["minimum_take"] = [
-        {"start": "2027Q2", "end": "2028Q2", "power": "2 MW", "ramp": "6 months", "take_or_pay": True},
-        {"start": "2028Q4", "end": "2029Q4", "power": "1 MW", "take_or_pay": True},
-    ]
-    cloud["terms"] = {
-        "option": {"firm": "1 MW", "power": "2 MW", "premium": "0.1 USD/W", "until": "2028Q1", "notice": "3 months"},
-        "rent_falls": "10 %/yr",
-    }
-    raw["offers"][0]["terms"] = {"acceptance_lag": "3 months", "resale_falls": "30 %/yr", "ageing": "3 %/yr"}
-    raw["sites"][0]["lease"] = {
-        "term": "10 yr", "escalator": "3 %/yr", "take_or_pay": "80 %", "deposit": "6 months",
-        "guarantee": {"by": "nvidia", "fee": "2 %"},
-    }  # fmt: skip
-    raw["initial"][0]["held_until"] = "2027Q3"
-    raw["commitments"] = [
-        {"id": "rented", "providers": ["coreweave"], "basis": "it", "damages": "5 USD/W/yr",
-         "cancel": {"fee": "0.5 USD/W", "until": "2028Q1"},
-         "by": [{"quarter": "2027Q3", "value": "1.5 MW"}, {"quarter": "2028Q2", "value": "4 MW"}]},
-    ]  # fmt: skip
-    raw["warrants"] = [
-        {"id": "shares", "vendor": "nvidia", "shares": 1000, "price": "$100", "strike": "$1", "over": "4 MW",
-         "vests": "50 %"},
-    ]  # fmt: skip
-    raw["events"] = [{"id": "late", "title": "late", "delay_commitments": ["rented"], "delay": "6 months"}]
-    raw["funding"] |= {
-        "revenue": [{"quarter": "2027Q1", "value": "$40M"}], "compute_share": "60 %",
-        "revenue_share": {"to": "microsoft", "share": "20 %", "until": "2027Q4", "cap": "$5M"},
-    }  # fmt: skip
-    raw["policy"]["rest_worth"] = "60 %"
-    return Scenario.model_validate(raw | top)
+from gigawatt.study.scenario import Scenario, bundled, load_scenario
+from tests.cases.written import case_of, changed, everything, raw_starter
 
 
 @pytest.fixture(scope="module", params=[(), ("late",)], ids=["on-time", "late"])
@@ -132,7 +64,10 @@ def test_a_share_of_revenue_falls_on_token_sales_and_the_plan_feels_it() -> None
     # $1M a year of declared revenue and what tokens are sold for, at 20 % until 2028Q2; at 90 % the plan sells less
     def shared(share: str) -> Scenario:
         terms = {"to": "microsoft", "share": share, "until": "2028Q2"}
-        funding = _raw()["funding"] | {"revenue": [{"quarter": "2027Q1", "value": "$1M"}], "revenue_share": terms}
+        funding = raw_starter()["funding"] | {
+            "revenue": [{"quarter": "2027Q1", "value": "$1M"}],
+            "revenue_share": terms,
+        }
         return changed(top={"funding": funding})
 
     found, dear, free = run(shared("20 %")), run(shared("90 %")), run(shared("0 %"))
@@ -152,7 +87,7 @@ def test_a_share_of_sales_costs_what_it_takes_where_the_plan_stays_as_it_is() ->
     # a share too small to change the plan raises the objective by itself: 0.01 % of discounted sales
     def shared(share: str) -> Scenario:
         terms = {"to": "microsoft", "share": share, "until": "2028Q4"}
-        return changed(top={"funding": _raw()["funding"] | {"revenue_share": terms}})
+        return changed(top={"funding": raw_starter()["funding"] | {"revenue_share": terms}})
 
     free, found = run(shared("0 %")), run(shared("0.01 %"))
     book, factor = free.book, 1 + discount_rate(free.case)
@@ -163,7 +98,7 @@ def test_a_share_of_sales_costs_what_it_takes_where_the_plan_stays_as_it_is() ->
 
 def late_cloud(damages: str = "50 USD/W/yr", fails: str = "") -> Scenario:
     """The starter with 0.4 MW promised by CoreWeave for 2027Q3, and an event by which they come half a year later."""
-    raw = _raw()
+    raw = raw_starter()
     raw["initial"] = []
     raw["commitments"] = [{"id": "promised", "providers": ["coreweave"], "basis": "it", "damages": damages,
                            "by": [{"quarter": "2027Q3", "value": "0.4 MW"}]}]  # fmt: skip
@@ -214,7 +149,7 @@ def lease_and_purchase(saving: str, term: str, top: dict[str, Any], falls: str =
     """Present value of an IT MW's chips over a horizon of the lease's term: (leased, bought) [MUSD], from the planner's
     own arrays; power for idling, the same in both, is in neither.
     """
-    raw = _raw() | top
+    raw = raw_starter() | top
     raw["horizon"] = {"start": "2027Q1", "quarters": int(term.split()[0]) * 4}
     raw["offers"][0] |= {"system": "hgx-h200", "price": "$300000", "terms": {"resale_falls": falls} if falls else {}}
     raw["offers"][1] |= {"rent_per_package_hour": None, "term": term, "price": "$300000", "terms": {"saving": saving}}
@@ -295,7 +230,7 @@ def test_a_take_ramps_and_is_owed_over_all_sites() -> None:
 
 def owing(end: str = "2028Q4", held: str = "2028Q4", worth: str = "40 %") -> Case:
     """2 MW of cloud taken or paid and 0.5 MW of the start held, each until a quarter."""
-    raw = _raw()
+    raw = raw_starter()
     raw["policy"]["rest_worth"] = worth
     raw["initial"][0]["held_until"] = held
     cloud = next(row for row in raw["offers"] if row["id"] == "cloud")
@@ -326,7 +261,7 @@ def test_takes_and_held_rents_are_owed_beyond_the_horizon() -> None:
 
 def test_held_stock_stands_for_the_take_of_its_own_offer() -> None:
     # 3 MW are owed until 2029Q4, of which 0.5 MW stand from the start and are held until 2029Q2
-    raw = _raw()
+    raw = raw_starter()
     raw["policy"]["rest_worth"] = "0 %"
     raw["initial"][0]["held_until"] = "2029Q2"
     raw["offers"][1]["minimum_take"] = [{"start": "2027Q2", "end": "2029Q4", "power": "3 MW", "take_or_pay": True}]
@@ -411,7 +346,7 @@ def test_owed_and_worth_stand_apart_in_the_results() -> None:
 
 def shrinking(term: str, **lease: Any) -> Scenario:
     """Demand that falls to nothing within a year; the hall leased for a term, H200 rented for a quarter at a time."""
-    raw = _raw()
+    raw = raw_starter()
     raw["demand"]["inference"][0]["tokens_per_s"] = [
         {"quarter": "2027Q1", "value": "8 Mtok/s"}, {"quarter": "2028Q1", "value": "0.01 Mtok/s"}
     ]  # fmt: skip
@@ -448,7 +383,7 @@ def test_acceptance_comes_after_tests() -> None:
 
 def failing(step_in: bool) -> Scenario:
     """CoreWeave fails in 2028Q1; what it leased may be taken over."""
-    raw = _raw()
+    raw = raw_starter()
     raw["events"] = [{"id": "fails", "title": "fails", "fails": ["coreweave"], "start": "2028Q1"}]
     raw["initial"] = []
     if step_in:
@@ -472,7 +407,7 @@ def test_a_failed_provider_serves_nobody_and_its_lease_may_be_taken_over() -> No
 
 
 def test_rights_and_promises_are_switched_off_one_at_a_time() -> None:
-    raw = _raw()
+    raw = raw_starter()
     raw["rights"] = [
         {"id": "first", "holder": "coreweave", "kind": "first-refusal", "start": "2027Q1", "share": "50 %"},
         {"id": "gone", "holder": "coreweave", "kind": "first-refusal", "start": "2027Q1", "outcome": "declined"},
@@ -496,7 +431,7 @@ def test_rights_of_first_refusal_are_tried_in_their_other_states() -> None:
     # each state costs what a scenario that says so costs
     def raw(outcome: str) -> Scenario:
         right = {"id": "first", "holder": "coreweave", "kind": "first-refusal", "start": "2027Q1", "outcome": outcome}
-        return Scenario.model_validate(_raw() | {"initial": [], "rights": [right]})
+        return Scenario.model_validate(raw_starter() | {"initial": [], "rights": [right]})
 
     cost = {state: run(raw(state)).summary for state in ("exercised", "declined")}
     dearer = cost["exercised"]["objective_usd"] - cost["declined"]["objective_usd"]

@@ -22,7 +22,7 @@ from gigawatt.study.results import Results
 from gigawatt.study.run import run
 from gigawatt.study.scenario import Scenario
 from gigawatt.study.terms import over_usd_per_w
-from tests.unit.study.test_contracts import _raw, case_of, changed, everything
+from tests.cases.written import case_of, changed, everything, raw_starter
 
 STEP = 1.08**0.25
 """What prices rise by in a quarter at 8 % a year."""
@@ -30,7 +30,7 @@ STEP = 1.08**0.25
 
 def in_terms(money: str) -> Scenario:
     """Every kind of contract, a round of equity, a credit line and a penalty, under 8 % inflation."""
-    funding = _raw()["funding"] | {
+    funding = raw_starter()["funding"] | {
         "revenue": [{"quarter": "2027Q1", "value": "$40M"}], "compute_share": "60 %",
         "revenue_share": {"to": "microsoft", "share": "20 %", "until": "2027Q4", "cap": "$5M"},
         "opening_cash": "$2M",
@@ -105,7 +105,7 @@ def test_prices_that_rise_are_flat_at_the_real_rate() -> None:
 
     def plain(**top: Any) -> Scenario:
         funding = {"opening_cash": "$900M", "gap_premium": "8 %/yr"}
-        raw = _raw()
+        raw = raw_starter()
         raw["offers"] = [row for row in raw["offers"] if row["id"] == "buy-b200"]
         raw["sites"] = [row | {"tenure": "own", "landlord": None, "rent": None} for row in raw["sites"][:1]]
         return Scenario.model_validate(raw | {"initial": [], "funding": funding} | top)

@@ -9,7 +9,7 @@ from gigawatt.report.tables import demand_texts
 from gigawatt.study.results import Results
 from gigawatt.study.run import run
 from gigawatt.study.software import helps, software_notes
-from tests.unit.study.test_timing import books_agree
+from tests.cases.books import books_agree
 
 QUARTER_S = 7_884_000.0
 

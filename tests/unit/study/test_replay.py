@@ -23,8 +23,8 @@ from gigawatt.serving import memory as c
 from gigawatt.study.cluster import Cluster, Limits, over_ranks
 from gigawatt.study.replay import How, Replayed, replay
 from gigawatt.study.resume import read_state, write_state
-from tests.conftest import SHARED
-from tests.twins.tables import linear
+from tests.cases.places import SHARED
+from tests.cases.tables import linear
 
 CATALOG = load_catalog()
 CLUSTER = Cluster(system="h200", model="llama-70b", n_replicas=2, layout="tp4", maker="calibrated")

@@ -13,12 +13,12 @@ from gigawatt.study.resolve import Case
 from gigawatt.study.scenario import Scenario
 from gigawatt.study.software import software_gain, software_notes
 from gigawatt.study.worth import worth
-from tests.unit.study.test_contracts import _raw, case_of
+from tests.cases.written import case_of, raw_starter
 
 
 def stepped(*software: Any, model: str = "llama-3.1-70b") -> Case:
     """B200 (with FP4), H200 (without) and GB200 in a cloud serve a 16-bit model from 2027Q1."""
-    raw = _raw()
+    raw = raw_starter()
     raw["demand"]["inference"][0] |= {"model": model, "price": "$1.2/Mtok", "value": "$1.2/Mtok"}
     return case_of(Scenario.model_validate(raw | {"software": list(software)}))
 

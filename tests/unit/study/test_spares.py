@@ -10,11 +10,11 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.run import run
 from gigawatt.study.scenario import Scenario
-from tests.unit.study.test_contracts import _raw, case_of
+from tests.cases.written import case_of, raw_starter
 
 
 def spared(spares: dict[str, Any], site: dict[str, Any] | None = None, **policy: Any) -> Scenario:
-    raw = _raw()
+    raw = raw_starter()
     raw["policy"] = policy | {"spares": spares}
     raw["sites"][0] |= site or {}
     return Scenario.model_validate(raw)

@@ -12,7 +12,6 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.core.calendar import parse_quarter
 from gigawatt.core.errors import InfeasibleError, ScenarioError
 from gigawatt.core.units import pretty
-from gigawatt.finance.ledger import balance_usd, imbalance_usd
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
@@ -24,12 +23,12 @@ from gigawatt.study.lumps import places
 from gigawatt.study.money import deflator, price_level
 from gigawatt.study.orders import lead_quarters, orders
 from gigawatt.study.resolve import Case, resolve
-from gigawatt.study.results import Results
 from gigawatt.study.rolling import roll
 from gigawatt.study.run import run
 from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
 from gigawatt.study.tree import tree_of
 from gigawatt.study.uncertainty import Uncertainty
+from tests.cases.books import books_agree
 
 YEAR_S = 8760 * 3600
 
@@ -45,13 +44,6 @@ def starter(**changes: Any) -> Scenario:
 
 def case_of(scenario: Scenario) -> Case:
     return resolve(scenario, load_catalog())
-
-
-def books_agree(results: Results) -> None:
-    assert imbalance_usd(results.book) < 0.01
-    opening = results.case.scenario.funding.opening_cash.value
-    cash = balance_usd(results.book, results.case.scenario.buyer, results.case.labels, opening)
-    assert np.abs(cash.to_numpy() - results.plan["cash_usd"].values).max() < 1e3
 
 
 def test_orders_are_acceptances_moved_back_by_their_lead() -> None:

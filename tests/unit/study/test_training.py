@@ -12,14 +12,14 @@ from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case
 from gigawatt.study.run import run
 from gigawatt.study.scenario import Scenario
-from tests.unit.study.test_contracts import _raw, case_of
+from tests.cases.written import case_of, raw_starter
 
 QUARTER_S = 7_884_000.0
 
 
 def training(**keys: Any) -> Scenario:
     """The starter with a block of training from 2027Q1 to 2027Q4, when its hall grows from 2 MW to 5 MW."""
-    raw = _raw()
+    raw = raw_starter()
     job = {"name": "tune", "workload": "training-frontier", "amount": "1.2e25 FLOP", "start": "2027Q1",
            "deadline": "2027Q4"} | keys  # fmt: skip
     raw["demand"]["training"] = [job]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from gigawatt.study.variants import without_commitments
-from tests.unit.plan.every import every_family
+from tests.cases.every import every_family
 
 
 def test_without_commitments_nothing_else_is_left_out() -> None:

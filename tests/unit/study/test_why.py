@@ -16,7 +16,7 @@ from gigawatt.study.named import find
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import load_scenario
 from gigawatt.study.why import earlier, reasons
-from tests.unit.plan.tiny import grid, tiny
+from tests.cases.tiny import grid, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 

@@ -14,7 +14,7 @@ from gigawatt.core.calendar import parse_quarter
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.study import worth as module
 from gigawatt.study.worth import worth
-from tests.unit.plan.tiny import by, grid, tiny
+from tests.cases.tiny import by, grid, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 START = parse_quarter("2027Q1")

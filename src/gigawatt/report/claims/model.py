@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 from gigawatt.core.source import Fact
-
-VERDICT = re.compile(r"holds|fails|holds if \S.*|input: \S.*|not computable: \S.*")
-"""Grammar of a verdict; the whole text matches."""
 
 KEYS = ("id", "statement", "announced", "low", "central", "high", "unit", "reading", "verdict", "sources")
 """Keys of a row, in the order of its columns."""
@@ -196,11 +192,6 @@ class Band:
         """1 over it; the ends change places."""
         top = math.inf if self.low == 0 else 1.0 / self.low
         return replace(self, low=1.0 / self.high, central=1.0 / self.central, high=top)
-
-    @property
-    def is_point(self) -> bool:
-        """True where low, central and high agree."""
-        return self.low == self.central == self.high
 
 
 def merge(*groups: Iterable[str]) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gigawatt.catalog.load import Catalog
+from gigawatt.core.errors import ScenarioError
 from gigawatt.report.claims import build, capacity, demand, inputs, latency, money, rights, timing, value
 from gigawatt.report.claims.model import Claim
-from gigawatt.report.claims.view import View
+from gigawatt.report.claims.view import LETTER, View
 from gigawatt.study.results import Results
+from gigawatt.study.scenario import Scenario
 
 CLAIMS: tuple[Callable[[View], list[Claim]], ...] = (
     capacity.ten_gigawatts,
@@ -69,6 +71,16 @@ INPUTS: tuple[Callable[[View], list[Claim]], ...] = (
     inputs.talks,
 )
 """Functions of the statements that enter as inputs."""
+
+
+def check_concerned(scenario: Scenario, catalog: Catalog) -> None:
+    """Nothing where the scenario is the programme that the statements are about. Raises ScenarioError elsewhere."""
+    buyer = catalog.deal(LETTER).buyer
+    if scenario.buyer != buyer:
+        raise ScenarioError(
+            f"{scenario.where}: --claims is about the programme of {buyer}, and the buyer here is {scenario.buyer}; "
+            "leave it out, or 'gigawatt claims' with this scenario says which statements it can be held to"
+        )
 
 
 def claims(results: Results) -> list[Claim]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gigawatt.catalog.load import Catalog
-from gigawatt.perf.score import Errors
+
+from .score import Errors
 
 ERROR_HEADS = ("rows", "measured [ms]", "predicted [ms]", "median error", "median size", "80 % below", "within")
 

@@ -19,10 +19,11 @@ from gigawatt.perf import fit_dataflow, fit_energy
 from gigawatt.perf.calibrate import REPORTED_APART, InferenceFit, covered, fit_silicon, within
 from gigawatt.perf.fit_inference import QUIET_CONCURRENCY, QUIET_TTFT_S, band_of
 from gigawatt.perf.operators import Floats
-from gigawatt.perf.published import Compared, compare
-from gigawatt.perf.score import APART, Duel, Errors, Split, disaggregated, errors_of, groups_of, ranking
 from gigawatt.perf.search import basis_of
-from gigawatt.report.validation_more import (
+
+from .published import Compared, compare
+from .score import APART, Duel, Errors, Split, disaggregated, errors_of, groups_of, ranking
+from .sections import (
     JOULES,
     NODE_POWER,
     POWER_FIGURE,
@@ -34,7 +35,7 @@ from gigawatt.report.validation_more import (
     published_section,
     sram_section,
 )
-from gigawatt.report.validation_tables import ERROR_HEADS, error_row, pct, system_name, table
+from .tables import ERROR_HEADS, error_row, pct, system_name, table
 
 TPOT_IN_SAMPLE, TPOT_NEW_CHIP, TPOT_NEW_FAMILY = 0.07, 0.10, 0.12
 RANKING, COVERAGE, COVERAGE_SLACK, TTFT = 0.90, 0.80, 0.05, 0.20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gigawatt.perf.score import _compared, errors_of, frontier, rate_per_package
+from validation.score import _compared, errors_of, frontier, rate_per_package
 
 
 def test_errors_by_hand() -> None:

@@ -12,11 +12,12 @@ from plotly.offline import get_plotlyjs
 from gigawatt.catalog.load import Catalog
 from gigawatt.perf.calibrate import REPORTED_APART
 from gigawatt.perf.operators import Floats
-from gigawatt.perf.score import groups_of
 from gigawatt.report.style import BLUE, INK, LINE, ORANGE, SAND, TEAL, WINE, layout, name_axis, value_axis
-from gigawatt.report.validation import Validation
-from gigawatt.report.validation_more import SRAM
-from gigawatt.report.validation_tables import pct
+
+from .page import Validation
+from .score import groups_of
+from .sections import SRAM
+from .tables import pct
 
 WIDTH = 1100
 _TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)

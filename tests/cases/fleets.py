@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gigawatt.perf.table import StepTable
 from gigawatt.serving.inputs import NEVER, Fleet, Outage, Pool, Rows, Scaling, Setup, Traffic, rows_of, setup_of
 from gigawatt.serving.policies import CACHES, ORDERS, ROUTERS
-from tests.twins.tables import constant, linear, table
+from tests.cases.tables import constant, linear, table
 
 MS = 1_000_000  # ns
 MOST_INPUTS, MOST_OUTPUTS = 40, 24

@@ -12,11 +12,9 @@ from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.resale import Resale
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
-from tests.unit.plan.test_contracts import cube
-from tests.unit.plan.test_pace import block
-from tests.unit.plan.test_service import in_regions, on_a_curve, two_speeds
-from tests.unit.plan.test_spares import standby
-from tests.unit.plan.tiny import QUARTERS, by, grid, tiny
+from tests.cases.contracts import block, cube
+from tests.cases.served import in_regions, on_a_curve, standby, two_speeds
+from tests.cases.tiny import QUARTERS, by, grid, tiny
 
 
 def every_contract() -> Terms:

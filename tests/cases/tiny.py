@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
@@ -117,3 +118,8 @@ def tiny(
 
 def solved(inputs: PlanInputs) -> LivePlan:
     return solve(open_plan(inputs), mip_gap=1e-6)
+
+
+def near(value: float) -> object:
+    """Of MUSD or MW: HiGHS keeps 1e-7."""
+    return pytest.approx(value, abs=1e-5, rel=1e-6)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from gigawatt.report.style import bars, layout, quarter_axis, steps, value_axis
-from gigawatt.report.svg import HEIGHT, LEFT, RIGHT, stacked_svg, ticks
+from svg import HEIGHT, LEFT, RIGHT, stacked_svg, ticks
 
 LABELS = ["2026Q1", "2026Q2"]
 NAME = "{http://www.w3.org/2000/svg}"

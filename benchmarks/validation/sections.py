@@ -10,11 +10,12 @@ from gigawatt.catalog.load import Catalog
 from gigawatt.perf.fit_measured import ERROR
 from gigawatt.perf.operators import BACKENDS
 from gigawatt.perf.rows import RULES
-from gigawatt.perf.score import errors_of, groups_of
-from gigawatt.report.validation_tables import ERROR_HEADS, error_row, pct, signed, system_name, table
+
+from .score import errors_of, groups_of
+from .tables import ERROR_HEADS, error_row, pct, signed, system_name, table
 
 if TYPE_CHECKING:
-    from gigawatt.report.validation import Validation
+    from .page import Validation
 
 POWER_FIGURE = "Power of a server, predicted and measured"
 TPOT_APART, NODE_POWER, JOULES, SRAM = 0.10, 0.10, 0.15, 0.20

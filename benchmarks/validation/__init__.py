@@ -1,0 +1,1 @@
+"""Predicted against measured: how errors are counted, and the page ``docs/validation.md``. Run by ``validate.py``."""
