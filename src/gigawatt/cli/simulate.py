@@ -14,6 +14,7 @@ import typer
 
 from gigawatt.cli.common import Events, Json, Overlay, Scenario, catalog_with, console_of, print_json, progress
 from gigawatt.cli.given import real, whole
+from gigawatt.core.calendar import HOUR_S
 
 if TYPE_CHECKING:
     from gigawatt.demand.requests import Requests
@@ -127,7 +128,7 @@ def samples_of(
     from gigawatt.study.fleet import Sample, busiest
 
     if scale:
-        return [Sample(cells=one, n=max(1, round(one.n * scale)), horizon_s=3600.0 * one.hours) for one in found]
+        return [Sample(cells=one, n=max(1, round(one.n * scale)), horizon_s=HOUR_S * one.hours) for one in found]
 
     def least(some: Sequence[Cells]) -> float:
         return sum(Sample(cells=one, n=1, horizon_s=_COUNTED_S).requests for one in some)
@@ -142,7 +143,7 @@ def samples_of(
     samples = []
     for one in some:
         more_s = spare * (one.rate_per_s * one.hours / a_day) / one.cell_rate_per_s
-        whole_s = 3600.0 * one.hours
+        whole_s = HOUR_S * one.hours
         n = min(max(1, round((_COUNTED_S + more_s) / (whole_s + 2.0 * one.warm_s))), one.n)
         horizon_s = min(_COUNTED_S + (more_s if n == 1 else whole_s), whole_s)
         samples.append(Sample(cells=one, n=n, horizon_s=horizon_s))
@@ -216,7 +217,7 @@ def _rows(run: Run) -> list[dict[str, Any]]:
         for k, sample in enumerate(run.samples):
             if sample.cells.name == name and run.parts(k):
                 blocks.append((sample.cells, simulated(sample.cells, run.parts(k))))
-                hours += sample.horizon_s / 3600.0
+                hours += sample.horizon_s / HOUR_S
         if blocks:
             most = max(blocks, key=lambda pair: pair[0].rate_per_s)[0]
             rows.append(_row(most, over_day(blocks), hours) | {"blocks": [_block(*pair) for pair in blocks]})
@@ -242,7 +243,7 @@ def _traced(found: Sequence[Cells], requests: Requests, seed: int, say: Callable
         say(f"simulating {len(part):,} requests of {cells.name}")
         one = simulate_trace(cells, part, seed=seed)
         rows.append(
-            _row(cells, one.simulated, one.counted_s / 3600.0)
+            _row(cells, one.simulated, one.counted_s / HOUR_S)
             | {"trace_requests": len(part), "trace_repeats": one.repeats, "blocks": [_block(cells, one.simulated)]}
         )
     return rows

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import System
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.units import pretty
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.layout import Layout
@@ -104,7 +105,7 @@ class Candidates:
             return each
         if objective == "mw":
             return np.asarray(each / self.watts_package)
-        return np.asarray(each * 3600.0 / self.usd_per_h_package)
+        return np.asarray(each * HOUR_S / self.usd_per_h_package)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class Operating:
             return self.tokens_per_s_package
         if objective == "mw":
             return self.tokens_per_s_unit / self.it_power_unit_w
-        return self.tokens_per_s_package * 3600.0 / self.usd_per_h_package
+        return self.tokens_per_s_package * HOUR_S / self.usd_per_h_package
 
     @property
     def joules_per_token(self) -> float:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gigawatt.core.calendar import DAY_S
 from gigawatt.core.errors import ScenarioError
 from gigawatt.demand.lengths import lognormal
 from gigawatt.demand.requests import Stream
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from gigawatt.study.resolve import Case, ClassCase
 
 Day = Literal["peak", "ordinary"]
-DAY_S = 86_400.0
 ADDED = ("latency", "failures", "tiers", "bursts", "sessions")
 
 CELL_REPLICAS = 64

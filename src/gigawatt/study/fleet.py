@@ -19,6 +19,7 @@ from math import ceil, inf, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.errors import TraceError
 from gigawatt.demand.requests import Requests, requests_of
 from gigawatt.demand.synthetic import windows
@@ -164,7 +165,7 @@ def simulate_cells(
 ) -> Simulated:
     """``n`` of the cells of a class over some time of their block (all of it), with ``factor`` times the load."""
     loads = tuple(load.scaled(factor) for load in cells.loads)
-    sample = Sample(cells=replace(cells, loads=loads), n=n, horizon_s=horizon_s or 3600.0 * cells.hours)
+    sample = Sample(cells=replace(cells, loads=loads), n=n, horizon_s=horizon_s or HOUR_S * cells.hours)
     run = Run(samples=[sample], seed=seed)
     simulate(run, threads=threads, tick=tick)
     return simulated(cells, run.parts(0))

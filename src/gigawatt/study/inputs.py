@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import DAY_H, QUARTER_S, YEAR_S, str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.money import per_quarter
 from gigawatt.core.units import pretty
@@ -15,7 +16,6 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.study.economics import (
-    YEAR_S,
     capex_usd_per_w,
     deposit_usd_per_w,
     discount_factors,
@@ -35,7 +35,6 @@ from gigawatt.study.lumps import runs_on, with_lumps
 from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
-    QUARTER_S,
     Case,
     ClassCase,
     OfferCase,
@@ -126,7 +125,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         tariffs=tariffs(case),
         reserve_frac=reserve_frac(case),
         hours_frac=xr.DataArray(
-            [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
+            [b.hours / DAY_H for b in case.scenario.blocks], dims="block",
             coords={"block": [b.name for b in case.scenario.blocks]},
         ),
         demand=demand,
@@ -457,7 +456,7 @@ def right_rows(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
         ]
         if right.kind == "non-exclusive" or share == 0.0 or not window:
             continue
-        labels = tuple(case.labels[q - case.quarters[0]] for q in window)
+        labels = tuple(map(str_quarter, window))
         rows.append(RightRow(
             id=right.id, kind=right.kind, share=share, quarters=labels,
             base=xr.DataArray(base, dims="offer", coords={"offer": ids}),
@@ -481,7 +480,7 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         default=0,
     )
     signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
-    label = case.labels[signed - case.quarters[0]]
+    label = str_quarter(signed)
     on_signing = terms.first_on_signing
     signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9
     return Milestones(

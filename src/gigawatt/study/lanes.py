@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import Workload
+from gigawatt.core.calendar import DAY_H
 from gigawatt.core.errors import CatalogError
 from gigawatt.demand.mix import block_load
 from gigawatt.perf.point import ServingPoint
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from gigawatt.study.scenario import Scenario
 
 Floats = npt.NDArray[np.float64]
-DAY_H = 24.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.study.cells import Cells, Day, alone, cells_of
 from gigawatt.study.fleet import Simulated, simulate_cells, steady_tokens_per_s
 
@@ -229,7 +230,7 @@ def _yields(case: Case, plan: xr.Dataset, quarters: Sequence[str], seed: int, sa
 
 
 def _window_s(cells: Cells) -> float:
-    return min(_WINDOW_S, max(_REQUESTS / max(cells.cell_rate_per_s, 1e-9), 60.0), 3600.0 * cells.hours)
+    return min(_WINDOW_S, max(_REQUESTS / max(cells.cell_rate_per_s, 1e-9), 60.0), HOUR_S * cells.hours)
 
 
 def _look(cells: Cells, seed: int) -> tuple[Simulated, float | None, dict[str, float]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S, QUARTERS_A_YEAR
 from gigawatt.core.money import annuity_due_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
 from gigawatt.finance.metrics import circularity, irr, levelised
@@ -29,7 +30,7 @@ from gigawatt.study.inputs import lane_rate, reserve_frac
 from gigawatt.study.lanes import lanes_of, speeds_of
 from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
-from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.resolve import Case
 from gigawatt.study.software import software_notes
 
 Floats = npt.NDArray[np.float64]
@@ -222,7 +223,7 @@ def _series(labels: tuple[str, ...], values: Floats) -> dict[str, float]:
 
 
 def _yearly(rate: float) -> float | None:
-    return float((1.0 + rate) ** 4 - 1.0) if np.isfinite(rate) else None
+    return float((1.0 + rate) ** QUARTERS_A_YEAR - 1.0) if np.isfinite(rate) else None
 
 
 def equity_sold(case: Case, tranches: Floats) -> float:

@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import YEAR_S
 from gigawatt.core.money import per_quarter
-from gigawatt.core.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from gigawatt.finance.ledger import Flow
     from gigawatt.study.resolve import Case
 
 Floats = npt.NDArray[np.float64]
-YEAR_S = HOURS_PER_YEAR * 3600.0
 
 
 MOST_INFLATION = 0.5

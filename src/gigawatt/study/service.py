@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.plan.service import Curve, Service, Shares, Survival, Worth
 from gigawatt.study.lanes import Lane, region_load, speeds_of, users_of
 from gigawatt.study.money import price_level
-from gigawatt.study.resolve import QUARTER_S, Case, ClassCase
+from gigawatt.study.resolve import Case, ClassCase
 from gigawatt.study.scenario import Demanded
 from gigawatt.study.served import DemandCurve, UserRegion
 

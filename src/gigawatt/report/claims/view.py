@@ -13,6 +13,7 @@ import xarray as xr
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Deal, Statement
+from gigawatt.core.calendar import QUARTERS_A_YEAR
 from gigawatt.core.source import Fact
 from gigawatt.report.claims.model import Asked, Claim, Topic, merge
 from gigawatt.study.cash import daily_mean
@@ -131,7 +132,7 @@ class View:
     @property
     def last_year(self) -> tuple[str, ...]:
         """The last four quarters."""
-        return self.case.labels[-4:]
+        return self.case.labels[-QUARTERS_A_YEAR:]
 
     def paid_usd(self, *, payer: str | None = None, payee: str | None = None, kind: str | None = None) -> float:
         """Sum of the book's flows between some parties [USD]."""
