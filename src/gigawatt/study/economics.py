@@ -77,7 +77,7 @@ def term_quarters(case: Case, offer: OfferCase) -> int:
     """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
     if offer.offer.term:
         return max(1, quarters_of(offer.offer.term.value))
-    return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
+    return quarters_of(case.costs.system_life.value) if offer.offer.contract == "own" else 1
 
 
 def rent_usd_per_w(case: Case, offer: OfferCase) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.core.calendar import DAY_H, QUARTER_S, YEAR_S, str_quarter
+from gigawatt.core.calendar import DAY_H, QUARTER_S, YEAR_S, quarters_of, str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.money import per_quarter
 from gigawatt.core.units import pretty
@@ -487,7 +487,7 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         per_gw_musd=equity.per_gw.value * 1e9 / 1e6,
         n_max=round(equity.cap.value / (equity.per_gw.value * 1e9)),
         whole=(terms.release or equity.release) == "whole-gigawatt",
-        lag=max(1, round(equity.lag.value / QUARTER_S)),
+        lag=max(1, quarters_of(equity.lag.value)),
         counts=by_offer(counts),
         signing_quarter=label if on_signing else None,
         signing_musd=signing / 1e6 if on_signing else 0.0,
