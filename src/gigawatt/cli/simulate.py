@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -268,7 +268,8 @@ def _row(cells: Cells, one: Simulated, hours: float) -> dict[str, Any]:
     total, traffic = one.metrics.total, cells.fleet.traffic[0]
     counts = ("completed", "gated", "failed", "retries", "spilled", "preemptions")
     return {
-        "class": cells.name, "block": one.block, "requests": one.n_requests, **{key: total.n[key] for key in counts},
+        "class": cells.name, **asdict(cells.served), "block": one.block, "requests": one.n_requests,
+        **{key: total.n[key] for key in counts},
         "cells": cells.n, "cells_simulated": one.n_simulated, "hours": hours, "replicas": dict(cells.replicas),
         "attained_frac": one.attained_frac, "needed_frac": one.needed_frac, "is_stable": one.is_stable,
         "slo": _plain({"ttft_s": traffic.ttft_s, "tpot_s": traffic.tpot_s}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gigawatt.catalog.schema import Package, System
 from gigawatt.core.errors import CatalogError
@@ -49,6 +49,14 @@ class ServingPoint:
         """True where the system meets the workload's SLO."""
         return not self.reason
 
+    def derated(self, factor: float) -> ServingPoint:
+        """The point with a factor on its output."""
+        return replace(
+            self, output_tokens_per_s=self.output_tokens_per_s * factor,
+            output_tokens_per_s_low=self.output_tokens_per_s_low * factor,
+            output_tokens_per_s_high=self.output_tokens_per_s_high * factor,
+        )  # fmt: skip
+
     @property
     def output_tokens_per_j(self) -> float:
         """Generated tokens per joule of IT energy [token/J], that is token/s per W."""
@@ -70,3 +78,8 @@ class TrainingPoint:
     def is_served(self) -> bool:
         """True where the system can run the training class at all."""
         return not self.reason
+
+    @property
+    def flop_per_j(self) -> float:
+        """FLOP per joule of IT energy [FLOP/J], that is FLOP/s per W."""
+        return self.effective_flops / self.it_power_w if self.it_power_w else 0.0

@@ -461,12 +461,15 @@ def _of_one_stream(fleet: Fleet, tiers: int) -> Fleet:
 
 
 def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Requests]]:
-    """(cells, requests of the trace for them): by class name; a trace that names none of them is for the largest."""
+    """(cells, requests of the trace for them): by class; a trace that names none of them is for the largest.
+
+    What names a class is for its users of every region, at every speed.
+    """
     names = [stream.name for stream in requests.streams]
     named = [
-        (cells, requests.take(np.isin(requests.stream, [k for k, name in enumerate(names) if name == cells.name])))
+        (cells, requests.take(np.isin(requests.stream, [k for k, name in enumerate(names) if name in mine])))
         for cells in found
-        if cells.name in names
+        if (mine := {cells.name, cells.served.workload}).intersection(names)
     ]
     if named:
         return [(cells, part) for cells, part in named if len(part)]
@@ -474,7 +477,7 @@ def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Re
 
 
 def busiest(found: Sequence[Cells]) -> tuple[Cells, ...]:
-    """Of every class its busiest block."""
+    """Of every class, users and speed the busiest block."""
     most: Mapping[str, Cells] = {
         name: max((one for one in found if one.name == name), key=lambda one: one.rate_per_s)
         for name in dict.fromkeys(one.name for one in found)

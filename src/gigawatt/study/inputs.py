@@ -14,7 +14,8 @@ from gigawatt.core.money import per_quarter
 from gigawatt.core.units import pretty
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
-from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
+from gigawatt.perf.point import TrainingPoint
+from gigawatt.plan.inputs import Lanes, Milestones, PlanInputs, RightRow
 from gigawatt.study.economics import (
     capex_usd_per_w,
     deposit_usd_per_w,
@@ -121,6 +122,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
         lane_offer=_lane_label([lane.offer.id if lane.alone else "" for lane in lanes], lanes),
+        lanes=_lane_table(lanes),
         run_musd_per_mw=run_musd_per_mw(case, lanes),
         tariffs=tariffs(case),
         reserve_frac=reserve_frac(case),
@@ -244,11 +246,12 @@ def _spares_mw(case: Case) -> xr.DataArray | None:
             unit = offer.site.use.hall.value / offer.site.facility_over_it
         found[offer.pool] = max(found.get(offer.pool, 0.0), spares.units * unit)
     for pool, watts in found.items():
-        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
+        mine = [offer for offer in case.offers if offer.pool == pool]
+        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in mine}
         if watts >= sum(sites.values()):
             raise ScenarioError(
                 f"{case.scenario.where}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
-                f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
+                f"all that {' and '.join(sites)} can ever hold of {mine[0].system.id}; write fewer, or a share"
             )
     names = sorted(found)
     return xr.DataArray([found[name] / 1e6 for name in names], dims="pool", coords={"pool": names})
@@ -258,23 +261,24 @@ def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
     return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
 
 
-def work_per_j(case: Case, system: str, workload: str) -> float:
-    """Work done per joule of IT energy at work: tokens for inference, at the fleet's use, FLOP for training."""
-    key = (system, workload)
-    if key in case.training:
-        point = case.training[key]
-        return point.effective_flops / point.it_power_w if point.it_power_w else 0.0
-    use = case.scenario.policy.fleet_use
-    return case.serving[key].output_tokens_per_j * (use.value if use else 1.0)
+def _lane_table(lanes: list[Lane]) -> Lanes:
+    """What lanes are, for who reads a plan."""
+    return Lanes(
+        system=_lane_label([lane.offer.system.id for lane in lanes], lanes),
+        region=_lane_label([lane.offer.site.region for lane in lanes], lanes),
+        users=_lane_label([lane.served.users for lane in lanes], lanes),
+        speed=_lane_label([lane.served.speed for lane in lanes], lanes),
+        ttft_s=_lane_label([lane.ttft_s for lane in lanes], lanes),
+        tokens_per_s_user=_lane_label([lane.tokens_per_s_user for lane in lanes], lanes),
+    )
 
 
 def lane_rate(case: Case, lane: Lane) -> Floats:
-    """Work done a watt at work in each quarter: token/s or FLOP/s per W."""
-    if lane.point is None:
-        per_j = work_per_j(case, lane.offer.system.id, lane.row.id)
-    else:
-        use = case.scenario.policy.fleet_use
-        per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
+    """Work done a watt at work in each quarter: token/s at the fleet's use, or FLOP/s, per W."""
+    if isinstance(lane.point, TrainingPoint):
+        return np.full(len(case.quarters), lane.point.flop_per_j)
+    use = case.scenario.policy.fleet_use
+    per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
     return per_j * software_gain(case, lane.offer.system, lane.row, lane.point)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from gigawatt.perf.training import training_point
 from gigawatt.plan.prices import PricePaths
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
-from gigawatt.study.lanes import check_served
+from gigawatt.study.lanes import Served, check_served
 from gigawatt.study.orders import check_needs, connection_in_time_w
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 from gigawatt.study.software import steps_of
@@ -118,6 +118,8 @@ class Case:
     milestone_deal: Deal | None
     equity: Equity | None
     events_on: tuple[str, ...]
+    derated: Mapping[tuple[str, Served], float] = field(default_factory=dict)
+    """factors on what a system yields for what is served, where a simulated fleet missed its objective"""
     prices: PricePaths | None = None
     """rents, where a branch of a tree moves them; ``study.prices.at_prices`` moves the others. None: as it says"""
 

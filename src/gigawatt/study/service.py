@@ -10,11 +10,11 @@ import xarray as xr
 
 from gigawatt.core.calendar import QUARTER_S
 from gigawatt.plan.service import Curve, Service, Shares, Survival, Worth
-from gigawatt.study.lanes import Lane, region_load, speeds_of, users_of
+from gigawatt.study.lanes import Lane, region_load, served_of, serves, speeds_of, users_of
 from gigawatt.study.money import price_level
 from gigawatt.study.resolve import Case, ClassCase
 from gigawatt.study.scenario import Demanded
-from gigawatt.study.served import DemandCurve, UserRegion
+from gigawatt.study.served import DemandCurve, Speed, UserRegion
 
 
 def service_inputs(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Service | None:
@@ -57,19 +57,16 @@ def _shares(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Shares | Non
     member: list[list[float]] = []
     most: list[xr.DataArray] = []
 
-    def add(name: str, row: ClassCase, users: UserRegion | None, speed: float, share: float) -> None:
-        names.append(name)
-        member.append([float(o.row.id == row.id and o.users == users and o.speed >= speed) for o in lanes])
-        most.append(_of_users(case, demand, row, users) * share)
+    def add(row: ClassCase, users: UserRegion | None, tier: Speed | None) -> None:
+        group = served_of(row, users, tier)
+        names.append(str(group))
+        member.append([float(serves(lane, group) and lane.served.speed >= group.speed) for lane in lanes])
+        most.append(_of_users(case, demand, row, users) * (tier.share.value if tier else 1.0))
 
     for row in case.classes:
         for users in users_of(case, row):
-            where = f"~{users.region}" if users else ""
-            if users:
-                add(f"{row.id}{where}", row, users, 0.0, 1.0)
-            for tier in speeds_of(row):
-                speed = tier.speed.value
-                add(f"{row.id}{where}@{speed:g}", row, users, speed, tier.share.value)
+            for tier in ((None,) if users else ()) + speeds_of(row):
+                add(row, users, tier)
     if not names:
         return None
     return Shares(
@@ -98,9 +95,12 @@ def _survival(case: Case, lanes: list[Lane]) -> Survival | None:
     pools = sorted(region)
     places = {offer.id: offer.site.id for offer in case.offers} if survive.lost == "site" else {}
     place_of = xr.DataArray(list(places.values()), dims="offer", coords={"offer": list(places)})
-    groups = [(row, users) for row in case.classes if row.id in survive.classes for users in users_of(case, row)]
-    names = [f"{row.id}~{users.region}" if users else row.id for row, users in groups]
-    member = [[float(lane.row.id == row.id and lane.users == users) for lane in lanes] for row, users in groups]
+    rows = [row for row in case.classes if row.id in survive.classes]
+    groups = [served_of(row, users, None) for row in rows for users in users_of(case, row)]
+    names, member = (
+        [str(group) for group in groups],
+        [[float(serves(lane, group)) for lane in lanes] for group in groups],
+    )
     share = survive.share.value if survive.share else 1.0
     return Survival(
         lost=tuple(sorted(set(places.values() if places else region.values()))),

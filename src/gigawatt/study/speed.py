@@ -18,7 +18,7 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
 from gigawatt.plan.energy import offers_at_work
-from gigawatt.plan.gangs import lane_offer
+from gigawatt.plan.extract import lane_coords
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
@@ -202,15 +202,12 @@ def _point(case: Case, session: PlanSession, scale: float) -> Point:
     found = _at_the_end(plan)
     inference = {row.id for row in case.classes if row.workload.kind == "inference"}
     is_inference = np.array([str(name) in inference for name in found["lane_workload"].values])
-    pool_system = {offer.pool: offer.system.id for offer in case.offers}
-    systems = np.array([pool_system[str(name)] for name in found["lane_pool"].values])
+    systems, speeds = found["lane_system"].values.astype(str), found["lane_speed"].values
     at_work = daily_mean(case, found["assign_w"]).transpose("lane", "quarter")
     rate = plan.inputs.rate.isel(quarter=slice(-LAST, None)).transpose("lane", "quarter").values
     tokens = (at_work.values * rate).mean(axis=1)
     power = at_work.values.mean(axis=1)
     usd = lane_cost_usd(case, found).values.mean(axis=1)
-    speeds = np.array([float(str(name).rpartition("@")[2]) if "@" in str(name) else 0.0
-                       for name in found["lane"].values])  # fmt: skip
 
     def by_system(values: Floats) -> dict[str, float]:
         return {name: float(values[is_inference & (systems == name)].sum()) for name in sorted(set(systems.tolist()))}
@@ -235,9 +232,5 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
     }
     if "reserved" in plan.model.variables:
         watts["reserved_w"] = plan.value("reserved") * 1e6
-    return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
-        offer_pool=("offer", d.offer_pool.values.astype(str)),
-        lane_pool=("lane", d.lane_pool.values.astype(str)),
-        lane_workload=("lane", d.lane_workload.values.astype(str)),
-        lane_offer=("lane", lane_offer(d)),
-    )
+    found = xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()})
+    return found.assign_coords(lane_coords(d)).assign_coords(offer_pool=("offer", d.offer_pool.values.astype(str)))

@@ -101,22 +101,21 @@ class View:
 
     @cached_property
     def at_work_w(self) -> pd.DataFrame:
-        """Daily mean of IT power at work: columns pool, system, vendor, kind, workload, task, quarter, w."""
-        systems = {offer.pool: offer.system for offer in self.case.offers}
+        """Daily mean of IT power at work: columns system, vendor, kind, workload, task, quarter, w."""
+        systems = {offer.system.id: offer.system for offer in self.case.offers}
         tasks = {row.id: row.workload.kind for row in self.case.classes}
         used = daily_mean(self.case, self.plan["assign_w"]).transpose("lane", "quarter")
-        pools = [str(name) for name in used["lane_pool"].values]
+        names = [str(name) for name in used["lane_system"].values]
         works = [str(name) for name in used["lane_workload"].values]
         labels, n = list(self.case.labels), len(self.case.labels)
         return pd.DataFrame(
             {
-                "pool": np.repeat(pools, n),
-                "system": np.repeat([systems[pool].id for pool in pools], n),
-                "vendor": np.repeat([systems[pool].vendor for pool in pools], n),
-                "kind": np.repeat([systems[pool].kind for pool in pools], n),
+                "system": np.repeat(names, n),
+                "vendor": np.repeat([systems[name].vendor for name in names], n),
+                "kind": np.repeat([systems[name].kind for name in names], n),
                 "workload": np.repeat(works, n),
                 "task": np.repeat([tasks[work] for work in works], n),
-                "quarter": np.tile(labels, len(pools)),
+                "quarter": np.tile(labels, len(names)),
                 "w": used.values.ravel(),
             }
         )
