@@ -19,14 +19,16 @@ def require_figures(system: System) -> Package:
 class ServingPoint:
     """Best legal operating point of one unit (rack, server or machine) for one workload at its SLO.
 
-    ``output_tokens_per_s`` counts generated tokens of the whole unit; ``speed`` is what each user sees, in the median.
-    The SLO holds at ``percentile`` of requests. ``it_power_w`` is rated power, ``busy_power_w`` what the work draws.
+    ``precision`` says in words how it computes, ``weights`` how they are stored. ``output_tokens_per_s`` counts
+    generated tokens of the whole unit; ``speed`` is what each user sees, in the median. The SLO holds at ``percentile``
+    of requests. ``it_power_w`` is rated power, ``busy_power_w`` what the work draws.
     ``reason`` is empty where the SLO is met, else one sentence naming what stands in the way; then all rates are 0.
     """
 
     system: str
     workload: str
     precision: str = ""
+    weights: str = ""
     layout: str = ""
     prefill_layout: str = ""
     output_tokens_per_s: float = 0.0

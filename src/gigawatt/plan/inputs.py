@@ -61,9 +61,9 @@ class Lanes:
     speed: xr.DataArray
     """tokens a second for each user that it is sold at; 0 at the class's own"""
     ttft_s: xr.DataArray
-    """limit on the time to first token at the machines; inf without one"""
+    """limit on the time to first token at the machines; nan without one"""
     tokens_per_s_user: xr.DataArray
-    """least speed of each user; 0 without a limit"""
+    """least speed of each user; nan without a limit"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

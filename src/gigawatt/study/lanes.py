@@ -17,8 +17,10 @@ import numpy.typing as npt
 from gigawatt.catalog.schema import Workload
 from gigawatt.core.calendar import DAY_H
 from gigawatt.core.errors import CatalogError
+from gigawatt.core.source import Fact
 from gigawatt.demand.mix import block_load
 from gigawatt.perf.point import ServingPoint, TrainingPoint
+from gigawatt.perf.search import Task, task_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.study.served import Speed, UserRegion
 
@@ -39,7 +41,7 @@ class Served:
 
     def __str__(self) -> str:
         """``class``, with ``~users`` and ``@speed`` where they say more."""
-        return self.workload + (f"~{self.users}" if self.users else "") + (f"@{self.speed:g}" if self.speed else "")
+        return self.workload + (f"~{self.users}" if self.users else "") + (f"@{self.speed:.15g}" if self.speed else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,15 @@ class Lane:
     """A pool that serves a class.
 
     Attributes:
-        workload: the class as machines are asked for it: the tier's speed, its time to first token less the round trip.
-        point: how they serve that.
+        task: what machines are asked: the tier's speed, the time to first token less the round trip; None for training.
+        point: how they do it.
         alone: it works on the machines of its offer only: what the gang of a job holds of them.
     """
 
     pool: str
     offer: OfferCase
     row: ClassCase
-    workload: Workload
+    task: Task | None
     point: ServingPoint | TrainingPoint
     tier: Speed | None = None
     users: UserRegion | None = None
@@ -71,16 +73,6 @@ class Lane:
         """For people and names of columns: ``pool>served``, with the offer of a gang."""
         held = f" on {self.offer.offer.id} at {self.offer.site.id}" if self.alone else ""
         return f"{self.pool}>{self.served}{held}"
-
-    @property
-    def ttft_s(self) -> float:
-        """Limit on the time to first token at the machines; inf without one."""
-        return self.workload.slo.ttft.value if self.workload.slo and self.workload.slo.ttft else np.inf
-
-    @property
-    def tokens_per_s_user(self) -> float:
-        """Tokens a second that each user gets at least; 0 without a limit."""
-        return self.workload.slo.speed.value if self.workload.slo and self.workload.slo.speed else 0.0
 
 
 def served_of(row: ClassCase, users: UserRegion | None, tier: Speed | None) -> Served:
@@ -130,39 +122,32 @@ def has_gang(row: ClassCase) -> bool:
 
 def _lane(case: Case, offer: OfferCase, row: ClassCase, users: UserRegion | None, tier: Speed | None) -> Lane | None:
     """A lane on the pool of an offer with its operating point; None where it cannot serve."""
-    workload = asked_for(row.workload, tier, users.round_trip[offer.site.region].value if users else 0.0)
-    if workload is None:
-        return None
-    point: ServingPoint | TrainingPoint
-    if workload is row.workload:
-        key = (offer.system.id, row.id)
-        point = case.training.get(key) or case.serving[key]
-    else:
-        point = serving_point(offer.system, workload, case.catalog.model(workload.model or ""), case.basis)
+    task: Task | None = None
+    point: ServingPoint | TrainingPoint | None = case.training.get((offer.system.id, row.id))
+    if point is None:
+        asked = _asked(row.workload, tier, users.round_trip[offer.site.region].value if users else 0.0)
+        if asked is None:
+            return None
+        model = case.catalog.model(asked.model or "")
+        own, task = asked is row.workload, task_of(asked, model)
+        found = case.serving[offer.system.id, row.id] if own else serving_point(offer.system, asked, model, case.basis)
+        point = found.derated(case.derated.get((offer.system.id, served_of(row, users, tier)), 1.0))
     if not point.is_served:
         return None
-    derated = case.derated.get((offer.system.id, served_of(row, users, tier)))
-    if derated is not None and isinstance(point, ServingPoint):
-        point = point.derated(derated)
     return Lane(
-        pool=offer.pool, offer=offer, row=row, workload=workload, point=point, tier=tier, users=users,
-        alone=has_gang(row),
-    )  # fmt: skip
+        pool=offer.pool, offer=offer, row=row, task=task, point=point, tier=tier, users=users, alone=has_gang(row)
+    )
 
 
-def asked_for(workload: Workload, tier: Speed | None = None, round_trip_s: float = 0.0) -> Workload | None:
+def _asked(workload: Workload, tier: Speed | None, round_trip_s: float) -> Workload | None:
     """A class as machines are asked for it at a tier, so far from its users; None where no time is left to answer."""
-    slo, changes = workload.slo, dict[str, object]()
-    if slo is None:
-        return workload
-    if tier is not None:
-        changes["speed"] = tier.speed
-    if round_trip_s and slo.ttft is not None:
-        left = slo.ttft.value - round_trip_s
-        if left <= 0.0:
+    assert workload.slo
+    ttft, changes = workload.slo.ttft, {"speed": tier.speed} if tier else dict[str, Fact]()
+    if round_trip_s and ttft:
+        if ttft.value <= round_trip_s:
             return None
-        changes["ttft"] = replace(slo.ttft, value=left)
-    return workload.model_copy(update={"slo": slo.model_copy(update=changes)}) if changes else workload
+        changes["ttft"] = replace(ttft, value=ttft.value - round_trip_s)
+    return workload.model_copy(update={"slo": workload.slo.model_copy(update=changes)}) if changes else workload
 
 
 def day_load(case: Case, row: ClassCase) -> Floats:

@@ -88,7 +88,7 @@ def plan_in_terms(case: Case, plan: xr.Dataset) -> xr.Dataset:
     if case.scenario.money != "real":
         return plan
     factor = xr.DataArray(deflator(case), dims="quarter", coords={"quarter": list(case.labels)})
-    money = [str(name) for name in plan.data_vars if str(name).endswith("_usd")]
+    money = [str(name) for name, values in plan.data_vars.items() if values.attrs.get("units") == "USD"]
     changed = {}
     for name in money:
         rows = plan[name]

@@ -107,8 +107,7 @@ def held_already(step: Software, point: ServingPoint) -> bool:
     if step.kind == "disaggregation":
         return bool(point.prefill_layout)
     if step.kind == "quantisation" and step.format:
-        stored = STORED_BITS.get(point.precision.split(" ")[0], np.inf)
-        return stored <= FORMAT_BITS[step.format]
+        return STORED_BITS.get(point.weights, np.inf) <= FORMAT_BITS[step.format]
     return False
 
 

@@ -7,7 +7,7 @@ share of demand that cares stays. Each point is an optimal plan, solved on from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,8 @@ class Sweep:
     case: Case
     low_latency: frozenset[str]
     curves: dict[str, tuple[Point, ...]]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """the system that a variant goes without"""
 
     def shares(self, variant: str, what: str = "tokens_per_s") -> Floats:
         """(scale) share of low-latency silicon."""
@@ -156,9 +158,9 @@ def sweep(
     if without is None:
         served = {name: sum(point.tokens_per_s.get(name, 0.0) for point in curves[AS_STATED]) for name in sorted(low)}
         gone = sorted((name for name in served if served[name] > 0.0), key=lambda name: -served[name])[:1]
-    for system in gone:
-        curves[f"without {system}"] = points(f"without {system}", case, system)
-    return Sweep(case=case, low_latency=low, curves=curves)
+    left_out = {f"without {system}": system for system in gone}
+    curves |= {name: points(name, case, system) for name, system in left_out.items()}
+    return Sweep(case=case, low_latency=low, curves=curves, left_out=left_out)
 
 
 def plain_software(case: Case) -> Case:

@@ -12,6 +12,7 @@ from gigawatt.core.calendar import QUARTER_S, QUARTERS_A_YEAR, YEAR_S, quarters_
 from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.study.arrays import labelled as _array
 from gigawatt.study.economics import (
     behind_w,
     damages_usd,
@@ -53,14 +54,6 @@ def contract_terms(case: Case) -> Terms:
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),
         failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
-    )
-
-
-def _array(values: Any, **axes: Any) -> xr.DataArray:
-    """A labelled array; the axes in their order."""
-    shape = tuple(len(labels) for labels in axes.values())
-    return xr.DataArray(
-        np.reshape(values, shape), dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()}
     )
 
 

@@ -62,6 +62,12 @@ def test_what_a_lane_is_stands_in_its_coordinates(planned: xr.Dataset) -> None:
     assert set(planned["lane_users"].values) == {""}
 
 
+def test_labels_tell_what_is_served_apart() -> None:
+    """For people and for names of columns; of every digit that was written."""
+    found = [str(Served(*of)) for of in (("chat",), ("chat", "asia"), ("chat", "", 200.0), ("chat", "asia", 100.00001))]
+    assert found == ["chat", "chat~asia", "chat@200", "chat~asia@100.00001"]
+
+
 def test_what_lanes_serve_adds_up_to_their_class(planned: xr.Dataset) -> None:
     chat = planned["lane_served"].sel(lane=planned["lane_workload"] == "chat").sum("lane")
     assert np.allclose(chat, planned["served"].sel(workload="chat").transpose(*chat.dims), rtol=1e-12)
