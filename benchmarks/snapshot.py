@@ -5,7 +5,8 @@ python benchmarks/snapshot.py compare FOLDER          made again; what differs b
 python benchmarks/snapshot.py compare FOLDER neocloud starter      of these only
 
 Figures count as equal within 1e-9 of the largest of their array. What was renamed stands in ``snapshot_names.json``
-beside this file, old name to new, whole or as the beginning of a name up to its first "[", "." or "/".
+beside this file, old name to new, whole or as the beginning of a name up to its first "[", "." or "/"; what is said
+besides since it was stored, in ``snapshot_added.json``.
 """
 
 from __future__ import annotations
@@ -125,11 +126,11 @@ def figures(name: str) -> dict[str, Array]:
     return found
 
 
-def differences(old: dict[str, Array], new: dict[str, Array], names: dict[str, str]) -> Iterator[str]:
+def differences(old: dict[str, Array], new: dict[str, Array], names: dict[str, str], added: list[str]) -> Iterator[str]:
     """A sentence for each figure that is not what it was."""
     old = {_renamed(key, names): value for key, value in old.items()}
     yield from (f"{key} is gone" for key in old.keys() - new.keys())
-    yield from (f"{key} is new" for key in new.keys() - old.keys())
+    yield from (f"{key} is new" for key in new.keys() - old.keys() - set(added))
     for key in old.keys() & new.keys():
         if old[key].shape != new[key].shape:
             yield f"{key} had the shape {old[key].shape} and has {new[key].shape}"
@@ -151,14 +152,19 @@ def _renamed(key: str, names: dict[str, str]) -> str:
     return f"{part}/{names[head[0]]}{name[head.end() :]}" if head and head[0] in names else key
 
 
+def _beside(name: str) -> Any:
+    path = Path(__file__).with_name(name)
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("verb", choices=["store", "compare"])
     words.add_argument("folder", type=Path)
     words.add_argument("scenarios", nargs="*")
     asked = words.parse_args()
-    renamed = Path(__file__).with_name("snapshot_names.json")
-    names: dict[str, str] = json.loads(renamed.read_text()) if renamed.exists() else {}
+    names: dict[str, str] = _beside("snapshot_names.json") or {}
+    added: list[str] = _beside("snapshot_added.json") or []
     n_off = 0
     for scenario in asked.scenarios or ["starter", *bundled()]:
         new, path = figures(scenario), asked.folder / f"{scenario}.npz"
@@ -169,7 +175,7 @@ def main() -> None:
             continue
         with np.load(path) as file:
             old = {str(key): file[f"v{i}"] for i, key in enumerate(file["keys"])}
-        off = sorted(differences(old, new, names))
+        off = sorted(differences(old, new, names, added))
         n_off += len(off)
         print(f"{scenario}: {len(old):,} figures, {len(off):,} differ")
         for line in off[:40]:

@@ -13,11 +13,10 @@ from functools import cache
 from itertools import pairwise
 
 from gigawatt.catalog.schema import Architecture, Calibration, Entry, Model, System
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import DAY_S, HOUR_S, YEAR_S, str_quarter
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
 
-_YEAR_S = 8760 * 3600.0
 _KWH_J = 3.6e6
 
 
@@ -65,7 +64,7 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("input_tokens", "token", 1, 1e6, 1, 1e9),
         ("output_tokens", "token", 1, 1e6, 1, 1e9),
         ("prefix_hit", "", 0, 1),
-        ("slo.ttft", "s", 1e-3, 31 * 86400, 1e-6, _YEAR_S),
+        ("slo.ttft", "s", 1e-3, 31 * DAY_S, 1e-6, YEAR_S),
         ("slo.speed", "token/s", 1, 1e4, 1e-3, 1e7),
         ("slo.percentile", "", 0.5, 0.9999, 1e-6, 0.999999),
         ("value", "USD/token", 1e-9, 1e-2, 0, 1e3),
@@ -85,12 +84,12 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("signed", "quarter", 4 * 2015, 4 * 2030, 4 * 1900, 4 * 2199),
         ("power", "W", 1e6, 5e10, 1, 1e14),
         ("amount", "USD", 1e6, 2e12, 1, 1e16),
-        ("term", "s", 0, 50 * _YEAR_S, 0, 200 * _YEAR_S),
+        ("term", "s", 0, 50 * YEAR_S, 0, 200 * YEAR_S),
         ("equity.per_gw", "USD/W", 0.1, 1000, 0, 1e6),
         ("equity.cap", "USD", 1e6, 1e12, 0, 1e16),
         ("equity.valuation", "USD", 1e8, 1e13, 1, 1e17),
         ("equity.first_on_signing", "USD", 0, 1e12, 0, 1e16),
-        ("equity.lag", "s", 0, 10 * _YEAR_S, 0, 100 * _YEAR_S),
+        ("equity.lag", "s", 0, 10 * YEAR_S, 0, 100 * YEAR_S),
     ),
     "software": _rows(
         ("available", "quarter", 4 * 2020, 4 * 2035, 4 * 1990, 4 * 2199),
@@ -101,18 +100,18 @@ BOUNDS: dict[str, tuple[Range, ...]] = {
         ("shell", "USD/W", 0.5, 20, 0, 1e4),
         ("power_plant", "USD/W", 0.5, 20, 0, 1e4),
         ("cooling", "USD/W", 0.2, 20, 0, 1e4),
-        ("maintenance", "1/s", 0, 0.2 / _YEAR_S, 0, 1 / _YEAR_S),
-        ("facility_opex", "1/s", 0, 0.2 / _YEAR_S, 0, 1 / _YEAR_S),
+        ("maintenance", "1/s", 0, 0.2 / YEAR_S, 0, 1 / YEAR_S),
+        ("facility_opex", "1/s", 0, 0.2 / YEAR_S, 0, 1 / YEAR_S),
         ("facility_over_it", "", 1, 2, 1, 10),
         ("annual_pue", "", 1, 2, 1, 10),
         ("load_factor", "", 0.1, 1, 1e-3, 1),
         ("idle_load", "", 0.05, 0.6, 0, 1),
         ("power_price", "USD/J", 0.01 / _KWH_J, 0.5 / _KWH_J, 0, 100 / _KWH_J),
-        ("system_life", "s", 1 * _YEAR_S, 15 * _YEAR_S, 0.25 * _YEAR_S, 100 * _YEAR_S),
-        ("facility_life", "s", 5 * _YEAR_S, 50 * _YEAR_S, 0.25 * _YEAR_S, 200 * _YEAR_S),
-        ("discount", "1/s", 0, 0.5 / _YEAR_S, 0, 10 / _YEAR_S),
-        ("system_lead_time", "s", 0.1 * _YEAR_S, 2 * _YEAR_S, 0, 50 * _YEAR_S),
-        ("lead_times.*", "s", 0.25 * _YEAR_S, 10 * _YEAR_S, 0, 50 * _YEAR_S),
+        ("system_life", "s", 1 * YEAR_S, 15 * YEAR_S, 0.25 * YEAR_S, 100 * YEAR_S),
+        ("facility_life", "s", 5 * YEAR_S, 50 * YEAR_S, 0.25 * YEAR_S, 200 * YEAR_S),
+        ("discount", "1/s", 0, 0.5 / YEAR_S, 0, 10 / YEAR_S),
+        ("system_lead_time", "s", 0.1 * YEAR_S, 2 * YEAR_S, 0, 50 * YEAR_S),
+        ("lead_times.*", "s", 0.25 * YEAR_S, 10 * YEAR_S, 0, 50 * YEAR_S),
     ),
     "efficiency": _rows(
         ("draft_tokens", "", 0, 16, 0, 64),
@@ -158,10 +157,10 @@ SCENARIO = (
         ("demand.*", "token/s", 0, 1e12, 0, 1e16),
         ("demand.*", "FLOP/s", 0, 1e24, 0, 1e28),
         ("demand.weekly_users*.value", "", 0, 1e10, 0, 1e11),
-        ("*.rent_per_package_hour", "USD/s", 0.05 / 3600, 100 / 3600, 0, 1e5 / 3600),
-        ("*.rent", "USD/W/s", 0.05 / _YEAR_S, 100 / _YEAR_S, 0, 1e4 / _YEAR_S),
+        ("*.rent_per_package_hour", "USD/s", 0.05 / HOUR_S, 100 / HOUR_S, 0, 1e5 / HOUR_S),
+        ("*.rent", "USD/W/s", 0.05 / YEAR_S, 100 / YEAR_S, 0, 1e4 / YEAR_S),
         ("*.capex", "USD/W", 0.5, 60, 0, 1e4),
-        ("*.term", "s", 28 * 86400, 50 * _YEAR_S, 3600, 200 * _YEAR_S),
+        ("*.term", "s", 28 * DAY_S, 50 * YEAR_S, HOUR_S, 200 * YEAR_S),
         ("*", "W", 0, 5e10, 0, 1e14),
         ("*", "USD", 0, 1e13, 0, 1e17),
     ),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from gigawatt.core.calendar import QUARTERS_A_YEAR, YEAR_S
+
 
 def per_quarter(rate_per_s: float) -> float:
     """Rate per quarter that compounds to the yearly rate given as a rate per second.
 
-    >>> round(per_quarter(0.10 / (8760 * 3600)), 6)
+    >>> round(per_quarter(0.10 / YEAR_S), 6)
     0.024114
     """
-    yearly = rate_per_s * 8760 * 3600
-    return float((1.0 + yearly) ** 0.25 - 1.0)
+    return float((1.0 + rate_per_s * YEAR_S) ** (1 / QUARTERS_A_YEAR) - 1.0)
 
 
 def annuity_frac(rate: float, periods: float) -> float:

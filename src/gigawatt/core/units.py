@@ -18,19 +18,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from gigawatt.core.calendar import DAY_S, HOUR_S, MONTH_S, QUARTER_S, YEAR_S
 from gigawatt.core.errors import UnitError, shown
 
-HOURS_PER_YEAR = 8760.0
-SECONDS_PER_QUARTER = HOURS_PER_YEAR / 4 * 3600.0
-
-_YEAR_S = HOURS_PER_YEAR * 3600.0
-_DAY_S = 86400.0
-
 _UNITS: dict[str, tuple[float, str]] = {
-    "s": (1.0, "s"), "second": (1.0, "s"), "min": (60.0, "s"), "minute": (60.0, "s"), "h": (3600.0, "s"),
-    "hr": (3600.0, "s"), "hour": (3600.0, "s"), "d": (_DAY_S, "s"), "day": (_DAY_S, "s"), "wk": (7 * _DAY_S, "s"),
-    "week": (7 * _DAY_S, "s"), "mo": (_YEAR_S / 12, "s"), "month": (_YEAR_S / 12, "s"), "quarter": (_YEAR_S / 4, "s"),
-    "yr": (_YEAR_S, "s"), "year": (_YEAR_S, "s"), "J": (1.0, "J"), "joule": (1.0, "J"), "Wh": (3600.0, "J"),
+    "s": (1.0, "s"), "second": (1.0, "s"), "min": (60.0, "s"), "minute": (60.0, "s"), "h": (HOUR_S, "s"),
+    "hr": (HOUR_S, "s"), "hour": (HOUR_S, "s"), "d": (DAY_S, "s"), "day": (DAY_S, "s"), "wk": (7 * DAY_S, "s"),
+    "week": (7 * DAY_S, "s"), "mo": (MONTH_S, "s"), "month": (MONTH_S, "s"), "quarter": (QUARTER_S, "s"),
+    "yr": (YEAR_S, "s"), "year": (YEAR_S, "s"), "J": (1.0, "J"), "joule": (1.0, "J"), "Wh": (3600.0, "J"),
     "W": (1.0, "W"), "watt": (1.0, "W"), "B": (1.0, "byte"), "byte": (1.0, "byte"), "b": (0.125, "byte"),
     "bit": (0.125, "byte"), "FLOP": (1.0, "FLOP"), "OP": (1.0, "FLOP"), "FLOPS": (1.0, "FLOP/s"),
     "OPS": (1.0, "FLOP/s"), "USD": (1.0, "USD"), "$": (1.0, "USD"), "dollar": (1.0, "USD"), "tok": (1.0, "token"),
@@ -106,7 +101,7 @@ _KINDS = {
     "byte/s": _Kind("a bandwidth", "22 TB/s", "GB/s, TB/s, PB/s, Gb/s, Tb/s", 1e20),
     "FLOP/s": _Kind("a compute rate", "35 PFLOP/s", "GFLOP/s, TFLOP/s, PFLOP/s, EFLOP/s, TOPS, POPS", 1e30),
     "FLOP": _Kind("an amount of compute", "5e25 FLOP", "FLOP, TFLOP, PFLOP, EFLOP", 1e36),
-    "s": _Kind("a duration", "6 months", _TIMES, 1000 * _YEAR_S),
+    "s": _Kind("a duration", "6 months", _TIMES, 1000 * YEAR_S),
     "USD/J": _Kind("a price of energy", "0.07 USD/kWh", _ENERGY, 1.0),
     "USD/W": _Kind("a price of power", "15 MUSD/MW", _POWERS, 1e9),
     "USD/W/s": _Kind("a rent", "9 USD/W/yr", f"{_POWERS}, over h, month, yr", 1e3),
@@ -114,7 +109,7 @@ _KINDS = {
     "USD/token": _Kind("a price of tokens", "$0.30/Mtok", "USD or $ over tok, ktok, Mtok", 1e6),
     "token": _Kind("a number of tokens", "500 tokens", "tokens, ktok, Mtok, Gtok", 1e20, ("request", "message")),
     "token/s": _Kind("a token rate", "60 tok/s", "tok/s, ktok/s, Mtok/s, tok/day", 1e20, ("user",)),
-    "1/s": _Kind("a rate", "10 %/yr", "% or a number over h, day, month, yr", 100 / _YEAR_S),
+    "1/s": _Kind("a rate", "10 %/yr", "% or a number over h, day, month, yr", 100 / YEAR_S),
     "": _Kind("a plain number or share", "0.25 or 25 %", "none, %, x, k, M, B, T, million, billion, packages", 1e24),
 }  # fmt: skip
 
@@ -272,9 +267,9 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
         "USD/J": (3.6e6, "$", "/kWh"),
         "USD/W": (1.0, "$", "M/MW"),
         "USD/token": (1e6, "$", "/Mtok"),
-        "USD/s": (3600.0, "$", "/h"),
-        "USD/W/s": (365 * 24 * 3600.0, "$", "/W/yr"),
-        "1/s": (365 * 24 * 3600.0 * 100, "", " %/yr"),
+        "USD/s": (HOUR_S, "$", "/h"),
+        "USD/W/s": (YEAR_S, "$", "/W/yr"),
+        "1/s": (YEAR_S * 100, "", " %/yr"),
     }
     if unit in special:
         factor, before, after = special[unit]
@@ -289,7 +284,7 @@ def pretty(value: float | None, unit: str = "", digits: int = 3) -> str:
         step, name = next(((s, t) for s, t in _SMALL if size >= s), _SMALL[-1])
         return f"{sign}{_short(size / step, digits)} {name}"
     if unit == "s":
-        for step, name in ((HOURS_PER_YEAR * 3600, "yr"), (86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        for step, name in ((YEAR_S, "yr"), (DAY_S, "days"), (HOUR_S, "h"), (60.0, "min")):
             if size >= step:
                 return f"{sign}{_short(size / step, digits)} {name}"
     step, prefix = next(((s, t) for s, t in _STEPS if size >= s), (1.0, ""))

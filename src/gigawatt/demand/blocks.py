@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.calendar import DAY_H
 from gigawatt.core.errors import TraceError
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +23,6 @@ MOST_PEAK_FRAC = 0.5
 """More of the year is no peak; up to here the rest in one block lies no further below the mean than the peak above."""
 LEAST_SHAPE = -1.0
 """A scenario's blocks lie at most as far below the mean as their peak lies above it."""
-DAY_H = 24
 STARTS = 20
 """Searches for clusters of which the tightest is kept."""
 

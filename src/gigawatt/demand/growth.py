@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.calendar import QUARTERS_A_YEAR
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -43,4 +45,4 @@ def step_series(points: Sequence[tuple[int, float]], quarters: Sequence[int]) ->
 def compound(rate_per_year: float, quarters: Sequence[int]) -> Floats:
     """Growth factor since the first quarter at a yearly rate."""
     age = np.asarray(quarters, dtype=np.float64) - quarters[0]
-    return np.asarray((1.0 + rate_per_year) ** (age / 4.0))
+    return np.asarray((1.0 + rate_per_year) ** (age / QUARTERS_A_YEAR))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from gigawatt.core.calendar import DAY_H, DAY_S, HOUR_S, YEAR_H
 from gigawatt.core.errors import TraceError, shown
 from gigawatt.core.reading import read_bytes
 from gigawatt.demand.table import Table, kind_of, plain_name, read_table
@@ -23,9 +24,9 @@ from gigawatt.demand.values import numbers
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-HOUR_S, DAY_S = 3600, 86_400
-YEARS_H = (8_760, 8_784)
-MOST_HOURS = 10 * 8_784
+YEARS_H = (YEAR_H, YEAR_H + DAY_H)
+"""Of a year, and of a leap year."""
+MOST_HOURS = 10 * YEARS_H[1]
 """Rows of a series; more are no hours. Judgement: ten years."""
 MOST_NOTES = 12
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from gigawatt.core.calendar import DAY_S
 
-SECONDS_PER_DAY = 86400.0
+Floats = npt.NDArray[np.float64]
 
 
 def tokens_per_s(
@@ -29,7 +29,7 @@ def tokens_per_s(
         output_tokens: mean generated tokens of a request.
     """
     return {
-        tier: weekly_users * tier_share[tier] * rate * output_tokens / SECONDS_PER_DAY
+        tier: weekly_users * tier_share[tier] * rate * output_tokens / DAY_S
         for tier, rate in requests_per_user_day.items()
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import System
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.units import pretty
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.layout import Layout
@@ -44,7 +45,7 @@ class Candidates:
     What does not fit in memory is no candidate: ``reason`` says why there are none at all.
 
     Attributes:
-        precision: weights, arithmetic and cache in words.
+        precision: weights, arithmetic and cache in words; ``weights`` how they are stored.
         names: layouts, which ``layout`` and ``prefill_layout`` (-1 where aggregated) index.
         layouts: the same as ranks, those of prefill alone for hybrids (named last); empty for pipelines in SRAM.
         sides: attention sides of hybrids, which ``layout`` indexes too; ``parts`` their two systems.
@@ -62,6 +63,7 @@ class Candidates:
     task: Task
     speculation: Speculation = Speculation()
     precision: str = ""
+    weights: str = ""
     maker: Maker = "calibrated"
     names: tuple[str, ...] = ()
     layouts: tuple[Layout, ...] = ()
@@ -104,7 +106,7 @@ class Candidates:
             return each
         if objective == "mw":
             return np.asarray(each / self.watts_package)
-        return np.asarray(each * 3600.0 / self.usd_per_h_package)
+        return np.asarray(each * HOUR_S / self.usd_per_h_package)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ class Operating:
     layout: str = ""
     prefill_layout: str = ""
     precision: str = ""
+    weights: str = ""
     maker: Maker = "calibrated"
     band: str = ""
     batch: float = 0.0
@@ -151,7 +154,7 @@ class Operating:
             return self.tokens_per_s_package
         if objective == "mw":
             return self.tokens_per_s_unit / self.it_power_unit_w
-        return self.tokens_per_s_package * 3600.0 / self.usd_per_h_package
+        return self.tokens_per_s_package * HOUR_S / self.usd_per_h_package
 
     @property
     def joules_per_token(self) -> float:
@@ -209,7 +212,7 @@ def best(found: Candidates, basis: Basis, objective: Objective = "mw", tail: Tai
     before = int(found.prefill_layout[at])
     return replace(
         none, layout=found.names[found.layout[at]], prefill_layout=found.names[before] if before >= 0 else "",
-        precision=found.precision, maker=found.maker, band=found.band, at=at,
+        precision=found.precision, weights=found.weights, maker=found.maker, band=found.band, at=at,
         batch=float(found.batch[at]), n_packages=float(found.n_packages[at]),
         prefill_per_decode=float(found.prefill_per_decode[at]),
         tpot_s=float(found.tpot_s[1, at]), ttft_s=float(found.ttft_s[1, at]),

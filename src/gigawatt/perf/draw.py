@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import Costs, System
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.perf.candidates import Indices
 from gigawatt.perf.effort import Effort
 from gigawatt.perf.energy import Power, package_watts, unit_watts
@@ -203,7 +204,7 @@ def usd_per_h(system: System, watts: Floats, costs: Costs) -> Floats:
     """Cost of a package [USD/h]: price with network over the life of systems, straight line, and metered energy."""
     if system.price is None or system.n_packages is None:
         return np.full(len(watts), np.nan)
-    energy = 3600.0 * watts * costs.annual_pue.value * costs.power_price.value
+    energy = HOUR_S * watts * costs.annual_pue.value * costs.power_price.value
     return np.asarray(capital_per_h(system, costs) / system.n_packages.value + energy)
 
 
@@ -211,4 +212,4 @@ def capital_per_h(system: System, costs: Costs) -> float:
     """Price of a unit with network over the life of systems [USD/h]; nan without a price."""
     if system.price is None:
         return float("nan")
-    return 3600.0 * system.price.value * (1.0 + costs.network_over_system.value) / costs.system_life.value
+    return HOUR_S * system.price.value * (1.0 + costs.network_over_system.value) / costs.system_life.value

@@ -91,8 +91,8 @@ def in_hybrids(
         )
     flat = {name: np.concatenate([one[name] for one in found], axis=-1) for name in found[0]}
     return replace(
-        none, precision=f"{serving.name}, feed-forward in SRAM", band=f"{words}, no measured hybrid",
-        names=(*names, *full.names), sides=tuple(ways), layouts=full.layouts,
+        none, precision=f"{serving.name}, feed-forward in SRAM", weights=serving.weights,
+        band=f"{words}, no measured hybrid", names=(*names, *full.names), sides=tuple(ways), layouts=full.layouts,
         n_evaluated=len(flat["batch"]), layout=flat["layout"].astype(np.intp),
         prefill_layout=flat["prefill_layout"].astype(np.intp) + len(names), batch=flat["batch"],
         n_packages=flat["n_packages"], prefill_per_decode=flat["prefill_per_decode"], tpot_s=flat["tpot_s"],

@@ -65,7 +65,8 @@ def in_memory(none: Candidates, serving: Serving, basis: Basis, options: Options
     watts = package_watts_of(system, run, part, task, options.speculation, basis.power)
     packages = np.array([one.n_packages for one in layouts], dtype=np.float64)
     return replace(
-        none, precision=serving.name, band=words, names=tuple(one.name for one in layouts), layouts=layouts,
+        none, precision=serving.name, weights=serving.weights, band=words,
+        names=tuple(one.name for one in layouts), layouts=layouts,
         layout=part.layout, prefill_layout=part.prefill, batch=part.batch * np.asarray(run.w.dp)[part.layout, 0],
         n_packages=packages[part.layout], prefill_per_decode=part.ratio, tpot_s=part.tpot_s * ends,
         ttft_s=part.ttft_s * ends, tokens_per_s_package=part.rate / ends, watts_package=watts,

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import Calibration, Model, Package, System
+from gigawatt.core.calendar import QUARTERS_A_YEAR
 from gigawatt.perf.layout import Layout
 from gigawatt.perf.precision import STORED_BITS, Serving, peak
 from gigawatt.perf.shape import kv_values_per_token, n_full_layers, n_moe_layers, parameters, state_values, value_dim
@@ -130,7 +131,7 @@ def generation_step(system: System) -> float:
         return known
     if system.first_available is None:
         return 0.0
-    return float(np.clip((system.first_available.value / 4.0 - 2022.75) / 2.25, -1.0, 3.0))
+    return float(np.clip((system.first_available.value / QUARTERS_A_YEAR - 2022.75) / 2.25, -1.0, 3.0))
 
 
 def work_of(

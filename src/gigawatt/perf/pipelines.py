@@ -52,7 +52,7 @@ def in_sram(none: Candidates, basis: Basis, options: Options) -> Candidates:
     copies = [copy for copy, _ in found.values()]
     measured = copies[0].coefficients is not None and copies[0].coefficients.is_measured
     return replace(
-        none, reason="", maker="dataflow", precision=f"{stored} weights in SRAM",
+        none, reason="", maker="dataflow", precision=f"{stored} weights in SRAM", weights=stored,
         band="published speeds of the machine" if measured else "no published speed of the machine",
         names=tuple(f"{copy.n_stages} stages on {copy.n_packages}" for copy in copies),
         layout=layout, prefill_layout=np.full(len(layout), -1), batch=np.concatenate([one[0] for one in columns]),

@@ -100,6 +100,7 @@ def point_of(system: System, workload: Workload, chosen: Operating, basis: Basis
         system=system.id,
         workload=workload.id,
         precision=chosen.precision,
+        weights=chosen.weights,
         layout=chosen.layout,
         prefill_layout=chosen.prefill_layout,
         output_tokens_per_s=chosen.tokens_per_s_package * units * (1.0 - kept),

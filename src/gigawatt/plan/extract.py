@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.energy import offers_at_work
 from gigawatt.plan.gangs import lane_offer
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.resale import resale_price
 from gigawatt.plan.signed import in_test
 from gigawatt.plan.solve import LivePlan
@@ -57,11 +61,12 @@ def extract(plan: LivePlan) -> xr.Dataset:
         needed = needed.where(needed > held, held)
     put("needed_w", needed * 1e6, "W",
         "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
-    served = d.demand * 0.0
+    served, by_lane = d.demand * 0.0, assign * d.rate * scale.sel(workload=d.lane_workload).drop_vars("workload")
+    put("lane_served", by_lane, "token/s or FLOP/s", "work served by pool, class and block")
     if d.rate.sizes["lane"]:
-        served = (assign * d.rate).groupby(d.lane_workload.rename("workload")).sum()
+        served = by_lane.groupby(d.lane_workload.rename("workload")).sum()
         served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
-    put("served", served * scale, "token/s or FLOP/s", "work served")
+    put("served", served, "token/s or FLOP/s", "work served")
     put("demand", d.demand * scale, "token/s or FLOP/s", "work asked for")
     put("unmet", plan.value("unmet") * scale, "token/s or FLOP/s", "work not served")
     for name in ("gated", "delay"):
@@ -104,11 +109,10 @@ def extract(plan: LivePlan) -> xr.Dataset:
     out = xr.Dataset(
         {name: values.assign_attrs(units=unit, long_name=what) for name, (values, unit, what) in data.items()}
     )
-    out = out.assign_coords(
+    out = out.assign_coords(lane_coords(d)).assign_coords(
         system=("offer", d.offer_system.values.astype(str)), vendor=("offer", d.offer_vendor.values.astype(str)),
         at_site=("offer", d.offer_site.values.astype(str)), contract=("offer", d.offer_contract.values.astype(str)),
-        offer_pool=("offer", d.offer_pool.values.astype(str)), lane_pool=("lane", d.lane_pool.values.astype(str)),
-        lane_workload=("lane", d.lane_workload.values.astype(str)), lane_offer=("lane", lane_offer(d)),
+        offer_pool=("offer", d.offer_pool.values.astype(str)),
     )  # fmt: skip
     out.attrs = {
         "objective_usd": plan.objective_musd * 1e6,
@@ -118,6 +122,15 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "n_constraints": plan.model.n_rows,
     }
     return out
+
+
+def lane_coords(d: PlanInputs) -> dict[str, tuple[str, npt.NDArray[Any]]]:
+    """What lanes are, as coordinates of a plan: lane_pool, lane_workload, lane_offer, and what ``Lanes`` has."""
+    found = {"pool": d.lane_pool.values.astype(str), "workload": d.lane_workload.values.astype(str)}
+    found["offer"] = lane_offer(d)
+    if d.lanes is not None:
+        found |= {one.name: getattr(d.lanes, one.name).values for one in fields(d.lanes)}
+    return {f"lane_{name}": ("lane", values) for name, values in found.items()}
 
 
 SIGNED = (

@@ -50,10 +50,28 @@ class RightRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """What tells lanes apart beside pool, class and offer, each (lane): not for the planner, for who reads a plan."""
+
+    system: xr.DataArray
+    region: xr.DataArray
+    """where the pool stands"""
+    users: xr.DataArray
+    """region whose users it serves, "" for all"""
+    speed: xr.DataArray
+    """tokens a second for each user that it is sold at; 0 at the class's own"""
+    ttft_s: xr.DataArray
+    """limit on the time to first token at the machines; nan without one"""
+    tokens_per_s_user: xr.DataArray
+    """least speed of each user; nan without a limit"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInputs:
     """A capacity-expansion problem. An offer here is one provider x system x site x contract.
 
-    Dims: quarter, offer, site, pool (region x system), lane (pool x workload), workload, block, row labels.
+    Dims: quarter, offer, site, pool (region x system), lane (pool x workload x users x speed), workload, block,
+    row labels.
     """
 
     quarters: tuple[str, ...]
@@ -177,6 +195,8 @@ class PlanInputs:
     """training blocks that keep one rate from their start to their deadline; they wait for nothing"""
     lane_offer: xr.DataArray | None = None
     """(lane) offer on whose machines a gang's lane works, "" where those of any offer of its pool; None: all"""
+    lanes: Lanes | None = None
+    """None where nobody asks: inputs made by hand"""
     tariffs: Tariffs | None = None
     """offers whose power costs less than the dearest of their pool; None where all of a pool pay the same"""
     price_level: xr.DataArray | None = None

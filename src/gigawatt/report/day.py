@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.study.day import ClassDay, FleetDay
@@ -40,7 +41,8 @@ def _row(row: ClassDay) -> dict[str, Any]:
     total, traffic = one.metrics.total, cells.fleet.traffic[0]
     traced = {} if row.trace is None else {"trace_requests": row.trace[0], "trace_repeats": row.trace[1]}
     return {
-        "class": cells.name, "block": one.block, "requests": one.n_requests, **{key: total.n[key] for key in _COUNTS},
+        "class": cells.name, **asdict(cells.served), "block": one.block, "requests": one.n_requests,
+        **{key: total.n[key] for key in _COUNTS},
         "cells": cells.n, "cells_simulated": one.n_simulated, "hours": row.hours, "replicas": dict(cells.replicas),
         "attained_frac": one.attained_frac, "needed_frac": one.needed_frac, "is_stable": one.is_stable,
         "slo": _plain({"ttft_s": traffic.ttft_s, "tpot_s": traffic.tpot_s}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.core.calendar import year_and_number
 from gigawatt.core.units import pretty
 from gigawatt.report.terminal import add_row, table_of
 
@@ -19,7 +20,7 @@ def delay_tables(body: Mapping[str, Any]) -> list[Table]:
     share = [("", "left", 0), ("as planned", "right", 0)] + [(f"P{100 * q:.0f}", "right", 0) for q in body["quantiles"]]
     table = table_of(share, title=f"{body['scenario']} under {body['draws']:,} draws of delays")
     for row in body["gw"]:
-        if row["quarter"].endswith("Q4"):
+        if year_and_number(row["quarter"])[1] == 4:
             cells = [pretty(gw * 1e9, "W") for gw in (row["planned"], *row["gw"])]
             add_row(table, (f"Stands at the end of {row['quarter']}", *cells))
     for name, late in body["committed_late_gw"].items():

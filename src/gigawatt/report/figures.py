@@ -281,8 +281,7 @@ def classes_by_system(results: Results) -> go.Figure:
     """IT power at work for each class in the last quarter, mean over the day, stacked by system."""
     case, plan = results.case, results.plan
     last = daily_mean(case, plan["assign_w"].isel(quarter=-1)).values
-    pool_system = {offer.pool: offer.system.id for offer in case.offers}
-    systems = np.array([pool_system[str(p)] for p in plan["lane_pool"].values])
+    systems = plan["lane_system"].values.astype(str)
     classes = plan["lane_workload"].values.astype(str)
     totals = {item.id: float(last[classes == item.id].sum()) for item in case.classes}
     shown = sorted((name for name, watts in totals.items() if watts > NOTHING_W), key=lambda name: -totals[name])

@@ -28,6 +28,7 @@ from gigawatt.report.tables import (
     verdict_tone,
     worth_rows,
 )
+from gigawatt.study.lanes import Served
 from gigawatt.study.results import Results, manifest
 
 Claims = Sequence[Mapping[str, Any]]
@@ -272,9 +273,10 @@ def _simulated(results: Results) -> Section | None:
     for row in found["attained"]:
         if row["round"] not in (1, last):
             continue
+        name = str(Served(row["workload"], row["users"], row["speed"]))
         held = "at none" if row["held_at"] is None else f"{row['held_at']:.0%}"
         cells = (
-            f"{row['round']}", row["workload"], row["quarter"], row["day"], row["block"], f"{row['needed_frac']:.0%}",
+            f"{row['round']}", name, row["quarter"], row["day"], row["block"], f"{row['needed_frac']:.0%}",
             f"{row['attained_frac']:.1%}", f"{row['ttft_s']:,.2f}", f"{row['tpot_s'] * 1e3:,.1f}",
             "" if row["is_stable"] else "grows", held, f"{row['factor']:.2f}",
         )  # fmt: skip

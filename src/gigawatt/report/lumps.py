@@ -6,7 +6,7 @@ from typing import Any
 
 from gigawatt.core.units import pretty
 from gigawatt.report.names import site_name
-from gigawatt.study.lumps import lump_sentences
+from gigawatt.study.lumps import lump_words
 from gigawatt.study.orders import due
 from gigawatt.study.results import Results
 
@@ -44,10 +44,10 @@ def plan_sentences(results: Results) -> list[str]:
             f"By the catalogue's default lead time of {lead}, {power} of systems accepted up to "
             f"{max(row['accepted'] for row in racks)} had to be ordered before the horizon."
         )
-    lumps = lump_sentences(summary.get("lumps", []), whole=case.scenario.policy.lumps == "whole")
-    for head in ("relaxed: ", "whole: "):
-        said = [line.removeprefix(head) for line in lumps if line.startswith(head)]
-        words += [f"Lumps {head}{'; '.join(said)}."] if said else []
+    lumps = lump_words(summary.get("lumps", []), whole=case.scenario.policy.lumps == "whole")
+    for mode in ("relaxed", "whole"):
+        said = [line for head, line in lumps if head == mode]
+        words += [f"Lumps {mode}: {'; '.join(said)}."] if said else []
     if rolling := summary.get("rolling"):
         words.append(
             f"Seeing {rolling['look_ahead_quarters']} quarters ahead costs {pretty(rolling['cost_usd'], 'USD')}, "

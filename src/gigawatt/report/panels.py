@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from gigawatt.core.calendar import year_and_number
 from gigawatt.core.units import pretty
 from gigawatt.report.style import (
     BLUE,
@@ -120,9 +121,10 @@ def _draw(
         for trace in (area, line):
             drawn.add_trace(trace.update(showlegend=index == 0, legendgroup=trace.name), **place)
     shown = quarter_axis(labels)
-    if n_columns > 1 and sum(q.endswith("Q1") for q in labels) > 1:
-        years = [q for q in labels if q.endswith("Q1")][:: 2 if len(labels) > 16 and n_columns > 2 else 1]
-        shown |= {"tickvals": years, "ticktext": [q[:4] for q in years]}
+    begins = [q for q in labels if year_and_number(q)[1] == 1]
+    if n_columns > 1 and len(begins) > 1:
+        years = begins[:: 2 if len(labels) > 16 and n_columns > 2 else 1]
+        shown |= {"tickvals": years, "ticktext": [str(year_and_number(q)[0]) for q in years]}
     drawn.update_xaxes(shown)
     drawn.update_yaxes(value_axis(""))
     drawn.update_yaxes(title=value_axis(f"{what} [{scale.unit}]")["title"], col=1)

@@ -14,6 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.errors import TableError
 from gigawatt.core.units import pretty
 from gigawatt.core.writing import write_whole
@@ -117,7 +118,7 @@ def _point(found: Candidates, at: int) -> Row:
         "tokens_per_s_package": rate,
         "tokens_per_s_per_w": rate / float(found.watts_package[at]),
         "it_power_package_w": float(found.watts_package[at]),
-        "usd_per_token": None if math.isnan(usd) else usd / 3600.0 / rate,
+        "usd_per_token": None if math.isnan(usd) else usd / HOUR_S / rate,
     }
 
 

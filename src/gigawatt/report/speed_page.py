@@ -124,9 +124,8 @@ def _variants(figure: go.Figure, sweep: Sweep) -> None:
 
 def variant_label(sweep: Sweep, name: str) -> str:
     """Name of a variant for people."""
-    system = name.removeprefix("without ")
-    known = {offer.system.id for offer in sweep.case.offers}
-    return f"without {system_label(sweep.case, system)}" if system in known else name
+    system = sweep.left_out.get(name)
+    return f"without {system_label(sweep.case, system)}" if system else name
 
 
 def _title(sweep: Sweep) -> str:

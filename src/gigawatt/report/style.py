@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from gigawatt.core.calendar import year_and_number
 from gigawatt.report import names
 from gigawatt.study.resolve import Case
 
@@ -212,9 +213,10 @@ def value_axis(title: str, **more: Any) -> dict[str, Any]:
 def quarter_axis(labels: Sequence[str], **more: Any) -> dict[str, Any]:
     """Axis of quarters: each named where few, every first quarter where many."""
     few = len(labels) <= 16
-    shown = [q for i, q in enumerate(labels) if few or q.endswith("Q1") or (i == 0 and labels[1].endswith("Q3"))]
-    dated = {q for i, q in enumerate(shown) if not few or i == 0 or q.endswith("Q1")}
-    text = [f"{q[4:]}<br>{q[:4]}" if q in dated else q[4:] for q in shown]
+    number = {q: year_and_number(q)[1] for q in labels}
+    shown = [q for i, q in enumerate(labels) if few or number[q] == 1 or (i == 0 and number[q] == 2)]
+    dated = {q for i, q in enumerate(shown) if not few or i == 0 or number[q] == 1}
+    text = [f"Q{number[q]}<br>{year_and_number(q)[0]}" if q in dated else f"Q{number[q]}" for q in shown]
     return {
         "type": "category",
         "categoryorder": "array",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.core.money import annuity_due_frac
 
 
@@ -44,4 +45,4 @@ def energy_usd_per_w_quarter(load_frac: float, pue: float, usd_per_j: float) -> 
     >>> round(energy_usd_per_w_quarter(0.8, 1.2, 0.07 / 3.6e6) * 1e6)      # USD per MW and quarter
     147168
     """
-    return load_frac * pue * usd_per_j * 2190 * 3600.0
+    return load_frac * pue * usd_per_j * QUARTER_S

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import DAY_H, QUARTER_S, str_quarter
 from gigawatt.core.money import per_quarter
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.cash_contracts import contract_flows, each, rent_usd, site_rent_usd
@@ -24,7 +25,7 @@ from gigawatt.study.economics import (
     work_energy_usd_per_w,
 )
 from gigawatt.study.money import flows_in_terms, price_level
-from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.resolve import Case
 from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +49,7 @@ def flows(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
 def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
     """Mean over the day of something by block."""
     hours = xr.DataArray(
-        [b.hours / 24.0 for b in case.scenario.blocks], dims="block", coords={"block": values["block"]}
+        [b.hours / DAY_H for b in case.scenario.blocks], dims="block", coords={"block": values["block"]}
     )
     return (values * hours).sum("block")
 
@@ -108,7 +109,7 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     yield from each(case, sales, CUSTOMERS, buyer, "sales", "revenue that pays for compute")
     if (terms := case.scenario.funding.revenue_share) is not None:
         yield from each(case, shared, buyer, terms.to, "revenue-share", terms.to)
-    hours = np.array([block.hours / 24.0 for block in case.scenario.blocks])
+    hours = np.array([block.hours / DAY_H for block in case.scenario.blocks])
     sold = np.zeros(len(case.quarters))
     for item in case.classes:
         price = price_usd_per_token(item)
@@ -126,9 +127,8 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
 def _funding(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     buyer, funding = case.scenario.buyer, case.scenario.funding
     for row in funding.rounds:
-        index = int(row.quarter.value) - case.quarters[0]
-        if index in range(len(case.quarters)):
-            yield Flow(quarter=case.labels[index], payer=row.investor, payee=buyer, kind="equity",
+        if (quarter := int(row.quarter.value)) in case.quarters:
+            yield Flow(quarter=str_quarter(quarter), payer=row.investor, payee=buyer, kind="equity",
                        usd=row.amount.value, memo=row.deal or "")  # fmt: skip
     if case.milestone_deal is not None:
         deal = case.milestone_deal

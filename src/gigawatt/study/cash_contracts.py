@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.finance.ledger import Flow
 from gigawatt.study.economics import (
     counterparty,
@@ -18,7 +19,7 @@ from gigawatt.study.economics import (
     site_over,
     site_rents,
 )
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase
+from gigawatt.study.resolve import Case, OfferCase, SiteCase
 from gigawatt.study.terms import (
     exit_usd_per_w,
     held_over_usd,

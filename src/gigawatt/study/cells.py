@@ -1,13 +1,15 @@
 """The planned fleet of a quarter as cells: what a router of a class has in a block of the day, and what it is asked.
 
-A class of demand is served by its lanes, a system in a region each. In a block of hours a lane has the power that the
-plan assigns to it there; what stands idle or works for others counts for them. The replicas of a class in a block are
-divided into *cells* with a router of their own and their share of the requests, as clusters are in practice: cells are
-alike, so that a sample says what all do. Requests a cell are as its replicas' planned output over the class's.
+A class of demand is served by its lanes, a system in a region each; for the users of each region and at each tier of
+speed it has lanes of its own, with their own limits. In a block of hours a lane has the power that the plan assigns to
+it there; what stands idle or works for others counts for them. The replicas of a class in a block are divided into
+*cells* with a router of their own and their share of the requests, as clusters are in practice: cells are alike, so
+that a sample says what all do. Requests a cell are as its replicas' planned output over the class's.
 
 What the plan does not know is added, and each may be left out by its name (``ADDED``):
 
-- ``latency``: the round trip between user and site, and a second one to a lane in another region than the first.
+- ``latency``: the round trip between user and site, of users of a region as the scenario says; else an assumed one, and
+  a second to a lane in another region than the first.
 - ``failures``: replicas fail at the rate that the catalogue knows a package to, and are back after ``REPAIR_S``.
 - ``scaling``: replicas that are not needed at the moment are off, and start again when they are.
 - ``tiers``: streams of a class by tier; tiers named later in the scenario are served first, gated ones turned away.
@@ -24,15 +26,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gigawatt.core.calendar import DAY_S
 from gigawatt.core.errors import ScenarioError
 from gigawatt.demand.lengths import lognormal
 from gigawatt.demand.requests import Stream
 from gigawatt.demand.synthetic import Load, Sessions
+from gigawatt.perf.point import ServingPoint
 from gigawatt.perf.replica import Replica, replica_of
-from gigawatt.perf.search import Options, task_of
+from gigawatt.perf.search import Options, Task, task_of
 from gigawatt.serving.inputs import Fleet, Pool, Scaling, Traffic
 from gigawatt.study.cluster import frac_of_ranks, of_calibration, over_ranks, pool_handling_s, riding
-from gigawatt.study.lanes import speeds_of, users_of
+from gigawatt.study.lanes import Served, lanes_of
 from gigawatt.study.scenario import Demanded
 from gigawatt.study.software import software_gain
 
@@ -41,10 +45,10 @@ if TYPE_CHECKING:
 
     from gigawatt.catalog.schema import System
     from gigawatt.perf.table import StepTable
+    from gigawatt.study.lanes import Lane as Planned
     from gigawatt.study.resolve import Case, ClassCase
 
 Day = Literal["peak", "ordinary"]
-DAY_S = 86_400.0
 ADDED = ("latency", "failures", "tiers", "bursts", "sessions")
 
 CELL_REPLICAS = 64
@@ -79,10 +83,10 @@ _BUDGET = 8192  # tokens of an iteration, an attention rank
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lane:
-    """Replicas of one system for a class in a region, in one block.
+    """Replicas of one lane of the plan in one block.
 
     Attributes:
-        name: of the plan, ``region|system>class``.
+        planned: what the plan says of it.
         replicas: that decode, in the whole fleet.
         planned_tokens_per_s: output of one at its operating point, all of its time.
         counted_tokens_per_s: the same as the plan counts it, with its headroom and factors of the loop; per replica.
@@ -90,7 +94,7 @@ class Lane:
         gain: software since the start.
     """
 
-    name: str
+    planned: Planned
     replicas: float
     planned_tokens_per_s: float
     counted_tokens_per_s: float
@@ -98,22 +102,27 @@ class Lane:
     gain: float
 
     @property
+    def name(self) -> str:
+        """Its label in the plan."""
+        return self.planned.label
+
+    @property
     def system(self) -> str:
         """Identifier of the system."""
-        return self.name.split(">")[0].split("|")[1]
+        return self.planned.offer.system.id
 
     @property
     def region(self) -> str:
         """Where it stands."""
-        return self.name.split("|")[0]
+        return self.planned.offer.site.region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cells:
-    """Cells of one class of demand in one block of the day.
+    """Cells of what a class's lanes serve together, in one block of the day.
 
     Attributes:
-        name: of the class.
+        served: class, users and speed.
         block: of hours; ``hours`` of them a day.
         n: cells in the whole fleet.
         fleet: one of them. Its traffic is the tiers' streams, and the same again for requests that are not counted.
@@ -127,7 +136,7 @@ class Cells:
         most_tokens: of a request, input and output: what each replica and the model can hold; longer draws are cut.
     """
 
-    name: str
+    served: Served
     block: str
     hours: float
     n: int
@@ -140,6 +149,11 @@ class Cells:
     ramp_s: float
     failures_per_s: float
     most_tokens: int
+
+    @property
+    def name(self) -> str:
+        """What is served, for people."""
+        return str(self.served)
 
     @property
     def cell_rate_per_s(self) -> float:
@@ -186,30 +200,32 @@ def cells_of(
     check_without(without)
     at, here = case.at(quarter), plan.sel(quarter=quarter)
     found = []
-    for item in case.classes:
-        if item.workload.kind != "inference":
-            continue
-        if speeds_of(item) or users_of(case, item) != (None,):
-            raise ScenarioError(
-                f"{item.id} is served at several speeds or in several regions; a simulated fleet has one of each"
-            )
-        made: dict[str, Replica] = {}
+    for mine in _groups(case):
+        made: dict[tuple[str, float | None], Replica] = {}
+        row, task = mine[0].row, mine[0].task
+        assert task
+        task = replace(task, ttft_s=task_of(row.workload, task.model).ttft_s)  # of users, who see the way as well
+        served = here["lane_served"].sel(lane=[lane.label for lane in mine]).sum("lane")
         for block in case.scenario.blocks:
-            lanes = _lanes(case, here, item, (block.name, day), at, made)
-            rate = _in_block(case, here["served"].sel(workload=item.id), block.name, day) / _output(item)
-            if lanes and rate > 0.0:
-                asked = _tiers(case, here, item, (block.name, at), without)
+            lanes = _lanes(case, here, mine, (block.name, day), at, made)
+            tokens = _in_block(case, served, block.name, day)
+            if lanes and tokens > 0.0:
                 whole = _Whole(
-                    case=case,
-                    item=item,
-                    lanes=lanes,
-                    rate_per_s=rate,
-                    tiers=asked,
-                    without=tuple(without),
-                    is_scaled=scaling,
-                )
+                    case=case, served=mine[0].served, task=task, lanes=lanes, rate_per_s=tokens / task.output,
+                    without=tuple(without), is_scaled=scaling, tiers=_tiers(case, here, row, (block.name, at), without),
+                )  # fmt: skip
                 found.append(_cells(whole, (block.name, block.hours), replicas))
     return tuple(found)
+
+
+def _groups(case: Case) -> list[list[Planned]]:
+    """Lanes of the plan by what they serve: classes of inference in their order, then users, then speeds."""
+    order = [row.id for row in case.classes]
+    groups: dict[Served, list[Planned]] = {}
+    for lane in lanes_of(case):
+        if lane.row.workload.kind == "inference":
+            groups.setdefault(lane.served, []).append(lane)
+    return [groups[key] for key in sorted(groups, key=lambda key: (order.index(key.workload), key))]
 
 
 def alone(cells: Cells, lane: Lane) -> Cells:
@@ -237,10 +253,11 @@ def alone(cells: Cells, lane: Lane) -> Cells:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Whole:
-    """A class in a block of the whole fleet."""
+    """What is served in a block of the whole fleet; ``task`` has the limits that users see."""
 
     case: Case
-    item: ClassCase
+    served: Served
+    task: Task
     lanes: tuple[Lane, ...]
     rate_per_s: float
     tiers: tuple[_Tier, ...]
@@ -256,11 +273,6 @@ class _Tier:
     gate: float
 
 
-def _output(item: ClassCase) -> float:
-    assert item.workload.output_tokens
-    return item.workload.output_tokens.value
-
-
 def _in_block(case: Case, by_block: xr.DataArray, block: str, day: Day) -> float:
     """Value in a block; on an ordinary day half way to the mean over the hours."""
     value = float(by_block.sel(block=block))
@@ -272,25 +284,24 @@ def _in_block(case: Case, by_block: xr.DataArray, block: str, day: Day) -> float
 
 
 def _lanes(
-    case: Case, plan: xr.Dataset, item: ClassCase, when: tuple[str, Day], at: int, made: dict[str, Replica]
-) -> tuple[Lane, ...]:
+    case: Case, plan: xr.Dataset, mine: Sequence[Planned], when: tuple[str, Day], at: int,
+    made: dict[tuple[str, float | None], Replica],
+) -> tuple[Lane, ...]:  # fmt: skip
     """Lanes with power in the block, the fastest first: it serves what it can, and slower ones what is left."""
     found = []
-    for name in (str(one) for one in plan["lane"].values if str(one).endswith(f">{item.id}")):
-        power = _in_block(case, plan["assign_w"].sel(lane=name), *when)
+    for lane in mine:
+        power, entry = _in_block(case, plan["assign_w"].sel(lane=lane.label), *when), lane.offer.system
         if power <= 0.0:
             continue
-        system = name.split(">")[0].split("|")[1]
-        if system not in made:
-            made[system] = _replica(case, system, item)
-        replica, entry = made[system], _entry(case, system)
-        assert entry.it_power and entry.n_packages
-        gain = float(software_gain(case, entry, item)[at])
+        assert lane.task and entry.it_power and entry.n_packages and isinstance(lane.point, ServingPoint)
+        key = (entry.id, lane.task.ttft_s)
+        replica = made[key] = made.get(key) or _replica(case, entry, lane.task, lane.point)
+        gain = float(software_gain(case, entry, lane.row, lane.point)[at])
         each = replica.n_packages + replica.prefill_per_decode * replica.n_packages_prefill
-        counted = case.serving[system, item.id].output_tokens_per_s / entry.n_packages.value
+        counted = lane.point.output_tokens_per_s / entry.n_packages.value
         found.append(
             Lane(
-                name=name, replicas=power * entry.n_packages.value / entry.it_power.value / each, replica=replica,
+                planned=lane, replicas=power * entry.n_packages.value / entry.it_power.value / each, replica=replica,
                 planned_tokens_per_s=replica.operating.tokens_per_s_package * each * gain,
                 counted_tokens_per_s=counted * each * gain, gain=gain,
             )
@@ -298,23 +309,10 @@ def _lanes(
     return tuple(sorted(found, key=lambda one: (one.replica.operating.tpot_s, one.name)))
 
 
-def _entry(case: Case, system: str) -> System:
-    return next(offer.system for offer in case.offers if offer.system.id == system)
-
-
-def _replica(case: Case, system: str, item: ClassCase) -> Replica:
-    point = case.serving[system, item.id]
-    assert item.workload.model
-    model = case.catalog.model(item.workload.model)
+def _replica(case: Case, system: System, task: Task, point: ServingPoint) -> Replica:
     layout = point.layout + (f" + {point.prefill_layout}" if point.prefill_layout else "")
-    return replica_of(
-        _entry(case, system), model, case.basis, task=task_of(item.workload, model), layout=layout,
-        options=_options(case, point.draft_tokens),
-    )  # fmt: skip
-
-
-def _options(case: Case, draft_tokens: int) -> Options:
-    return Options(speculation=case.basis.draft) if draft_tokens else Options()
+    options = Options(speculation=case.basis.draft) if point.draft_tokens else Options()
+    return replica_of(system, task.model, case.basis, task=task, layout=layout, options=options)
 
 
 def _tiers(
@@ -353,23 +351,19 @@ def _tiers(
 
 
 def _cells(whole: _Whole, block: tuple[str, float], replicas: int) -> Cells:
-    case, item, lanes = whole.case, whole.item, whole.lanes
-    workload = item.workload
-    assert workload.slo and workload.model
+    case, lanes, task = whole.case, whole.lanes, whole.task
     n_cells = max(1, round(sum(lane.replicas for lane in lanes) / replicas))
     here = {lane.name: round(lane.replicas / n_cells) or int(lane.replicas / n_cells >= 0.5) for lane in lanes}
     if not any(here.values()):
         here[max(lanes, key=lambda lane: lane.replicas).name] = 1
     pools, front = _pools(whole, here)
     pools[front[-1][0]] = replace(pools[front[-1][0]], spill_fill=inf)  # what no lane has places for waits at the last
-    ttft = workload.slo.ttft.value if workload.slo.ttft else inf
-    tpot = 1.0 / workload.slo.speed.value if workload.slo.speed else inf
-    hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
+    tpot_s = 1.0 / task.tokens_per_s_user if task.tokens_per_s_user else inf
     latency = tuple(_latency_s(whole, lane, pools[k], here) for k, lane in front)
     counted = tuple(
         Traffic(
-            name=f"{item.id} {tier.name}".strip(), pools=tuple(k for k, _ in front), latency_s=latency, ttft_s=ttft,
-            tpot_s=tpot, priority=tier.priority, gate=tier.gate,
+            name=f"{whole.served} {tier.name}".strip(), pools=tuple(k for k, _ in front), latency_s=latency,
+            ttft_s=task.ttft_s or inf, tpot_s=tpot_s, priority=tier.priority, gate=tier.gate,
         )
         for tier in whole.tiers
     )  # fmt: skip
@@ -377,18 +371,19 @@ def _cells(whole: _Whole, block: tuple[str, float], replicas: int) -> Cells:
     order = "priority" if len(counted) > 1 else "fcfs"
     fleet = Fleet(pools=tuple(replace(pool, order=order) for pool in pools), traffic=counted + uncounted)
     held = min((pool.kv_blocks * pool.block_tokens for pool in pools if pool.kv_blocks), default=1 << 40)
-    most = max(min(held, case.catalog.model(workload.model).architecture.max_context or held), 2)
-    life = max(lane.replica.operating.ttft_s + _p90(_output(item)) * lane.replica.operating.tpot_s for lane in lanes)
+    most = max(min(held, task.model.architecture.max_context or held), 2)
+    longest, points = _p90(task.output), [lane.replica.operating for lane in lanes]
+    life = max(point.ttft_s + longest * point.tpot_s for point in points)
     interruptions = case.catalog.reference("training-interruptions").number
     assert interruptions
     cells = Cells(
-        name=item.id, block=block[0], hours=block[1], n=n_cells, fleet=fleet, loads=(), lanes=lanes,
-        rate_per_s=whole.rate_per_s, percentile=float(workload.slo.percentile.value), ramp_s=0.0,
+        served=whole.served, block=block[0], hours=block[1], n=n_cells, fleet=fleet, loads=(), lanes=lanes,
+        rate_per_s=whole.rate_per_s, percentile=float(task.percentile), ramp_s=0.0,
         warm_s=max(WARM * life, 2.0 * SCALE_START_S if any(pool.scaling for pool in pools) else 0.0),
         failures_per_s=0.0 if "failures" in whole.without else interruptions.value / (FAILED_IN_S * FAILED_OF),
         most_tokens=int(most),
     )  # fmt: skip
-    return _with_loads(cells, whole, hit)
+    return _with_loads(cells, whole)
 
 
 def _p90(mean: float) -> float:
@@ -397,11 +392,9 @@ def _p90(mean: float) -> float:
     return mean * float(np.exp(1.2816 * sigma - 0.5 * sigma**2))
 
 
-def _with_loads(cells: Cells, whole: _Whole, hit: float) -> Cells:
+def _with_loads(cells: Cells, whole: _Whole) -> Cells:
     """The cells with what they are asked: a stream a tier, in bursts and sessions."""
-    workload = whole.item.workload
-    assert workload.input_tokens
-    mean, output = workload.input_tokens.value, _output(whole.item)
+    mean, output, hit = whole.task.prompt, whole.task.output, whole.task.cached / whole.task.prompt
     rate, sessions, ramp_s = cells.cell_rate_per_s, None, 0.0
     if hit >= SESSION_HIT and "sessions" not in whole.without:
         sessions, full = _sessions(cells, mean, output, hit)
@@ -444,12 +437,12 @@ def _sessions(cells: Cells, mean: float, output: float, hit: float) -> tuple[Ses
 
 def _handling_s(whole: _Whole, lane: Lane, pool: Pool) -> tuple[float, float]:
     """What is added to times to first token on a lane, and what each other request of a replica adds."""
-    workload = whole.item.workload
-    assert workload.input_tokens
-    cached = workload.input_tokens.value * (workload.prefix_hit.value if workload.prefix_hit else 0.0)
-    return pool_handling_s(
-        lane.replica, pool, _calibrated(whole, lane), (workload.input_tokens.value - cached, cached)
-    )  # fmt: skip
+    return pool_handling_s(lane.replica, pool, _calibrated(whole, lane), _prompt(whole.task))
+
+
+def _prompt(task: Task) -> tuple[float, float]:
+    """(fresh, cached) tokens of a mean prompt."""
+    return task.prompt - task.cached, task.cached
 
 
 def _latency_s(whole: _Whole, lane: Lane, pool: Pool, here: dict[str, int]) -> float:
@@ -457,33 +450,26 @@ def _latency_s(whole: _Whole, lane: Lane, pool: Pool, here: dict[str, int]) -> f
     handling = _handling_s(whole, lane, pool)[0]
     if "latency" in whole.without:
         return handling
+    if lane.planned.users is not None:
+        return handling + lane.planned.users.round_trip[lane.region].value
     home = next(one.region for one in whole.lanes if here[one.name])
     return handling + ROUND_TRIP_S * (1.0 if lane.region == home else 2.0)
 
 
 def _calibrated(whole: _Whole, lane: Lane) -> tuple[float, float]:
-    case, item = whole.case, whole.item
-    assert item.workload.model
-    options = _options(case, case.serving[lane.system, item.id].draft_tokens)
-    model = case.catalog.model(item.workload.model)
-    return of_calibration(_entry(case, lane.system), model, lane.replica, case.basis, options)
+    options = Options(speculation=lane.replica.speculation)
+    return of_calibration(lane.planned.offer.system, whole.task.model, lane.replica, whole.case.basis, options)
 
 
-def _frac(whole: _Whole, lane: Lane, tokens: tuple[float, float]) -> float:
-    """Share of a pass that waits for the fullest rank, at (fresh, cached) tokens of a mean prompt."""
-    case, item = whole.case, whole.item
-    assert item.workload.model
-    options = _options(case, case.serving[lane.system, item.id].draft_tokens)
-    model = case.catalog.model(item.workload.model)
-    return frac_of_ranks(_entry(case, lane.system), model, lane.replica, case.basis, options, tokens)
+def _frac(whole: _Whole, lane: Lane) -> float:
+    """Share of a pass that waits for the fullest rank, at a mean prompt."""
+    system, options = lane.planned.offer.system, Options(speculation=lane.replica.speculation)
+    return frac_of_ranks(system, whole.task.model, lane.replica, whole.case.basis, options, _prompt(whole.task))
 
 
 def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[int, Lane]]]:
     """(pools of a cell, (index, lane) of those at the door)."""
-    workload = whole.item.workload
-    assert workload.input_tokens
-    hit = workload.prefix_hit.value if workload.prefix_hit else 0.0
-    fresh = workload.input_tokens.value * (1.0 - hit)
+    fresh, cached = _prompt(whole.task)
     pools: list[Pool] = []
     front: list[tuple[int, Lane]] = []
     for lane in whole.lanes:
@@ -491,26 +477,27 @@ def _pools(whole: _Whole, here: dict[str, int]) -> tuple[list[Pool], list[tuple[
         if not n:
             continue
         front.append((len(pools), lane))
-        frac = _frac(whole, lane, (fresh, workload.input_tokens.value - fresh))
+        frac = _frac(whole, lane)
         table = riding(over_ranks(replica.table, replica.n_ranks, fresh, frac), _calibrated(whole, lane)[1])
         table = _faster(table, lane.gain, replica.speculation.tokens_per_pass)
         most = max(1, round(replica.operating.batch))  # what holds the speed that was planned
         decode = Pool(
             name=lane.name, table=table, n_replicas=n, max_sequences=most, kv_blocks=_blocks(table, most),
             token_budget=max(_BUDGET * max(replica.n_ranks, 1), most + 1), router=_router(n), spill_fill=1.0,
-            cache="given" if hit else "off",
+            cache="given" if cached else "off",
         )  # fmt: skip
         if whole.is_scaled:
             decode = replace(decode, scaling=_scaling(whole, lane, decode))
         if replica.prefill_table is not None:
             before = max(1, round(n * replica.prefill_per_decode))
             table = _faster(over_ranks(replica.prefill_table, replica.n_ranks_prefill, fresh, frac), lane.gain)
-            prompt_s = float(table.prefill(fresh, workload.input_tokens.value - fresh))
+            prompt_s = float(table.prefill(fresh, cached))
             pools.append(
                 replace(
                     decode, name=f"{lane.name} prefill", table=table, n_replicas=before, router=_router(before),
                     max_sequences=64 * replica.n_ranks_prefill, token_budget=_BUDGET * replica.n_ranks_prefill,
-                    spill_fill=_limit_s(whole) / prompt_s / 64.0, kv_blocks=0, hands_to=len(pools) + 1,
+                    spill_fill=SPILL_SHARE * (whole.task.ttft_s or inf) / prompt_s / 64.0, kv_blocks=0,
+                    hands_to=len(pools) + 1,
                     transfer_s=replica.kv_transfer_latency_s, scaling=None,
                     transfer_s_per_token=replica.kv_transfer_s(1.0) - replica.kv_transfer_latency_s,
                 )
@@ -534,12 +521,6 @@ def _router(n: int) -> str:
     return "two_choices" if n > 8 else "least"
 
 
-def _limit_s(whole: _Whole) -> float:
-    """Time of prompts ahead from which a lane counts as full."""
-    slo = whole.item.workload.slo
-    return SPILL_SHARE * slo.ttft.value if slo and slo.ttft else inf
-
-
 def in_flight(
     pool: Pool, rate_per_s: float, fresh: float, cached: float, output: float, *, takes_prompts: bool = True
 ) -> float:
@@ -557,13 +538,9 @@ def _scaling(whole: _Whole, lane: Lane, pool: Pool) -> Scaling | None:
     """Autoscaling of a pool that decodes, by what is in flight on a replica below its planned load."""
     if pool.n_replicas < 2:
         return None
-    workload, output = whole.item.workload, _output(whole.item)
-    assert workload.input_tokens
-    cached = workload.input_tokens.value * (workload.prefix_hit.value if workload.prefix_hit else 0.0)
-    tokens = (workload.input_tokens.value - cached, cached)
-    is_apart = lane.replica.prefill_table is not None
+    output, is_apart = whole.task.output, lane.replica.prefill_table is not None
     rate = SCALE_LOAD * lane.counted_tokens_per_s / output
-    flight = in_flight(pool, rate, *tokens, output, takes_prompts=not is_apart)
+    flight = in_flight(pool, rate, *_prompt(whole.task), output, takes_prompts=not is_apart)
     least = max(1, round(SCALE_LEAST * pool.n_replicas))
     return Scaling(
         interval_s=SCALE_EVERY_S, target=max(flight, 1e-3), least=least, most=pool.n_replicas,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
-from gigawatt.core.calendar import str_quarter
-from gigawatt.core.units import HOURS_PER_YEAR
+from gigawatt.core.calendar import quarters_of, str_quarter
 from gigawatt.study.written import (
     Block,
     Date,
@@ -23,8 +22,6 @@ from gigawatt.study.written import (
 
 if TYPE_CHECKING:
     from gigawatt.study.scenario import Offer, Scenario
-
-QUARTER_S = HOURS_PER_YEAR / 4 * 3600.0
 
 
 class Take(Block):
@@ -184,7 +181,7 @@ def check_dates(scenario: Scenario) -> None:
                 f"of {first} to {last} and says nothing here; drop it or lengthen the horizon"
             )
         lag = offer.terms.acceptance_lag
-        if lag and lag.value > (n - 1) * QUARTER_S:
+        if lag and quarters_of(lag.value) >= n:
             raise ValueError(
                 f"offers[{i}].terms.acceptance_lag: with {lag.text} of tests, nothing of '{offer.id}' could be "
                 f"accepted by {last}, the end of the horizon; write for example 3 months"

@@ -6,14 +6,13 @@ import difflib
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Provider
+from gigawatt.core.calendar import QUARTERS_A_YEAR, YEAR_S
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
 from gigawatt.demand.growth import series
 from gigawatt.study.contracts import RevenueShare
 from gigawatt.study.scenario import Scenario
-
-YEAR_S = 8760 * 3600.0
 
 
 def check_contracts(scenario: Scenario, catalog: Catalog) -> None:
@@ -81,7 +80,7 @@ def _declared_share(scenario: Scenario, share: RevenueShare) -> float:
     if not (points and quarters):
         return 0.0
     revenue = series([(int(row.quarter.value), row.value.value) for row in points], tuple(quarters))
-    return share.share.value * float(revenue.sum()) / 4.0
+    return share.share.value * float(revenue.sum()) / QUARTERS_A_YEAR
 
 
 def _offers(scenario: Scenario, catalog: Catalog) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.errors import ScenarioError
 from gigawatt.demand.public import unchanged
 from gigawatt.demand.requests import Requests
@@ -134,7 +135,7 @@ def samples_of(
     have fewer replicas; ``cells`` makes them.
     """
     if scale:
-        return [Sample(cells=one, n=max(1, round(one.n * scale)), horizon_s=3600.0 * one.hours) for one in found]
+        return [Sample(cells=one, n=max(1, round(one.n * scale)), horizon_s=HOUR_S * one.hours) for one in found]
 
     def least(some: Sequence[Cells]) -> float:
         return sum(Sample(cells=one, n=1, horizon_s=_COUNTED_S).requests for one in some)
@@ -149,7 +150,7 @@ def samples_of(
     samples = []
     for one in some:
         more_s = spare * (one.rate_per_s * one.hours / a_day) / one.cell_rate_per_s
-        whole_s = 3600.0 * one.hours
+        whole_s = HOUR_S * one.hours
         n = min(max(1, round((_COUNTED_S + more_s) / (whole_s + 2.0 * one.warm_s))), one.n)
         horizon_s = min(_COUNTED_S + (more_s if n == 1 else whole_s), whole_s)
         samples.append(Sample(cells=one, n=n, horizon_s=horizon_s))
@@ -205,7 +206,7 @@ def _by_class(run: Run) -> list[ClassDay]:
         if some:
             blocks = tuple((one.cells, simulated(one.cells, run.parts(k))) for k, one in some)
             most = max((cells for cells, _ in blocks), key=lambda cells: cells.rate_per_s)
-            hours = sum(one.horizon_s for _, one in some) / 3600.0
+            hours = sum(one.horizon_s for _, one in some) / HOUR_S
             rows.append(ClassDay(cells=most, simulated=over_day(blocks), hours=hours, blocks=blocks))
     return rows
 
@@ -218,7 +219,7 @@ def _traced(found: Sequence[Cells], ask: DayOptions, say: Say) -> list[ClassDay]
     for cells, part in of_class(found, trace_of(ask.trace, say)):
         say(f"simulating {len(part):,} requests of {cells.name}")
         one = simulate_trace(cells, part, seed=ask.seed)
-        rows.append(ClassDay(cells=cells, simulated=one.simulated, hours=one.counted_s / 3600.0,
+        rows.append(ClassDay(cells=cells, simulated=one.simulated, hours=one.counted_s / HOUR_S,
                              blocks=((cells, one.simulated),), trace=(len(part), one.repeats)))  # fmt: skip
     return rows
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.calendar import QUARTER_S, QUARTERS_A_YEAR, YEAR_S, quarters_of
 from gigawatt.core.money import annuity_frac, per_quarter
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.money import inflation, price_level, real_rate
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
 from gigawatt.study.scenario import Commitment
 from gigawatt.study.service import price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
-YEAR_S = 4 * QUARTER_S
 
 
 def discount_rate(case: Case) -> float:
@@ -72,19 +70,14 @@ def system_worth_frac(case: Case, falls: Fact | None, age_quarters: Floats) -> F
     """Share of its price that an owned system is worth at an age: what its yearly fall leaves, else its life."""
     if falls is None:
         return remaining_frac(age_quarters, case.costs.system_life.value)
-    return np.asarray((1.0 - falls.value * YEAR_S) ** (age_quarters / 4.0))
-
-
-def quarters_of(seconds: float) -> int:
-    """Whole quarters of a time; a part of a quarter counts as one."""
-    return math.ceil(seconds / QUARTER_S - 1e-9)
+    return np.asarray((1.0 - falls.value * YEAR_S) ** (age_quarters / QUARTERS_A_YEAR))
 
 
 def term_quarters(case: Case, offer: OfferCase) -> int:
     """Quarters that capacity is held: the offer's term, else a quarter of rent or the life of owned systems."""
     if offer.offer.term:
         return max(1, quarters_of(offer.offer.term.value))
-    return round(case.costs.system_life.value / QUARTER_S) if offer.offer.contract == "own" else 1
+    return quarters_of(case.costs.system_life.value) if offer.offer.contract == "own" else 1
 
 
 def rent_usd_per_w(case: Case, offer: OfferCase) -> float:
@@ -220,7 +213,7 @@ def signed_rents(case: Case, site: SiteCase, after: int = 0) -> Floats:
     yearly = lease.escalator.value * YEAR_S if lease and lease.escalator else 0.0
     age = np.arange(len(rents))[None, :] - np.arange(len(rents))[:, None]
     running = (age >= 0) & (age < lease_quarters(case, site))
-    return np.where(running, rents[:, None] * (1.0 + yearly) ** (np.maximum(age, 0) // 4), 0.0)
+    return np.where(running, rents[:, None] * (1.0 + yearly) ** (np.maximum(age, 0) // QUARTERS_A_YEAR), 0.0)
 
 
 def site_over(case: Case, site: SiteCase) -> Floats:
@@ -292,7 +285,7 @@ def _whole_revenue_usd(case: Case) -> Floats:
     funding = case.scenario.funding
     if not funding.revenue:
         return np.zeros(len(case.quarters))
-    return series(dated(funding.revenue), case.quarters) / 4.0
+    return series(dated(funding.revenue), case.quarters) / QUARTERS_A_YEAR
 
 
 def behind_w(case: Case) -> dict[str, Floats]:

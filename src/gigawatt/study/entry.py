@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from gigawatt.core.calendar import HOUR_S, YEAR_S
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.source import Fact
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase
+from gigawatt.study.resolve import Case, OfferCase
 
 A_LITTLE_MW = 0.02
 """IT MW forced in to guess a price: little, as each further MW costs more."""
@@ -72,9 +73,9 @@ def price_text(offer: OfferCase, share: float | None = None) -> str:
     if row.terms.saving is not None:
         return f"{1.0 - (1.0 - row.terms.saving.value) * (1.0 if share is None else share):.2%} less than owning"
     if row.rent is not None:
-        return f"{_usd(_cut(row.rent.value * QUARTER_S * 4.0, share))} a watt and year"
+        return f"{_usd(_cut(row.rent.value * YEAR_S, share))} a watt and year"
     assert row.rent_per_package_hour is not None
-    return f"{_usd(_cut(row.rent_per_package_hour.value * 3600.0, share))} a package and hour"
+    return f"{_usd(_cut(row.rent_per_package_hour.value * HOUR_S, share))} a package and hour"
 
 
 def _usd(value: float) -> str:

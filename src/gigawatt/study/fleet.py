@@ -19,6 +19,7 @@ from math import ceil, inf, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.errors import TraceError
 from gigawatt.demand.requests import Requests, requests_of
 from gigawatt.demand.synthetic import windows
@@ -164,7 +165,7 @@ def simulate_cells(
 ) -> Simulated:
     """``n`` of the cells of a class over some time of their block (all of it), with ``factor`` times the load."""
     loads = tuple(load.scaled(factor) for load in cells.loads)
-    sample = Sample(cells=replace(cells, loads=loads), n=n, horizon_s=horizon_s or 3600.0 * cells.hours)
+    sample = Sample(cells=replace(cells, loads=loads), n=n, horizon_s=horizon_s or HOUR_S * cells.hours)
     run = Run(samples=[sample], seed=seed)
     simulate(run, threads=threads, tick=tick)
     return simulated(cells, run.parts(0))
@@ -460,12 +461,15 @@ def _of_one_stream(fleet: Fleet, tiers: int) -> Fleet:
 
 
 def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Requests]]:
-    """(cells, requests of the trace for them): by class name; a trace that names none of them is for the largest."""
+    """(cells, requests of the trace for them): by class; a trace that names none of them is for the largest.
+
+    What names a class is for its users of every region, at every speed.
+    """
     names = [stream.name for stream in requests.streams]
     named = [
-        (cells, requests.take(np.isin(requests.stream, [k for k, name in enumerate(names) if name == cells.name])))
+        (cells, requests.take(np.isin(requests.stream, [k for k, name in enumerate(names) if name in mine])))
         for cells in found
-        if cells.name in names
+        if (mine := {cells.name, cells.served.workload}).intersection(names)
     ]
     if named:
         return [(cells, part) for cells, part in named if len(part)]
@@ -473,7 +477,7 @@ def of_class(found: Sequence[Cells], requests: Requests) -> list[tuple[Cells, Re
 
 
 def busiest(found: Sequence[Cells]) -> tuple[Cells, ...]:
-    """Of every class its busiest block."""
+    """Of every class, users and speed the busiest block."""
     most: Mapping[str, Cells] = {
         name: max((one for one in found if one.name == name), key=lambda one: one.rate_per_s)
         for name in dict.fromkeys(one.name for one in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field
 
+from gigawatt.core.calendar import QUARTER_S, quarters_of
 from gigawatt.core.errors import CatalogError
 from gigawatt.core.units import pretty
 from gigawatt.plan.hosting import Hosting, Retrofit
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from gigawatt.catalog.load import Catalog
     from gigawatt.study.resolve import Case, OfferCase
     from gigawatt.study.scenario import Scenario
-
-QUARTER_S = 8760 / 4 * 3600.0
 
 
 class HostingClass(Block):
@@ -147,7 +145,7 @@ def _hosting(case: Case, d: PlanInputs) -> Hosting | None:
                                      coords={"hosting": names}),
         retrofits=tuple(
             Retrofit(start=row.start, end=row.end, musd_per_mw=row.cost.value,
-                     downtime=math.ceil(row.downtime.value / QUARTER_S - 1e-9))
+                     downtime=quarters_of(row.downtime.value))
             for row in rules.retrofits
         ),
     )  # fmt: skip

@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import DAY_H, QUARTER_S, YEAR_S, quarters_of, str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.money import per_quarter
 from gigawatt.core.units import pretty
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
-from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
+from gigawatt.perf.point import TrainingPoint
+from gigawatt.plan.inputs import Lanes, Milestones, PlanInputs, RightRow
+from gigawatt.study.arrays import labelled
 from gigawatt.study.economics import (
-    YEAR_S,
     capex_usd_per_w,
     deposit_usd_per_w,
     discount_factors,
@@ -35,7 +37,6 @@ from gigawatt.study.lumps import runs_on, with_lumps
 from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
 from gigawatt.study.resolve import (
-    QUARTER_S,
     Case,
     ClassCase,
     OfferCase,
@@ -70,18 +71,13 @@ def plan_inputs(case: Case) -> PlanInputs:
     funding = case.scenario.funding
 
     def by_offer(values: Any) -> xr.DataArray:
-        return xr.DataArray(np.asarray(values), dims="offer", coords={"offer": ids})
+        return labelled(values, offer=ids)
 
     def by_offer_quarter(values: Any) -> xr.DataArray:
-        return xr.DataArray(
-            np.asarray(values, dtype=float),
-            dims=("offer", "quarter"),
-            coords={"offer": ids, "quarter": quarters},
-        )
+        return labelled(values, offer=ids, quarter=quarters)
 
     def by_site_quarter(values: Any) -> xr.DataArray:
-        coords = {"site": [site.id for site in sites], "quarter": quarters}
-        return xr.DataArray(np.asarray(values, dtype=float), dims=("site", "quarter"), coords=coords)
+        return labelled(values, site=[site.id for site in sites], quarter=quarters)
 
     initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
     stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
@@ -122,11 +118,12 @@ def plan_inputs(case: Case) -> PlanInputs:
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
         lane_offer=_lane_label([lane.offer.id if lane.alone else "" for lane in lanes], lanes),
+        lanes=_lane_table(lanes),
         run_musd_per_mw=run_musd_per_mw(case, lanes),
         tariffs=tariffs(case),
         reserve_frac=reserve_frac(case),
         hours_frac=xr.DataArray(
-            [b.hours / 24.0 for b in case.scenario.blocks], dims="block",
+            [b.hours / DAY_H for b in case.scenario.blocks], dims="block",
             coords={"block": [b.name for b in case.scenario.blocks]},
         ),
         demand=demand,
@@ -214,18 +211,9 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     systems = [{case.catalog.system(name).id for name in row.systems} for row in rows]
     member = [[float(o.system.id in wanted) for o in case.offers] for wanted in systems]
     packages = [step_series(dated(row.packages_per_quarter), case.quarters) for row in rows]
-    shape = (len(rows), len(quarters))
     return {
-        "supply_member": xr.DataArray(
-            np.reshape(member, (len(rows), len(ids))),
-            dims=("supply", "offer"),
-            coords={"supply": names, "offer": ids},
-        ),
-        "supply_packages": xr.DataArray(
-            np.reshape(packages, shape),
-            dims=("supply", "quarter"),
-            coords={"supply": names, "quarter": quarters},
-        ),
+        "supply_member": labelled(member, supply=names, offer=ids),
+        "supply_packages": labelled(packages, supply=names, quarter=quarters),
     }
 
 
@@ -245,51 +233,52 @@ def _spares_mw(case: Case) -> xr.DataArray | None:
             unit = offer.site.use.hall.value / offer.site.facility_over_it
         found[offer.pool] = max(found.get(offer.pool, 0.0), spares.units * unit)
     for pool, watts in found.items():
-        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in case.offers if o.pool == pool}
+        mine = [offer for offer in case.offers if offer.pool == pool]
+        sites = {o.site.id: o.site.connection_w.max() / o.site.facility_over_it for o in mine}
         if watts >= sum(sites.values()):
             raise ScenarioError(
                 f"{case.scenario.where}: policy.spares: {spares.units} x {spares.of} are {pretty(watts, 'W')} of IT, "
-                f"all that {' and '.join(sites)} can ever hold of {pool.split('|')[1]}; write fewer, or a share"
+                f"all that {' and '.join(sites)} can ever hold of {mine[0].system.id}; write fewer, or a share"
             )
     names = sorted(found)
-    return xr.DataArray([found[name] / 1e6 for name in names], dims="pool", coords={"pool": names})
+    return labelled([found[name] / 1e6 for name in names], pool=names)
 
 
 def _lane_label(values: list[Any], lanes: list[Lane]) -> xr.DataArray:
-    return xr.DataArray(values, dims="lane", coords={"lane": [lane.label for lane in lanes]})
+    return labelled(values, lane=[lane.label for lane in lanes])
 
 
-def work_per_j(case: Case, system: str, workload: str) -> float:
-    """Work done per joule of IT energy at work: tokens for inference, at the fleet's use, FLOP for training."""
-    key = (system, workload)
-    if key in case.training:
-        point = case.training[key]
-        return point.effective_flops / point.it_power_w if point.it_power_w else 0.0
-    use = case.scenario.policy.fleet_use
-    return case.serving[key].output_tokens_per_j * (use.value if use else 1.0)
+def _lane_table(lanes: list[Lane]) -> Lanes:
+    """What lanes are, for who reads a plan."""
+
+    def limits(name: str) -> xr.DataArray:
+        return _lane_label([getattr(lane.task, name, None) for lane in lanes], lanes).astype(float)
+
+    return Lanes(
+        system=_lane_label([lane.offer.system.id for lane in lanes], lanes),
+        region=_lane_label([lane.offer.site.region for lane in lanes], lanes),
+        users=_lane_label([lane.served.users for lane in lanes], lanes),
+        speed=_lane_label([lane.served.speed for lane in lanes], lanes),
+        ttft_s=limits("ttft_s"), tokens_per_s_user=limits("tokens_per_s_user"),
+    )  # fmt: skip
 
 
 def lane_rate(case: Case, lane: Lane) -> Floats:
-    """Work done a watt at work in each quarter: token/s or FLOP/s per W."""
-    if lane.point is None:
-        per_j = work_per_j(case, lane.offer.system.id, lane.row.id)
-    else:
-        use = case.scenario.policy.fleet_use
-        per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
+    """Work done a watt at work in each quarter: token/s at the fleet's use, or FLOP/s, per W."""
+    if isinstance(lane.point, TrainingPoint):
+        return np.full(len(case.quarters), lane.point.flop_per_j)
+    use = case.scenario.policy.fleet_use
+    per_j = lane.point.output_tokens_per_j * (use.value if use else 1.0)
     return per_j * software_gain(case, lane.offer.system, lane.row, lane.point)
 
 
 def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
     rows = [lane_rate(case, lane) * (1e-12 if lane.row.workload.kind == "training" else 1.0) for lane in lanes]
-    return xr.DataArray(
-        np.reshape(rows, (len(lanes), len(quarters))), dims=("lane", "quarter"),
-        coords={"lane": [lane.label for lane in lanes], "quarter": quarters},
-    )  # fmt: skip
+    return labelled(rows, lane=[lane.label for lane in lanes], quarter=quarters)
 
 
 def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     """((workload, block, quarter) Mwork/s, share of each class's demand by tier)."""
-    shapes = [block.shape for block in case.scenario.blocks]
     shares: dict[str, dict[str, float]] = {}
     rows = []
     for item in case.classes:
@@ -301,12 +290,8 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
         mean = mean * _event_scale(case, item.id)
         load = day_load(case, item)
         rows.append(load[:, None] * mean[None, :])
-    array = xr.DataArray(
-        np.reshape(rows, (len(case.classes), len(shapes), len(case.quarters))), dims=("workload", "block", "quarter"),
-        coords={"workload": [c.id for c in case.classes], "block": [b.name for b in case.scenario.blocks],
-                "quarter": list(case.labels)},
-    )  # fmt: skip
-    return array, shares
+    blocks = [block.name for block in case.scenario.blocks]
+    return labelled(rows, workload=[c.id for c in case.classes], block=blocks, quarter=case.labels), shares
 
 
 def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dict[str, float]]:
@@ -332,15 +317,11 @@ def _event_scale(case: Case, name: str) -> Floats:
 
 
 def _by_class(classes: tuple[ClassCase, ...], values: Any) -> xr.DataArray:
-    return xr.DataArray(np.asarray(values), dims="workload", coords={"workload": [c.id for c in classes]})
+    return labelled(values, workload=[c.id for c in classes])
 
 
 def _by_class_quarter(case: Case, values: Any) -> xr.DataArray:
-    shape = (len(case.classes), len(case.quarters))
-    return xr.DataArray(
-        np.reshape(values, shape), dims=("workload", "quarter"),
-        coords={"workload": [c.id for c in case.classes], "quarter": list(case.labels)},
-    )  # fmt: skip
+    return labelled(values, workload=[c.id for c in case.classes], quarter=case.labels)
 
 
 def _unmet(case: Case, row: ClassCase) -> float:
@@ -397,11 +378,9 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     names = [job.id for job in jobs]
     return {
         "gang_workload": tuple(names),
-        "gang_mw": xr.DataArray(np.reshape(need, (len(jobs), len(quarters))), dims=("gang", "quarter"),
-                                coords={"gang": names, "quarter": quarters}),
-        "gang_offer": xr.DataArray(np.reshape(able, (len(jobs), len(ids))), dims=("gang", "offer"),
-                                   coords={"gang": names, "offer": ids}),
-    }  # fmt: skip
+        "gang_mw": labelled(need, gang=names, quarter=quarters),
+        "gang_offer": labelled(able, gang=names, offer=ids),
+    }
 
 
 def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
@@ -427,13 +406,10 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
         penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {
-        "commitment_weight": xr.DataArray(np.reshape(weight, (len(rows), len(ids))), dims=("commitment", "offer"),
-                                          coords={"commitment": names, "offer": ids}),
-        "commitment_mw": xr.DataArray(np.reshape(due, (len(rows), len(quarters))), dims=("commitment", "quarter"),
-                                      coords={"commitment": names, "quarter": quarters}),
-        "commitment_penalty_musd": xr.DataArray(np.asarray(penalty, dtype=float), dims="commitment",
-                                                coords={"commitment": names}),
-    }  # fmt: skip
+        "commitment_weight": labelled(weight, commitment=names, offer=ids),
+        "commitment_mw": labelled(due, commitment=names, quarter=quarters),
+        "commitment_penalty_musd": labelled(penalty, commitment=names),
+    }
 
 
 def right_rows(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
@@ -457,11 +433,10 @@ def right_rows(case: Case, ids: list[str]) -> tuple[RightRow, ...]:
         ]
         if right.kind == "non-exclusive" or share == 0.0 or not window:
             continue
-        labels = tuple(case.labels[q - case.quarters[0]] for q in window)
+        labels = tuple(map(str_quarter, window))
         rows.append(RightRow(
             id=right.id, kind=right.kind, share=share, quarters=labels,
-            base=xr.DataArray(base, dims="offer", coords={"offer": ids}),
-            held=xr.DataArray(held, dims="offer", coords={"offer": ids}),
+            base=labelled(base, offer=ids), held=labelled(held, offer=ids),
         ))  # fmt: skip
     return tuple(rows)
 
@@ -481,14 +456,14 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         default=0,
     )
     signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
-    label = case.labels[signed - case.quarters[0]]
+    label = str_quarter(signed)
     on_signing = terms.first_on_signing
     signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9
     return Milestones(
         per_gw_musd=equity.per_gw.value * 1e9 / 1e6,
         n_max=round(equity.cap.value / (equity.per_gw.value * 1e9)),
         whole=(terms.release or equity.release) == "whole-gigawatt",
-        lag=max(1, round(equity.lag.value / QUARTER_S)),
+        lag=max(1, quarters_of(equity.lag.value)),
         counts=by_offer(counts),
         signing_quarter=label if on_signing else None,
         signing_musd=signing / 1e6 if on_signing else 0.0,

@@ -1,6 +1,7 @@
 """Lanes of a case: which pool serves which class, at which speed, for the users of which region.
 
-A lane is one column group of the plan. A class without tiers in a scenario without regions has one lane a pool. A tier
+A lane is one column group of the plan. What it is, its ``Lane`` says, and coordinates of the plan; its label is for
+people. A class without tiers in a scenario without regions has one lane a pool. A tier
 adds a lane where the system reaches its speed; a region of users takes the place of the whole, at the class's time to
 first token less the round trip, and a lane exists only where that can be held.
 """
@@ -14,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import Workload
+from gigawatt.core.calendar import DAY_H
 from gigawatt.core.errors import CatalogError
+from gigawatt.core.source import Fact
 from gigawatt.demand.mix import block_load
-from gigawatt.perf.point import ServingPoint
+from gigawatt.perf.point import ServingPoint, TrainingPoint
+from gigawatt.perf.search import Task, task_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.study.served import Speed, UserRegion
 
@@ -25,36 +29,60 @@ if TYPE_CHECKING:
     from gigawatt.study.scenario import Scenario
 
 Floats = npt.NDArray[np.float64]
-DAY_H = 24.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Served:
+    """What lanes of several pools serve together: a class, for users of a region ("": all), at a speed (0: its own)."""
+
+    workload: str
+    users: str = ""
+    speed: float = 0.0
+
+    def __str__(self) -> str:
+        """``class``, with ``~users`` and ``@speed`` where they say more."""
+        return self.workload + (f"~{self.users}" if self.users else "") + (f"@{self.speed:.15g}" if self.speed else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A pool that serves a class; ``point`` is None where the class's own operating point holds.
+    """A pool that serves a class.
 
-    ``alone`` marks a lane that works on the machines of its offer only: what the gang of a job holds of them.
+    Attributes:
+        task: what machines are asked: the tier's speed, the time to first token less the round trip; None for training.
+        point: how they do it.
+        alone: it works on the machines of its offer only: what the gang of a job holds of them.
     """
 
     pool: str
     offer: OfferCase
     row: ClassCase
+    task: Task | None
+    point: ServingPoint | TrainingPoint
     tier: Speed | None = None
     users: UserRegion | None = None
-    point: ServingPoint | None = None
     alone: bool = False
 
     @property
-    def label(self) -> str:
-        """``pool>class``, with ``~users``, ``@speed`` and the offer of a gang where they say more."""
-        where = f"~{self.users.region}" if self.users else ""
-        speed = f"@{self.tier.speed.value:g}" if self.tier else ""
-        held = f" on {self.offer.offer.id} at {self.offer.site.id}" if self.alone else ""
-        return f"{self.pool}>{self.row.id}{where}{speed}{held}"
+    def served(self) -> Served:
+        """What it serves."""
+        return served_of(self.row, self.users, self.tier)
 
     @property
-    def speed(self) -> float:
-        """Tokens a second for each user that the lane is sold at; 0 at the class's own speed."""
-        return self.tier.speed.value if self.tier else 0.0
+    def label(self) -> str:
+        """For people and names of columns: ``pool>served``, with the offer of a gang."""
+        held = f" on {self.offer.offer.id} at {self.offer.site.id}" if self.alone else ""
+        return f"{self.pool}>{self.served}{held}"
+
+
+def served_of(row: ClassCase, users: UserRegion | None, tier: Speed | None) -> Served:
+    """A class for users of a region at a tier; None: for all, at its own speed."""
+    return Served(row.id, users.region if users else "", tier.speed.value if tier else 0.0)
+
+
+def serves(lane: Lane, group: Served) -> bool:
+    """Whether a lane serves a class for users of a region, at whatever speed."""
+    return (lane.served.workload, lane.served.users) == (group.workload, group.users)
 
 
 def speeds_of(row: ClassCase) -> tuple[Speed, ...]:
@@ -73,22 +101,16 @@ def users_of(case: Case, row: ClassCase) -> tuple[UserRegion | None, ...]:
 def lanes_of(case: Case) -> list[Lane]:
     """All lanes that can serve, pools in the order of offers."""
     pools = {offer.pool: offer for offer in case.offers}
-    lanes = []
-    for pool, offer in pools.items():
-        for row in case.classes:
-            if offer.offer.only and row.id not in offer.offer.only:
-                continue
-            if has_gang(row):
-                each = [Lane(pool=pool, offer=o, row=row, alone=True) for o in case.offers if o.pool == pool]
-                lanes += [lane for lane in each if _pointed(case, lane) is not None]
-                continue
-            for users in users_of(case, row):
-                for tier in (None, *speeds_of(row)):
-                    lane = Lane(pool=pool, offer=offer, row=row, tier=tier, users=users)
-                    found = _pointed(case, lane)
-                    if found is not None:
-                        lanes.append(found)
-    return lanes
+    lanes = [
+        _lane(case, offer, row, users, tier)
+        for pool, one in pools.items()
+        for row in case.classes
+        if not one.offer.only or row.id in one.offer.only
+        for offer in ([o for o in case.offers if o.pool == pool] if has_gang(row) else [one])
+        for users in users_of(case, row)
+        for tier in (None, *speeds_of(row))
+    ]
+    return [lane for lane in lanes if lane is not None]
 
 
 def has_gang(row: ClassCase) -> bool:
@@ -98,28 +120,34 @@ def has_gang(row: ClassCase) -> bool:
     return isinstance(row.row, Trained) and row.row.gang is not None
 
 
-def _pointed(case: Case, lane: Lane) -> Lane | None:
-    """The lane with its operating point; None where it cannot serve."""
-    system, row = lane.offer.system, lane.row
-    key = (system.id, row.id)
-    if lane.tier is None and lane.users is None:
-        own = case.training.get(key) or case.serving[key]
-        return lane if own.is_served else None
-    workload = row.workload
-    assert workload.slo and workload.model
-    changes: dict[str, object] = {}
-    if lane.tier is not None:
-        changes["speed"] = lane.tier.speed
-    if lane.users is not None and workload.slo.ttft is not None:
-        left = workload.slo.ttft.value - lane.users.round_trip[lane.offer.site.region].value
-        if left <= 0.0:
+def _lane(case: Case, offer: OfferCase, row: ClassCase, users: UserRegion | None, tier: Speed | None) -> Lane | None:
+    """A lane on the pool of an offer with its operating point; None where it cannot serve."""
+    task: Task | None = None
+    point: ServingPoint | TrainingPoint | None = case.training.get((offer.system.id, row.id))
+    if point is None:
+        asked = _asked(row.workload, tier, users.round_trip[offer.site.region].value if users else 0.0)
+        if asked is None:
             return None
-        changes["ttft"] = replace(workload.slo.ttft, value=left)
-    asked = workload.model_copy(update={"slo": workload.slo.model_copy(update=changes)})
-    point = serving_point(system, asked, case.catalog.model(workload.model), case.basis)
+        model = case.catalog.model(asked.model or "")
+        own, task = asked is row.workload, task_of(asked, model)
+        found = case.serving[offer.system.id, row.id] if own else serving_point(offer.system, asked, model, case.basis)
+        point = found.derated(case.derated.get((offer.system.id, served_of(row, users, tier)), 1.0))
     if not point.is_served:
         return None
-    return replace(lane, point=point)
+    return Lane(
+        pool=offer.pool, offer=offer, row=row, task=task, point=point, tier=tier, users=users, alone=has_gang(row)
+    )
+
+
+def _asked(workload: Workload, tier: Speed | None, round_trip_s: float) -> Workload | None:
+    """A class as machines are asked for it at a tier, so far from its users; None where no time is left to answer."""
+    assert workload.slo
+    ttft, changes = workload.slo.ttft, {"speed": tier.speed} if tier else dict[str, Fact]()
+    if round_trip_s and ttft:
+        if ttft.value <= round_trip_s:
+            return None
+        changes["ttft"] = replace(ttft, value=ttft.value - round_trip_s)
+    return workload.model_copy(update={"slo": workload.slo.model_copy(update=changes)}) if changes else workload
 
 
 def day_load(case: Case, row: ClassCase) -> Floats:

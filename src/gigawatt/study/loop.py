@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.core.calendar import HOUR_S
 from gigawatt.study.cells import Cells, Day, alone, cells_of
 from gigawatt.study.fleet import Simulated, simulate_cells, steady_tokens_per_s
+from gigawatt.study.lanes import Served
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from gigawatt.study.resolve import Case
 
 Say = Callable[[str], None]
-Factors = Mapping[tuple[str, str], float]
-"""On the output of a system for a class."""
+Factors = Mapping[tuple[str, Served], float]
+"""On the output of a system for what is served."""
 
 ROUNDS = 5
 STEP, LEAST = 0.01, 0.05
@@ -40,7 +42,7 @@ _WINDOW_S, _REQUESTS = 300.0, 50_000  # that count at most in a look
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attained:
-    """A class in a block, a quarter and a round: what was simulated, and the least factor on a coefficient after it.
+    """What is served in a block, a quarter and a round: what was simulated, the least factor on a coefficient after it.
 
     ``held_at`` is the share of its load at which it holds, None where it holds at none.
     """
@@ -50,6 +52,8 @@ class Attained:
     day: str
     block: str
     workload: str
+    users: str
+    speed: float
     attained_frac: float
     needed_frac: float
     ttft_s: float
@@ -58,6 +62,11 @@ class Attained:
     is_stable: bool
     held_at: float | None
     factor: float
+
+    @property
+    def served(self) -> Served:
+        """What is served."""
+        return Served(self.workload, self.users, self.speed)
 
     @property
     def missing_frac(self) -> float:
@@ -114,7 +123,8 @@ class Looped:
 
     def residual(self) -> str:
         """What is missing after the last round, in a sentence."""
-        short = {one.workload: one for one in sorted(self.last, key=lambda one: one.missing_frac) if one.missing_frac}
+        missing = sorted((one for one in self.last if one.missing_frac), key=lambda one: one.missing_frac)
+        short = {str(one.served): one for one in missing}
         if not short:
             return "residual: none, every class holds its objective"
         parts = [
@@ -131,7 +141,7 @@ class Looped:
             "rounds": len(self.objectives_usd),
             "residual_frac": self.residual_frac,
             "residual": self.residual(),
-            "factors": {f"{system}>{name}": factor for (system, name), factor in self.factors.items()},
+            "factors": [{"system": key[0], **asdict(key[1]), "factor": factor} for key, factor in self.factors.items()],
             "objectives_usd": list(self.objectives_usd),
             "costs_more_usd": last - first,
             "attained": [asdict(one) for one in self.attained],
@@ -140,17 +150,8 @@ class Looped:
 
 
 def derated(case: Case, factors: Factors) -> Case:
-    """The case with the output of systems for classes multiplied by their factors."""
-    serving = {}
-    for key, point in case.serving.items():
-        f = factors.get(key, 1.0)
-        serving[key] = replace(
-            point,
-            output_tokens_per_s=point.output_tokens_per_s * f,
-            output_tokens_per_s_low=point.output_tokens_per_s_low * f,
-            output_tokens_per_s_high=point.output_tokens_per_s_high * f,
-        )
-    return replace(case, serving=serving)
+    """The case with factors on the output of systems for what is served, in place of those it has."""
+    return replace(case, derated=dict(factors))
 
 
 def close_loop(
@@ -169,13 +170,13 @@ def close_loop(
     ``plan_again`` solves a case whose coefficients hold the factors. A class must hold its objective in every block of
     all ``days`` in the fleets of all ``quarters``.
     """
-    factors: dict[tuple[str, str], float] = {}
+    factors: dict[tuple[str, Served], float] = {}
     attained: list[Attained] = []
     objectives = [float(plan.attrs["objective_usd"])]
     steady: tuple[Steady, ...] = ()
     now = case
     for number in range(1, rounds + 1):
-        found: dict[tuple[str, str], float] = {}
+        found: dict[tuple[str, Served], float] = {}
         steady = _yields(now, plan, quarters, seed, say if number == 1 else lambda _: None)
         for quarter in quarters:
             for day in days:
@@ -183,9 +184,9 @@ def close_loop(
                     say(f"round {number}: {cells.name} in {quarter}, {cells.block} of a {day} day")
                     one, held_at, lower = _look(cells, seed)
                     for system, factor in lower.items():
-                        key = (system, cells.name)
+                        key = (system, cells.served)
                         found[key] = min(found.get(key, 1.0), factor)
-                    least = min((factors.get((s, cells.name), 1.0) * f for s, f in lower.items()), default=1.0)
+                    least = min((factors.get((s, cells.served), 1.0) * f for s, f in lower.items()), default=1.0)
                     attained.append(_attained((number, quarter, day), cells, one, held_at, least))
         if not found or number == rounds:
             break
@@ -229,7 +230,7 @@ def _yields(case: Case, plan: xr.Dataset, quarters: Sequence[str], seed: int, sa
 
 
 def _window_s(cells: Cells) -> float:
-    return min(_WINDOW_S, max(_REQUESTS / max(cells.cell_rate_per_s, 1e-9), 60.0), 3600.0 * cells.hours)
+    return min(_WINDOW_S, max(_REQUESTS / max(cells.cell_rate_per_s, 1e-9), 60.0), HOUR_S * cells.hours)
 
 
 def _look(cells: Cells, seed: int) -> tuple[Simulated, float | None, dict[str, float]]:
@@ -275,7 +276,7 @@ def _attained(
     total = one.metrics.total
     q = cells.percentile
     return Attained(
-        round=when[0], quarter=when[1], day=when[2], block=cells.block, workload=cells.name,
+        round=when[0], quarter=when[1], day=when[2], block=cells.block, **asdict(cells.served),
         attained_frac=one.attained_frac, needed_frac=one.needed_frac, ttft_s=_finite(total.percentile_s("ttft", q)),
         tpot_s=_finite(total.percentile_s("tpot", q)), n_requests=one.n_requests, is_stable=one.is_stable,
         held_at=held_at, factor=factor,

@@ -177,8 +177,8 @@ def _gang_w(case: Case, job: str) -> float:
     return next(float(item.row.gang.value) for item in case.classes if item.id == job and item.row.gang)  # type: ignore[union-attr]
 
 
-def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:
-    """Lumps in words: "relaxed: 3.4 halls at shackelford"; gangs are whole in both modes."""
+def lump_words(rows: list[dict[str, Any]], *, whole: bool) -> list[tuple[str, str]]:
+    """(mode, lump in words): "relaxed", "3.4 halls at shackelford"; gangs are whole in both modes."""
     lines = []
     for row in rows:
         amount, head = row["amount"], "whole" if whole else "relaxed"
@@ -191,5 +191,5 @@ def lump_sentences(rows: list[dict[str, Any]], *, whole: bool) -> list[str]:
             near = "somewhere in" if row["region"] else "at"
             words = f"{share} of {row['what']} {near} {row['where']}, on {row['on']}"
             head, words = "whole", words if row["where"] else f"none of {row['what']}"
-        lines.append(f"{head}: {words}")
+        lines.append((head, words))
     return lines

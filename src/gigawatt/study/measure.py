@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S, QUARTERS_A_YEAR
 from gigawatt.core.money import annuity_due_frac
 from gigawatt.finance.ledger import CAPEX_KINDS, FUNDING_KINDS
 from gigawatt.finance.metrics import circularity, irr, levelised
@@ -25,11 +26,11 @@ from gigawatt.study.economics import (
     site_over,
     work_energy_usd_per_w,
 )
-from gigawatt.study.inputs import lane_rate, reserve_frac
-from gigawatt.study.lanes import lanes_of, speeds_of
+from gigawatt.study.inputs import reserve_frac
+from gigawatt.study.lanes import speeds_of
 from gigawatt.study.money import deflator, price_level
 from gigawatt.study.published import beside_published
-from gigawatt.study.resolve import QUARTER_S, Case
+from gigawatt.study.resolve import Case
 from gigawatt.study.software import software_notes
 
 Floats = npt.NDArray[np.float64]
@@ -222,7 +223,7 @@ def _series(labels: tuple[str, ...], values: Floats) -> dict[str, float]:
 
 
 def _yearly(rate: float) -> float | None:
-    return float((1.0 + rate) ** 4 - 1.0) if np.isfinite(rate) else None
+    return float((1.0 + rate) ** QUARTERS_A_YEAR - 1.0) if np.isfinite(rate) else None
 
 
 def equity_sold(case: Case, tranches: Floats) -> float:
@@ -240,11 +241,11 @@ def equity_sold(case: Case, tranches: Floats) -> float:
 
 def low_latency_share(case: Case, plan: xr.Dataset) -> float:
     """Share of inference IT power at work on SRAM machines in the last four quarters; 0 without inference."""
-    kinds = {offer.pool: offer.system.kind for offer in case.offers}
+    kinds = {offer.system.id: offer.system.kind for offer in case.offers}
     training = {item.id for item in case.classes if item.workload.kind == "training"}
-    used = daily_mean(case, plan["assign_w"]).isel(quarter=slice(-4, None)).sum("quarter")
+    used = daily_mean(case, plan["assign_w"]).isel(quarter=slice(-QUARTERS_A_YEAR, None)).sum("quarter")
     inference = np.array([str(w) not in training for w in used["lane_workload"].values], dtype=bool)
-    sram = np.array([kinds[str(p)] == "sram" for p in used["lane_pool"].values], dtype=bool)
+    sram = np.array([kinds[str(name)] == "sram" for name in used["lane_system"].values], dtype=bool)
     whole = float(used.values[inference].sum())
     return float(used.values[inference & sram].sum()) / whole if whole > 0 else 0.0
 
@@ -252,15 +253,13 @@ def low_latency_share(case: Case, plan: xr.Dataset) -> float:
 def speed_share(case: Case, plan: xr.Dataset) -> dict[str, dict[str, float]]:
     """Share of the tokens of the last four quarters served at each tier, by class with tiers; "0" is its own speed."""
     found: dict[str, dict[str, float]] = {}
-    lanes = lanes_of(case) if any(speeds_of(row) for row in case.classes) else []
-    work = daily_mean(case, plan["assign_w"]).isel(quarter=slice(-4, None)).transpose("lane", "quarter").values
+    work = daily_mean(case, plan["lane_served"]).isel(quarter=slice(-QUARTERS_A_YEAR, None)).sum("quarter")
     for row in case.classes:
         if not speeds_of(row):
             continue
-        tokens = {f"{speed:g}": 0.0 for speed in (0.0, *(tier.speed.value for tier in speeds_of(row)))}
-        for index, lane in enumerate(lanes):
-            if lane.row.id == row.id:
-                tokens[f"{lane.speed:g}"] += float((work[index] * lane_rate(case, lane)[-4:]).sum())
+        speeds = (0.0, *(tier.speed.value for tier in speeds_of(row)))
+        mine = work[(work["lane_workload"] == row.id).values]
+        tokens = {f"{speed:g}": float(mine[(mine["lane_speed"] == speed).values].sum()) for speed in speeds}
         whole = sum(tokens.values())
         found[row.id] = {speed: value / whole if whole > 0 else 0.0 for speed, value in tokens.items()}
     return found

@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import YEAR_S
 from gigawatt.core.money import per_quarter
-from gigawatt.core.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from gigawatt.finance.ledger import Flow
     from gigawatt.study.resolve import Case
 
 Floats = npt.NDArray[np.float64]
-YEAR_S = HOURS_PER_YEAR * 3600.0
 
 
 MOST_INFLATION = 0.5
@@ -89,7 +88,7 @@ def plan_in_terms(case: Case, plan: xr.Dataset) -> xr.Dataset:
     if case.scenario.money != "real":
         return plan
     factor = xr.DataArray(deflator(case), dims="quarter", coords={"quarter": list(case.labels)})
-    money = [str(name) for name in plan.data_vars if str(name).endswith("_usd")]
+    money = [str(name) for name, values in plan.data_vars.items() if values.attrs.get("units") == "USD"]
     changed = {}
     for name in money:
         rows = plan[name]

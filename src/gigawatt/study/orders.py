@@ -6,7 +6,6 @@ from what a plan accepts; ``policy.enforce_lead_times`` makes rules of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import quarters_of, str_quarter
 from gigawatt.core.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -27,16 +26,10 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-QUARTER_S = 8760 / 4 * 3600.0
 NEEDS = ("substation-transformer", "switchgear")
 """What every phase of a site waits for where the scenario names nothing else."""
 LEAST_W = 1e3
 """Smaller parts of a plan are rounding, no order."""
-
-
-def lead_quarters(seconds: float) -> int:
-    """Whole quarters of a lead time; a part of a quarter counts as one."""
-    return math.ceil(seconds / QUARTER_S - 1e-9)
 
 
 def check_needs(scenario: Scenario, costs: Costs) -> None:
@@ -106,7 +99,7 @@ def slowest(use: SiteUse, costs: Costs) -> tuple[str, int]:
     if use.tenure == "provider":
         return "", 0
     wanted = use.needs if use.needs is not None else NEEDS
-    leads = {item: lead_quarters(costs.lead_times[item].value) for item in wanted if item in costs.lead_times}
+    leads = {item: quarters_of(costs.lead_times[item].value) for item in wanted if item in costs.lead_times}
     return max(leads.items(), key=lambda pair: pair[1]) if leads else ("", 0)
 
 

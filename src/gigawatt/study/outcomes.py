@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import QUARTERS_A_YEAR, quarters_of, str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.plan.inputs import PlanInputs
@@ -20,7 +20,7 @@ from gigawatt.plan.prices import Prices
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.prices import pricer
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, delay_quarters
+from gigawatt.study.resolve import Case, OfferCase, delay_quarters
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.uncertainty import State, Uncertainty
 
@@ -106,7 +106,7 @@ def notes_of(case: Case, tree: Tree) -> tuple[str, ...]:
 
 
 def _quarters(fact: Fact | None, default: int) -> int:
-    return math.ceil(fact.value / QUARTER_S - 1e-9) if fact else default
+    return quarters_of(fact.value) if fact else default
 
 
 def _lead(offer: OfferCase, default: int) -> int:
@@ -119,7 +119,7 @@ def _lead(offer: OfferCase, default: int) -> int:
 def _default_branches(case: Case) -> list[str]:
     """After one year and after two; earlier where the horizon is short."""
     n = len(case.quarters)
-    return list(dict.fromkeys(case.labels[max(1, min(4 * k, k * n // 3))] for k in (1, 2)))
+    return list(dict.fromkeys(case.labels[max(1, min(QUARTERS_A_YEAR * k, k * n // 3))] for k in (1, 2)))
 
 
 def _both(outcomes: tuple[Outcome, ...]) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.catalog.schema import Reference
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import str_quarter, year_and_number
 from gigawatt.study.resolve import Case
 
 
@@ -29,7 +29,7 @@ def beside_published(case: Case, stands_gw: dict[str, float], initial_gw: float)
         return []
     said = {int(row.quarter.value): row for row in found if row.quarter}
     start = case.quarters[0]
-    ends = [q for q in case.quarters if q % 4 == 3 and q <= max(said)]
+    ends = [q for q in case.quarters if year_and_number(q)[1] == 4 and q <= max(said)]
     rows = []
     for quarter in sorted({*said, *ends}):
         reference = said.get(quarter)

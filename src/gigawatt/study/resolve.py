@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ import numpy.typing as npt
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Costs, Deal, Efficiency, Equity, Provider, Site, Software, System, Workload
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import quarters_of, str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
-from gigawatt.core.units import HOURS_PER_YEAR, pretty
+from gigawatt.core.units import pretty
 from gigawatt.demand.growth import series, step_series
 from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
@@ -25,13 +24,12 @@ from gigawatt.perf.training import training_point
 from gigawatt.plan.prices import PricePaths
 from gigawatt.study.contracts_check import check_contracts
 from gigawatt.study.hosting import check_classes
-from gigawatt.study.lanes import check_served
-from gigawatt.study.orders import check_needs, connection_in_time_w, lead_quarters
+from gigawatt.study.lanes import Served, check_served
+from gigawatt.study.orders import check_needs, connection_in_time_w
 from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
 from gigawatt.study.software import steps_of
 
 Floats = npt.NDArray[np.float64]
-QUARTER_S = HOURS_PER_YEAR / 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class OfferCase:
     def lag(self) -> int:
         """Quarters of tests, from delivery to acceptance."""
         lag = self.offer.terms.acceptance_lag
-        return lead_quarters(lag.value) if lag else 0
+        return quarters_of(lag.value) if lag else 0
 
     @property
     def pool(self) -> str:
@@ -120,6 +118,8 @@ class Case:
     milestone_deal: Deal | None
     equity: Equity | None
     events_on: tuple[str, ...]
+    derated: Mapping[tuple[str, Served], float] = field(default_factory=dict)
+    """factors on what a system yields for what is served, where a simulated fleet missed its objective"""
     prices: PricePaths | None = None
     """rents, where a branch of a tree moves them; ``study.prices.at_prices`` moves the others. None: as it says"""
 
@@ -189,7 +189,7 @@ def _switched(scenario: Scenario, names: Sequence[str]) -> list[Event]:
 
 def delay_quarters(event: Event) -> int:
     """Whole quarters an event delays what it names; a part of a quarter counts as one."""
-    return math.ceil(event.delay.value / QUARTER_S - 1e-9) if event.delay else 0
+    return quarters_of(event.delay.value) if event.delay else 0
 
 
 def commitment_delay(case: Case, name: str) -> int:
@@ -271,8 +271,8 @@ def _offers(
             raise CatalogError(f"offers[{index}].price: the price of {system.id} is not public; give one")
         ready = system.first_available.value if system.first_available else float(quarters[0])
         asked = offer.available.value if offer.available else ready
-        lead = lead_quarters((offer.lead_time or costs.system_lead_time).value)
-        lag = lead_quarters(offer.terms.acceptance_lag.value) if offer.terms.acceptance_lag else 0
+        lead = quarters_of((offer.lead_time or costs.system_lead_time).value)
+        lag = quarters_of(offer.terms.acceptance_lag.value) if offer.terms.acceptance_lag else 0
         first = max(int(asked), quarters[0] + (lead if offer.lead_time else 0)) + lag
         last = int(offer.until.value) if offer.until else quarters[-1]
         if offer.until and offer.available and offer.until.value < offer.available.value:

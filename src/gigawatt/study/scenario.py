@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 from gigawatt.catalog.load import explain, facts
 from gigawatt.catalog.plausible import impossible
 from gigawatt.catalog.reading import read_yaml
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import DAY_H, str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError, shown
 from gigawatt.core.names import slug
 from gigawatt.core.quantity import ALONE
@@ -73,7 +73,7 @@ class HourBlock(Block):
     """Hours of a day with one load; ``shape`` is 1 at the peak and sums to 0 over the day, weighted by hours."""
 
     name: Name
-    hours: Annotated[float, Field(gt=0, le=24)]
+    hours: Annotated[float, Field(gt=0, le=DAY_H)]
     shape: Annotated[float, Field(ge=-1, le=1)]
 
 
@@ -456,7 +456,7 @@ class Scenario(Block):
     @classmethod
     def _day(cls, blocks: tuple[HourBlock, ...]) -> tuple[HourBlock, ...]:
         hours = sum(block.hours for block in blocks)
-        if abs(hours - 24.0) > 1e-9:
+        if abs(hours - DAY_H) > 1e-9:
             raise ValueError(f"the blocks cover {hours:g} hours of a day, not 24")
         tilt = sum(block.hours * block.shape for block in blocks)
         if abs(tilt) > 1e-6:

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.plan.service import Curve, Service, Shares, Survival, Worth
-from gigawatt.study.lanes import Lane, region_load, speeds_of, users_of
+from gigawatt.study.arrays import labelled
+from gigawatt.study.lanes import Lane, region_load, served_of, serves, speeds_of, users_of
 from gigawatt.study.money import price_level
-from gigawatt.study.resolve import QUARTER_S, Case, ClassCase
+from gigawatt.study.resolve import Case, ClassCase
 from gigawatt.study.scenario import Demanded
-from gigawatt.study.served import DemandCurve, UserRegion
+from gigawatt.study.served import DemandCurve, Speed, UserRegion
 
 
 def service_inputs(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Service | None:
@@ -46,8 +48,8 @@ def _worth(case: Case, lanes: list[Lane]) -> Worth | None:
     worth = np.array([premium_musd(lane) * price_level(case) for lane in lanes])
     sold = [isinstance(lane.row.row, Demanded) and lane.row.row.price is not None for lane in lanes]
     return Worth(
-        musd=xr.DataArray(worth, dims=("lane", "quarter"), coords={"lane": labels, "quarter": list(case.labels)}),
-        paid=xr.DataArray(np.array(sold, dtype=float), dims="lane", coords={"lane": labels}),
+        musd=labelled(worth, lane=labels, quarter=case.labels),
+        paid=labelled(sold, lane=labels).astype(float),
     )
 
 
@@ -56,24 +58,20 @@ def _shares(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Shares | Non
     member: list[list[float]] = []
     most: list[xr.DataArray] = []
 
-    def add(name: str, row: ClassCase, users: UserRegion | None, speed: float, share: float) -> None:
-        names.append(name)
-        member.append([float(o.row.id == row.id and o.users == users and o.speed >= speed) for o in lanes])
-        most.append(_of_users(case, demand, row, users) * share)
+    def add(row: ClassCase, users: UserRegion | None, tier: Speed | None) -> None:
+        group = served_of(row, users, tier)
+        names.append(str(group))
+        member.append([float(serves(lane, group) and lane.served.speed >= group.speed) for lane in lanes])
+        most.append(_of_users(case, demand, row, users) * (tier.share.value if tier else 1.0))
 
     for row in case.classes:
         for users in users_of(case, row):
-            where = f"~{users.region}" if users else ""
-            if users:
-                add(f"{row.id}{where}", row, users, 0.0, 1.0)
-            for tier in speeds_of(row):
-                speed = tier.speed.value
-                add(f"{row.id}{where}@{speed:g}", row, users, speed, tier.share.value)
+            for tier in ((None,) if users else ()) + speeds_of(row):
+                add(row, users, tier)
     if not names:
         return None
     return Shares(
-        member=xr.DataArray(np.array(member), dims=("share", "lane"),
-                            coords={"share": names, "lane": [lane.label for lane in lanes]}),
+        member=labelled(member, share=names, lane=[lane.label for lane in lanes]),
         most=xr.concat(most, "share").assign_coords(share=names).transpose("share", "block", "quarter"),
     )  # fmt: skip
 
@@ -86,7 +84,7 @@ def _of_users(case: Case, demand: xr.DataArray, row: ClassCase, users: UserRegio
     whole = np.sum([region_load(case, row, each) for each in users_of(case, row)], axis=0)
     part = region_load(case, row, users)
     share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0.0)
-    return asked * xr.DataArray(share, dims="block", coords={"block": asked["block"]})
+    return asked * labelled(share, block=asked["block"].values)
 
 
 def _survival(case: Case, lanes: list[Lane]) -> Survival | None:
@@ -96,19 +94,21 @@ def _survival(case: Case, lanes: list[Lane]) -> Survival | None:
     region = {lane.pool: lane.offer.site.region for lane in lanes}
     pools = sorted(region)
     places = {offer.id: offer.site.id for offer in case.offers} if survive.lost == "site" else {}
-    place_of = xr.DataArray(list(places.values()), dims="offer", coords={"offer": list(places)})
-    groups = [(row, users) for row in case.classes if row.id in survive.classes for users in users_of(case, row)]
-    names = [f"{row.id}~{users.region}" if users else row.id for row, users in groups]
-    member = [[float(lane.row.id == row.id and lane.users == users) for lane in lanes] for row, users in groups]
+    place_of = labelled(list(places.values()), offer=list(places))
+    rows = [row for row in case.classes if row.id in survive.classes]
+    groups = [served_of(row, users, None) for row in rows for users in users_of(case, row)]
+    names, member = (
+        [str(group) for group in groups],
+        [[float(serves(lane, group)) for lane in lanes] for group in groups],
+    )
     share = survive.share.value if survive.share else 1.0
     return Survival(
         lost=tuple(sorted(set(places.values() if places else region.values()))),
         offer_place=place_of if places else None,
-        pool_region=xr.DataArray([region[pool] for pool in pools], dims="pool", coords={"pool": pools}),
-        member=xr.DataArray(np.array(member), dims=("must", "lane"),
-                            coords={"must": names, "lane": [lane.label for lane in lanes]}),
-        frac=xr.DataArray(np.full(len(names), share), dims="must", coords={"must": names}),
-    )  # fmt: skip
+        pool_region=labelled([region[pool] for pool in pools], pool=pools),
+        member=labelled(member, must=names, lane=[lane.label for lane in lanes]),
+        frac=labelled(np.full(len(names), share), must=names),
+    )
 
 
 def marginals(curve: DemandCurve) -> tuple[list[float], list[float]]:
@@ -161,10 +161,8 @@ def _curve(case: Case, demand: xr.DataArray) -> Curve | None:
     if not names:
         return None
     return Curve(
-        workload=xr.DataArray(classes, dims="step", coords={"step": names}),
+        workload=labelled(classes, step=names),
         most=xr.concat(most, "step").assign_coords(step=names).transpose("step", "block", "quarter"),
-        less_musd=xr.DataArray(
-            np.array(less), dims=("step", "quarter"), coords={"step": names, "quarter": list(case.labels)}
-        ),
-        paid=xr.DataArray(np.ones(len(names)), dims="step", coords={"step": names}),
+        less_musd=labelled(less, step=names, quarter=case.labels),
+        paid=labelled(np.ones(len(names)), step=names),
     )

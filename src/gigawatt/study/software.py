@@ -107,8 +107,7 @@ def held_already(step: Software, point: ServingPoint) -> bool:
     if step.kind == "disaggregation":
         return bool(point.prefill_layout)
     if step.kind == "quantisation" and step.format:
-        stored = STORED_BITS.get(point.precision.split(" ")[0], np.inf)
-        return stored <= FORMAT_BITS[step.format]
+        return STORED_BITS.get(point.weights, np.inf) <= FORMAT_BITS[step.format]
     return False
 
 
@@ -123,16 +122,12 @@ def helps(step: Software, system: System, row: ClassCase, point: ServingPoint) -
     return not held_already(step, point)
 
 
-def software_gain(case: Case, system: System, row: ClassCase, point: ServingPoint | None = None) -> Floats:
-    """Multiplier of dated software steps on what a system serves of a class, by quarter; 1 for training (quarter).
+def software_gain(case: Case, system: System, row: ClassCase, point: ServingPoint) -> Floats:
+    """Multiplier of dated software steps on what a system serves of a class at an operating point (quarter).
 
     A step counts from its quarter on, if that lies after the first: the figures of systems hold what ran before.
-    ``point`` is the operating point at a tier or for a region, that of the class where None.
     """
     gain = np.ones(len(case.quarters))
-    if row.workload.kind == "training":
-        return gain
-    point = point or case.serving[system.id, row.id]
     for step in case.software:
         if step.available.value > case.quarters[0] and helps(step, system, row, point):
             gain[np.asarray(case.quarters) >= step.available.value] *= step.multiplier.value

@@ -7,7 +7,7 @@ share of demand that cares stays. Each point is an optimal plan, solved on from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
 from gigawatt.plan.energy import offers_at_work
-from gigawatt.plan.gangs import lane_offer
+from gigawatt.plan.extract import lane_coords
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
@@ -71,6 +71,8 @@ class Sweep:
     case: Case
     low_latency: frozenset[str]
     curves: dict[str, tuple[Point, ...]]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """the system that a variant goes without"""
 
     def shares(self, variant: str, what: str = "tokens_per_s") -> Floats:
         """(scale) share of low-latency silicon."""
@@ -156,9 +158,9 @@ def sweep(
     if without is None:
         served = {name: sum(point.tokens_per_s.get(name, 0.0) for point in curves[AS_STATED]) for name in sorted(low)}
         gone = sorted((name for name in served if served[name] > 0.0), key=lambda name: -served[name])[:1]
-    for system in gone:
-        curves[f"without {system}"] = points(f"without {system}", case, system)
-    return Sweep(case=case, low_latency=low, curves=curves)
+    left_out = {f"without {system}": system for system in gone}
+    curves |= {name: points(name, case, system) for name, system in left_out.items()}
+    return Sweep(case=case, low_latency=low, curves=curves, left_out=left_out)
 
 
 def plain_software(case: Case) -> Case:
@@ -202,15 +204,12 @@ def _point(case: Case, session: PlanSession, scale: float) -> Point:
     found = _at_the_end(plan)
     inference = {row.id for row in case.classes if row.workload.kind == "inference"}
     is_inference = np.array([str(name) in inference for name in found["lane_workload"].values])
-    pool_system = {offer.pool: offer.system.id for offer in case.offers}
-    systems = np.array([pool_system[str(name)] for name in found["lane_pool"].values])
+    systems, speeds = found["lane_system"].values.astype(str), found["lane_speed"].values
     at_work = daily_mean(case, found["assign_w"]).transpose("lane", "quarter")
     rate = plan.inputs.rate.isel(quarter=slice(-LAST, None)).transpose("lane", "quarter").values
     tokens = (at_work.values * rate).mean(axis=1)
     power = at_work.values.mean(axis=1)
     usd = lane_cost_usd(case, found).values.mean(axis=1)
-    speeds = np.array([float(str(name).rpartition("@")[2]) if "@" in str(name) else 0.0
-                       for name in found["lane"].values])  # fmt: skip
 
     def by_system(values: Floats) -> dict[str, float]:
         return {name: float(values[is_inference & (systems == name)].sum()) for name in sorted(set(systems.tolist()))}
@@ -235,9 +234,5 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
     }
     if "reserved" in plan.model.variables:
         watts["reserved_w"] = plan.value("reserved") * 1e6
-    return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
-        offer_pool=("offer", d.offer_pool.values.astype(str)),
-        lane_pool=("lane", d.lane_pool.values.astype(str)),
-        lane_workload=("lane", d.lane_workload.values.astype(str)),
-        lane_offer=("lane", lane_offer(d)),
-    )
+    found = xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()})
+    return found.assign_coords(lane_coords(d)).assign_coords(offer_pool=("offer", d.offer_pool.values.astype(str)))

@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S, QUARTERS_A_YEAR, YEAR_S, quarters_of
 from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.study.arrays import labelled as _array
 from gigawatt.study.economics import (
-    YEAR_S,
     behind_w,
     damages_usd,
     deposit_usd_per_w,
     discount_rate,
     guarantee_frac,
     lease_quarters,
-    quarters_of,
     rents_usd_per_w,
     sales_share_frac,
     signed_rents,
@@ -27,7 +27,7 @@ from gigawatt.study.economics import (
     site_rents,
     term_quarters,
 )
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -54,14 +54,6 @@ def contract_terms(case: Case) -> Terms:
         testing_quarters=_array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),
         failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
-    )
-
-
-def _array(values: Any, **axes: Any) -> xr.DataArray:
-    """A labelled array; the axes in their order."""
-    shape = tuple(len(labels) for labels in axes.values())
-    return xr.DataArray(
-        np.reshape(values, shape), dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()}
     )
 
 
@@ -448,5 +440,5 @@ def _cancels(case: Case) -> xr.DataArray | None:
 
 def _survival(case: Case) -> xr.DataArray | None:
     rates = {offer.id: offer.offer.terms.ageing for offer in case.offers}
-    aged = {name: (1.0 - rate.value * YEAR_S) ** 0.25 for name, rate in rates.items() if rate}
+    aged = {name: (1.0 - rate.value * YEAR_S) ** (1 / QUARTERS_A_YEAR) for name, rate in rates.items() if rate}
     return _array(list(aged.values()), offer=list(aged)) if aged else None

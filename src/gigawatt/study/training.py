@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.core.errors import ScenarioError
 from gigawatt.demand.growth import series
 from gigawatt.plan.pace import Pace
-from gigawatt.study.resolve import QUARTER_S, Case, ClassCase, dated
+from gigawatt.study.resolve import Case, ClassCase, dated
 from gigawatt.study.scenario import Trained
 
 Floats = npt.NDArray[np.float64]

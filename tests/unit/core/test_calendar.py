@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigawatt.core.calendar import Quarter, parse_quarter, str_quarter
+import gigawatt
+from gigawatt.core.calendar import (
+    MONTH_S,
+    QUARTER_S,
+    YEAR_H,
+    Quarter,
+    parse_quarter,
+    quarters_of,
+    str_quarter,
+    year_and_number,
+)
 from gigawatt.core.errors import UnitError
 
 
@@ -78,3 +90,42 @@ def test_round_trip(quarter: int) -> None:
 @given(st.dates(min_value=date(1900, 1, 1), max_value=date(2199, 12, 31)))
 def test_date_falls_into_its_quarter(day: date) -> None:
     assert str_quarter(parse_quarter(day.isoformat())) == f"{day.year}Q{(day.month + 2) // 3}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "quarters"),
+    [
+        (0.0, 0),
+        (1.0, 1),  # a part counts as one
+        (7_884_000.0, 1),  # 365 x 24 / 4 = 2,190 h
+        (7_884_000.0 + 1e-4, 1),  # what arithmetic leaves over is none
+        (7_884_001.0, 2),
+        (91 * 86_400.0, 1),  # 13 weeks are 2,184 h
+        (92 * 86_400.0, 2),
+        (5 * 31_536_000.0, 20),
+    ],
+)
+def test_part_of_a_quarter_counts_as_one(seconds: float, quarters: int) -> None:
+    assert quarters_of(seconds) == quarters
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_year_and_number(number: int) -> None:
+    assert year_and_number(f"2027Q{number}") == (2027, number)
+    assert year_and_number(4 * 2027 + number - 1) == (2027, number)
+
+
+def test_lengths_are_those_of_a_year_of_365_days() -> None:
+    assert (YEAR_H, QUARTER_S, 12 * MONTH_S) == (8760, 2190 * 3600, 8760 * 3600)
+
+
+def test_seconds_of_a_quarter_are_said_in_the_calendar_alone() -> None:
+    """No other file writes 8,760 hours, 2,190, 31.5 million seconds or a day's 86,400."""
+    said = re.compile(r"\b(8_?760|8_?766|2_?190|31_?536_?000|7_?884_?000|86_?400|365 ?\* ?24)(\.0)?\b")
+    folder = Path(gigawatt.__file__).parent
+    found = [
+        f"{path.relative_to(folder)}:{number}"
+        for path in folder.rglob("*.py") if path.name != "calendar.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if said.search(line)
+    ]  # fmt: skip
+    assert found == []

@@ -258,6 +258,7 @@ def test_speculation_speeds_a_small_batch_up_by_its_tokens() -> None:
 def test_narrower_weights_leave_room_for_more_sequences() -> None:
     wide, narrow = candidates(B200, task(), PLAIN), candidates(B200, task(), PLAIN, Options(weights="nvfp4"))
     assert narrow.precision == "nvfp4 weights, fp4 arithmetic, fp8 cache"
+    assert narrow.weights == "nvfp4"
     most = [max(which.batch[which.layout == which.names.index("tp1")]) for which in (wide, narrow)]
     assert most[1] > 4 * most[0]
     assert best(narrow, PLAIN).tokens_per_s_package > best(wide, PLAIN).tokens_per_s_package

@@ -5,6 +5,8 @@ import pytest
 from gigawatt.study import loop
 from gigawatt.study.cells import Cells, cells_of
 from gigawatt.study.fleet import busiest
+from gigawatt.study.inputs import lane_rate
+from gigawatt.study.lanes import Served, lanes_of
 from gigawatt.study.loop import Attained, Looped, Steady, close_loop, derated, held_share
 from gigawatt.study.results import Results
 
@@ -13,17 +15,17 @@ QUARTER = "2027Q3"
 
 def _attained(number: int, attained: float, *, held_at: float | None = 0.8, name: str = "chat") -> Attained:
     return Attained(
-        round=number, quarter="2027Q1", day="peak", block="peak", workload=name, attained_frac=attained,
-        needed_frac=0.9, ttft_s=1.0, tpot_s=0.02, n_requests=10, is_stable=True, held_at=held_at, factor=1.0,
+        round=number, quarter="2027Q1", day="peak", block="peak", workload=name, users="", speed=0.0,
+        attained_frac=attained, needed_frac=0.9, ttft_s=1.0, tpot_s=0.02, n_requests=10, is_stable=True, held_at=held_at, factor=1.0,
     )  # fmt: skip
 
 
-def test_derated_coefficients_fall_for_the_system_and_class_alone(neocloud: Results) -> None:
-    key = ("hgx-h200", "open-chat-70b")
-    case = derated(neocloud.case, {key: 0.5})
-    for one, point in neocloud.case.serving.items():
-        factor = 0.5 if one == key else 1.0
-        assert case.serving[one].output_tokens_per_s == factor * point.output_tokens_per_s
+def test_derated_coefficients_fall_for_what_is_served_alone(neocloud: Results) -> None:
+    system, served = "hgx-h200", Served("open-chat-70b")
+    case = derated(neocloud.case, {(system, served): 0.5})
+    for one, lane in zip(lanes_of(neocloud.case), lanes_of(case), strict=True):
+        factor = 0.5 if (lane.offer.system.id, lane.served) == (system, served) else 1.0
+        assert lane_rate(case, lane) == pytest.approx(factor * lane_rate(neocloud.case, one), rel=1e-12)
 
 
 class _Made:
@@ -62,7 +64,7 @@ def test_the_lane_that_misses_by_itself_is_derated(neocloud: Results, monkeypatc
     one = next(
         one
         for one in cells_of(neocloud.case, neocloud.plan, QUARTER, replicas=16)
-        if len({pool.name.split(">")[0] for pool in one.fleet.pools}) > 1
+        if len({lane.system for lane in one.lanes}) > 1
     )
     slow = next(lane for lane in one.lanes if any(pool.name == lane.name for pool in one.fleet.pools))
 

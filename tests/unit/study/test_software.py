@@ -25,7 +25,10 @@ def stepped(*software: Any, model: str = "llama-3.1-70b") -> Case:
 
 def gains(case: Case) -> dict[str, list[float]]:
     row = case.classes[0]
-    return {offer.offer.id: software_gain(case, offer.system, row).tolist() for offer in case.offers}
+    return {
+        offer.offer.id: software_gain(case, offer.system, row, case.serving[offer.system.id, row.id]).tolist()
+        for offer in case.offers
+    }
 
 
 def step(name: str, **keys: Any) -> dict[str, Any]:

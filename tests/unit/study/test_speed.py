@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from gigawatt.catalog.load import load_catalog
+from gigawatt.perf.point import ServingPoint
+from gigawatt.plan.extract import extract
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.report.speed_page import sentences, speed_figure, write_page
+from gigawatt.study.cells import ADDED, cells_of
+from gigawatt.study.fleet import busiest, simulate_cells
 from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.lanes import lanes_of
+from gigawatt.study.lanes import Served, lanes_of
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.run import run
 from gigawatt.study.scenario import load_scenario
@@ -29,6 +34,11 @@ def case() -> Case:
 
 
 @pytest.fixture(scope="module")
+def planned(case: Case) -> xr.Dataset:
+    return extract(solve(open_plan(plan_inputs(case))))
+
+
+@pytest.fixture(scope="module")
 def swept(case: Case) -> Sweep:
     return sweep(case, scales=(0.0, 0.1, 1.0, 10.0))
 
@@ -39,15 +49,63 @@ def test_a_tier_has_lanes_where_systems_reach_it(case: Case) -> None:
     assert "us-south|vr-nvl72>coding-interactive@400" not in lanes, "it reaches about 260"
     assert "us-south|cs-3>coding-interactive@400" in lanes
     for lane in lanes.values():
-        if lane.point is not None and lane.tier is not None:
+        if lane.tier is not None and isinstance(lane.point, ServingPoint):
             assert lane.point.speed_tokens_per_s_user >= lane.tier.speed.value
+
+
+def test_what_a_lane_is_stands_in_its_coordinates(planned: xr.Dataset) -> None:
+    fast = planned.sel(lane=(planned["lane_workload"] == "coding-interactive") & (planned["lane_speed"] == 400.0))
+    assert set(fast["lane_system"].values) <= {"cs-3", "groq-3-lpx", "groq-lpu-v1"}
+    assert set(fast["lane_tokens_per_s_user"].values) == {400.0}
+    own = planned.sel(lane=(planned["lane_workload"] == "coding-interactive") & (planned["lane_speed"] == 0.0))
+    assert set(own["lane_tokens_per_s_user"].values) == {70.0}  # the class's own pace
+    assert set(planned["lane_users"].values) == {""}
+
+
+def test_labels_tell_what_is_served_apart() -> None:
+    """For people and for names of columns; of every digit that was written."""
+    found = [str(Served(*of)) for of in (("chat",), ("chat", "asia"), ("chat", "", 200.0), ("chat", "asia", 100.00001))]
+    assert found == ["chat", "chat~asia", "chat@200", "chat~asia@100.00001"]
+
+
+def test_what_lanes_serve_adds_up_to_their_class(planned: xr.Dataset) -> None:
+    chat = planned["lane_served"].sel(lane=planned["lane_workload"] == "chat").sum("lane")
+    assert np.allclose(chat, planned["served"].sel(workload="chat").transpose(*chat.dims), rtol=1e-12)
+
+
+def test_every_tier_is_a_fleet_of_its_own_with_its_own_limit(case: Case, planned: xr.Dataset) -> None:
+    found = cells_of(case, planned, "2028Q1", replicas=8)
+    assert {one.served.speed for one in found if one.served.workload == "chat"} == {0.0, 100.0, 200.0}
+    for one in found:
+        row = next(row for row in case.classes if row.id == one.served.workload)
+        own = row.workload.slo.speed.value if row.workload.slo and row.workload.slo.speed else 0.0
+        tpot = 1.0 / (one.served.speed or own)
+        assert [traffic.tpot_s for traffic in one.fleet.traffic] == pytest.approx([tpot] * len(one.fleet.traffic))
+        for lane in one.lanes:  # in the mean of a step; the limit holds at the class's percentile
+            assert lane.replica.operating.tpot_s <= tpot * (1 + 1e-9)
+            assert lane.planned.served == one.served
+    for name in ("chat", "coding-interactive"):
+        rate = sum(one.rate_per_s for one in found if (one.served.workload, one.block) == (name, "peak"))
+        row = next(row for row in case.classes if row.id == name)
+        served = float(planned["served"].sel(workload=name, quarter="2028Q1", block="peak"))
+        assert rate * row.workload.output_tokens.value == pytest.approx(served, rel=1e-9)
+
+
+def test_a_faster_tier_is_simulated_and_holds(case: Case, planned: xr.Dataset) -> None:
+    """GB300 racks at 100 tokens a second: within 10 ms a token for 99 of 100 requests."""
+    found = busiest(cells_of(case, planned, "2028Q1", replicas=8, without=ADDED))
+    one = next(one for one in found if one.served == Served("chat", speed=100.0))
+    done = simulate_cells(one, n=1, horizon_s=10.0)
+    assert done.is_met
+    assert 1.0 / 300.0 < done.metrics.total.percentile_s("tpot", 0.99) < 0.010
 
 
 def test_a_faster_tier_never_serves_more_for_a_watt(case: Case) -> None:
     rate = plan_inputs(case).rate
-    by_class: dict[str, list[tuple[float, float]]] = {}
+    by_class: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for lane in lanes_of(case):
-        by_class.setdefault(f"{lane.pool}>{lane.row.id}", []).append((lane.speed, float(rate.sel(lane=lane.label)[0])))
+        at = (lane.served.speed, float(rate.sel(lane=lane.label)[0]))
+        by_class.setdefault((lane.pool, lane.row.id), []).append(at)
     for name, rows in by_class.items():
         rates = [value for _, value in sorted(rows)]
         assert all(b <= a * (1 + 1e-9) for a, b in pairwise(rates)), name

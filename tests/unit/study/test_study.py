@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from gigawatt.catalog.load import load_catalog
+from gigawatt.core.calendar import MONTH_S
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.demand.growth import series, step_series
 from gigawatt.plan.session import PlanSession
-from gigawatt.study.economics import capex_usd_per_w, discount_factors, rent_usd_per_w
+from gigawatt.study.economics import capex_usd_per_w, discount_factors, rent_usd_per_w, term_quarters
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import labels
 from gigawatt.study.resolve import Case, resolve
@@ -80,6 +81,21 @@ def test_slip_moves_commitment_and_signing(scenario: Scenario) -> None:
     assert late.commitment_mw.sel(commitment="nvidia-10gw").values[2:].tolist() == due[:-2].tolist()
     assert on_time.milestones and late.milestones
     assert (on_time.milestones.from_quarter, late.milestones.from_quarter) == ("2025Q4", "2026Q2")
+
+
+def test_part_of_a_quarter_counts_as_one_of_lags_and_lives(case: Case) -> None:
+    """4 months are 1.33 quarters, so 2; 61 months are 20.33, so 21."""
+    assert case.equity
+    lag = replace(case.equity.lag, value=4 * MONTH_S)
+    life = replace(case.costs.system_life, value=61 * MONTH_S)
+    moved = replace(
+        case, equity=case.equity.model_copy(update={"lag": lag}),
+        costs=case.costs.model_copy(update={"system_life": life}),
+    )  # fmt: skip
+    milestones = plan_inputs(moved).milestones
+    assert milestones and milestones.lag == 2
+    own = next(offer for offer in case.offers if offer.offer.contract == "own" and not offer.offer.term)
+    assert (term_quarters(case, own), term_quarters(moved, own)) == (20, 21)
 
 
 def test_changing_needs_scale_demand_from_their_date(scenario: Scenario) -> None:

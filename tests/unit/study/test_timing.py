@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gigawatt.catalog.load import load_catalog
-from gigawatt.core.calendar import parse_quarter
+from gigawatt.core.calendar import parse_quarter, quarters_of
 from gigawatt.core.errors import InfeasibleError, ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.plan.inputs import PlanInputs
@@ -21,7 +21,7 @@ from gigawatt.study.hosting import resale_share
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lumps import places
 from gigawatt.study.money import deflator, price_level
-from gigawatt.study.orders import lead_quarters, orders
+from gigawatt.study.orders import orders
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.rolling import roll
 from gigawatt.study.run import run
@@ -128,7 +128,7 @@ def test_a_site_waits_for_its_slowest_item() -> None:
     # 15 months are five quarters before 2027Q4
     assert [row["quarter"] for row in orders(case, plan) if row["kind"] == "site"] == ["2026Q3"]
     assert not [row for row in orders(case_of(starter(site={"needs": []})), plan) if row["kind"] == "site"]
-    assert lead_quarters(7 * 24 * 3600 * 13) == 1
+    assert quarters_of(7 * 24 * 3600 * 13) == 1
 
 
 def test_halls_and_openings_in_the_books() -> None:

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from gigawatt.core.calendar import DAY_H, QUARTER_S
 from gigawatt.report.claims.model import ABOUT, Band, Claim, If, at_least, band, merge, whole
 from gigawatt.report.claims.view import View
 from gigawatt.study.cash import daily_mean
-from gigawatt.study.resolve import QUARTER_S, ClassCase, users
+from gigawatt.study.resolve import ClassCase, users
 from gigawatt.study.scenario import Demanded, Gate
 
 SMALL = 10.0
@@ -180,7 +181,7 @@ def _gate_rows(view: View, id: str, gate: Gate) -> list[Claim]:
     scale = [end / tokens.value for end in tokens.range]
     saved = float(gated.max()) / per_w / 1e6
     band_most = Band(low=most * scale[0], central=most, high=most * scale[2], sources=tokens.source)
-    hours = np.array([block.hours / 24.0 for block in view.case.scenario.blocks])
+    hours = np.array([block.hours / DAY_H for block in view.case.scenario.blocks])
     mean = (gated * hours[:, None]).sum(axis=0)
     lost = float(mean.sum()) * row.workload.value.value * QUARTER_S * gate.lost_value.value
     at_most = float((asked * hours[:, None]).sum()) * closed * row.workload.value.value * QUARTER_S

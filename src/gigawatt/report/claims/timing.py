@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.catalog.schema import Deal
-from gigawatt.core.calendar import str_quarter
+from gigawatt.core.calendar import DAY_S, MONTH_S, str_quarter, year_and_number
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import step_series
 from gigawatt.report.claims.again import event_rows
@@ -153,7 +153,7 @@ def months_between(first: Fact, second: Fact) -> Band:
     a, half_a = _day(first)
     b, half_b = _day(second)
     days, half = b - a, half_a + half_b
-    month = 365.0 / 12.0
+    month = MONTH_S / DAY_S
     return Band(
         low=max(0.0, days - half) / month,
         central=days / month,
@@ -169,8 +169,8 @@ def _day(fact: Fact) -> tuple[float, float]:
         return float(date.fromisoformat(text).toordinal()), 0.0
     if match := re.fullmatch(r"(\d{4})-(\d{2})", text):
         return float(date(int(match[1]), int(match[2]), 15).toordinal()), 15.0
-    quarter = int(fact.value)
-    return float(date(quarter // 4, 3 * (quarter % 4) + 2, 15).toordinal()), 45.0
+    year, number = year_and_number(int(fact.value))
+    return float(date(year, 3 * number - 1, 15).toordinal()), 45.0
 
 
 def slipped_months(view: View) -> Band:
@@ -190,7 +190,7 @@ def slip(view: View) -> list[Claim]:
         if event.delay and closes & set(event.delay_commitments):
             after = _signing(view)
             starts = f"; money starts in {after}" if after else ""
-            assumed = band(event.delay, 12.0 / (8760.0 * 3600.0))
+            assumed = band(event.delay, 1.0 / MONTH_S)
             reading = f"event {event.id}, {_switched(view, event)} in this run{starts}"
             rows.append(topic.given(reading, assumed, f"event {event.id}"))
             rows += event_rows(view, topic, event)

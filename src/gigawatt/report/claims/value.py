@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from gigawatt.catalog.schema import System, Workload
+from gigawatt.core.calendar import QUARTER_S
 from gigawatt.core.money import annuity_due_frac
 from gigawatt.perf.serving import serving_point
 from gigawatt.report.claims.model import Band, Claim, If, Topic, at_least, at_most, band, merge, point
 from gigawatt.report.claims.view import View
 from gigawatt.site.build import energy_usd_per_w_quarter, lease_usd_per_w_quarter
 from gigawatt.study.economics import facility_cost, level_rate
-from gigawatt.study.resolve import QUARTER_S
 
 EVEN = 1.02
 """Ratio of costs up to which two systems are level."""

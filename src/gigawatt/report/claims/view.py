@@ -13,6 +13,7 @@ import xarray as xr
 
 from gigawatt.catalog.load import Catalog
 from gigawatt.catalog.schema import Deal, Statement
+from gigawatt.core.calendar import QUARTERS_A_YEAR
 from gigawatt.core.source import Fact
 from gigawatt.report.claims.model import Asked, Claim, Topic, merge
 from gigawatt.study.cash import daily_mean
@@ -100,22 +101,21 @@ class View:
 
     @cached_property
     def at_work_w(self) -> pd.DataFrame:
-        """Daily mean of IT power at work: columns pool, system, vendor, kind, workload, task, quarter, w."""
-        systems = {offer.pool: offer.system for offer in self.case.offers}
+        """Daily mean of IT power at work: columns system, vendor, kind, workload, task, quarter, w."""
+        systems = {offer.system.id: offer.system for offer in self.case.offers}
         tasks = {row.id: row.workload.kind for row in self.case.classes}
         used = daily_mean(self.case, self.plan["assign_w"]).transpose("lane", "quarter")
-        pools = [str(name) for name in used["lane_pool"].values]
+        names = [str(name) for name in used["lane_system"].values]
         works = [str(name) for name in used["lane_workload"].values]
         labels, n = list(self.case.labels), len(self.case.labels)
         return pd.DataFrame(
             {
-                "pool": np.repeat(pools, n),
-                "system": np.repeat([systems[pool].id for pool in pools], n),
-                "vendor": np.repeat([systems[pool].vendor for pool in pools], n),
-                "kind": np.repeat([systems[pool].kind for pool in pools], n),
+                "system": np.repeat(names, n),
+                "vendor": np.repeat([systems[name].vendor for name in names], n),
+                "kind": np.repeat([systems[name].kind for name in names], n),
                 "workload": np.repeat(works, n),
                 "task": np.repeat([tasks[work] for work in works], n),
-                "quarter": np.tile(labels, len(pools)),
+                "quarter": np.tile(labels, len(names)),
                 "w": used.values.ravel(),
             }
         )
@@ -131,7 +131,7 @@ class View:
     @property
     def last_year(self) -> tuple[str, ...]:
         """The last four quarters."""
-        return self.case.labels[-4:]
+        return self.case.labels[-QUARTERS_A_YEAR:]
 
     def paid_usd(self, *, payer: str | None = None, payee: str | None = None, kind: str | None = None) -> float:
         """Sum of the book's flows between some parties [USD]."""
