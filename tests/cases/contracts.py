@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gigawatt.plan.flows import EndValue, Rate
 from gigawatt.plan.inputs import Milestones, PlanInputs
 from gigawatt.plan.pace import Pace
-from gigawatt.plan.terms import Leases
-from tests.cases.tiny import QUARTERS, by, grid, text, tiny
+from gigawatt.plan.terms import Leases, Terms
+from tests.cases.tiny import QUARTERS, by, end, grid, owed, rate, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
@@ -34,15 +35,19 @@ def cube(values: Any, quarters: tuple[str, ...] = QUARTERS, offers: tuple[str, .
     return xr.DataArray(table, dims=("offer", "signed", "quarter"), coords=coords)
 
 
-def building(term: int = 99, due: float = 0.0, owed: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
-             quarters: tuple[str, ...] = QUARTERS) -> Leases:  # fmt: skip
+def building(term: int = 99, due: float = 0.0, owing: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
+             quarters: tuple[str, ...] = QUARTERS, rent: float = 0.5) -> dict[str, Any]:  # fmt: skip
     """A lease of the hall; what is owed for an unused MW is what is owed for one taken into use first."""
-    table = grid("site", ["hall"], owed, quarters)
-    return Leases(
-        due_mw=grid("site", ["hall"], due, quarters), term_quarters=by("site", ["hall"], [term]).astype(int),
-        owed_musd_per_mw=table, owed_unused_musd_per_mw=table.isel(quarter=0, drop=True),
-        deposit_musd_per_mw=by("site", ["hall"], [deposit]), deposit_after_musd_per_mw=by("site", ["hall"], [after]),
-    )  # fmt: skip
+    table = grid("site", ["hall"], owing, quarters)
+    taken = table.rename(quarter="signed")
+    return {
+        "terms": Terms(leases=Leases(due_mw=grid("site", ["hall"], due, quarters),
+                                     term_quarters=by("site", ["hall"], [term]).astype(int))),
+        "rates": (rate("take-or-pay", "unused", grid("site", ["hall"], rent, quarters)),
+                  rate("deposit-return", "vacate", by("site", ["hall"], [deposit]))),
+        "ends": (*owed("taken", taken), *owed("unused_at_end", table.isel(quarter=0, drop=True)),
+                 end("salvage", "vacate", by("site", ["hall"], [-after]))),
+    }  # fmt: skip
 
 
 def block(due: list[float], most: list[float] | None = None, gang: float = 0.0, **changes: Any) -> PlanInputs:
@@ -70,3 +75,17 @@ def milestones(**changes: object) -> Milestones:
         "signing_quarter": None, "signing_musd": 0.0, "from_quarter": "2027Q1",
     }  # fmt: skip
     return Milestones(**(base | changes))  # type: ignore[arg-type]
+
+
+def rents(over: Any, quarters: tuple[str, ...] = QUARTERS) -> Rate:
+    """What a MW signed in a quarter pays beyond the rent of stock."""
+    return rate("chip-rent", "signed", cube(over, quarters))
+
+
+def owed_by_signing(values: list[float], quarters: tuple[str, ...] = QUARTERS) -> tuple[EndValue, EndValue]:
+    coords = {"offer": ["a"], "signed": list(quarters)}
+    return owed("signed_at_end", xr.DataArray([values], dims=("offer", "signed"), coords=coords))
+
+
+def short(musd: float, quarters: tuple[str, ...] = QUARTERS) -> Rate:
+    return rate("take-or-pay", "short", grid("take", ["k"], musd, quarters))

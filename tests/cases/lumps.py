@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gigawatt.plan.flows import Rate
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
-from tests.cases.tiny import by, grid, text, tiny
+from tests.cases.tiny import by, grid, priced, rate, text, tiny
 
 TWO, SITES = ["a", "b"], ["east", "west"]
 
@@ -23,9 +24,11 @@ def near(value: float) -> Any:
 
 def lumps(
     sites: list[str], halls: list[float], openings: list[float] | None = None, *, whole: bool = True, **more: Any
-) -> Lumps:
-    costs = openings or [np.nan] * len(sites)
-    return Lumps(whole=whole, hall_mw=by("site", sites, halls), opening_musd=by("site", sites, costs), **more)
+) -> dict[str, Any]:
+    """Halls of so many MW, and what opening each site costs; none has to be opened where no price is given."""
+    opens = tuple(sites) if openings else ()
+    found = {"lumps": Lumps(whole=whole, hall_mw=by("site", sites, halls), opens=opens, **more)}
+    return found | ({"rates": (rate("site-opening", "opened", by("site", sites, openings)),)} if openings else {})
 
 
 def two_sites(**changes: Any) -> PlanInputs:
@@ -36,11 +39,8 @@ def two_sites(**changes: Any) -> PlanInputs:
         "offer_site": text("offer", TWO, SITES),
         "connection_mw": grid("site", SITES, 100.0),
         "energised_initial_mw": by("site", SITES, [0.0, 0.0]),
-        "energise_musd_per_mw": grid("site", SITES, 0.0),
-        "site_hold_musd_per_mw": grid("site", SITES, 0.0),
-        "site_salvage_musd_per_mw": grid("site", SITES, 0.0),
     }
-    return replace(base, **(sites | changes))
+    return priced(base, **(sites | changes))
 
 
 def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanInputs:
@@ -52,7 +52,7 @@ def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanIn
         connection_mw=grid("site", SITES, [[4.0, 4.0], [8.0, 8.0]]),
         gang_workload=("job",), gang_mw=grid("gang", ["job"], [[0.0, 6.0]]),
         gang_offer=xr.DataArray([[1.0, 1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": TWO}),
-        lumps=lumps(SITES, [0.0, 0.0], gang_able=member),
+        **lumps(SITES, [0.0, 0.0], gang_able=member),
     )  # fmt: skip
     return replace(base, demand=base.demand * 0.0, **changes)
 
@@ -75,7 +75,14 @@ def hosted(*, downtime: int = 1, cost: float = 1.0, fit: float = 0.0, room: floa
     rules = Hosting(
         sites=("hall",), classes=tuple(CLASSES), offer_class=text("offer", OLD_NEW, CLASSES),
         initial_mw=xr.DataArray([[10.0, 0.0]], dims=("site", "hosting"), coords={"site": ["hall"], "hosting": CLASSES}),
-        fit_musd_per_mw=by("hosting", CLASSES, [0.0, fit]),
-        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=cost, downtime=downtime),),
+        retrofits=(Retrofit(start="air", end="liquid", downtime=downtime),),
     )  # fmt: skip
-    return replace(base, hosting=rules)
+    return priced(base, hosting=rules, rates=fitting(0.0, fit, cost))
+
+
+def fitting(air: float, liquid: float, turned: float) -> tuple[Rate, ...]:
+    """Prices of fitting out in either class, and of turning air into liquid."""
+    return (
+        rate("fit-out", "fit", by("hosting", CLASSES, [air, liquid])),
+        rate("fit-out", "retrofit", by("retrofit", ["air>liquid"], [turned])),
+    )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.flows import price_on
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
@@ -17,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrofit:
-    """Facility MW of one class made another: cost, and quarters in which they hold nothing."""
+    """Facility MW of one class made another; for ``downtime`` quarters they hold nothing."""
 
     start: str
     end: str
-    musd_per_mw: float
     downtime: int
 
     @property
@@ -41,8 +39,6 @@ class Hosting:
     """(offer)"""
     initial_mw: xr.DataArray
     """(site, hosting) facility MW that stand at the start"""
-    fit_musd_per_mw: xr.DataArray
-    """(hosting) cost of building in the class, beside the building itself"""
     retrofits: tuple[Retrofit, ...]
 
 
@@ -73,12 +69,9 @@ def add_hosting(m: Model, d: PlanInputs) -> None:
     moves: Axes = {"retrofit": tuple(r.id for r in h.retrofits), "site": h.sites, **quarter}
     if h.retrofits:
         m.add_variable("retrofit", moves)
-    if d.building_left_frac is None:
-        return
-    left = d.building_left_frac.sel(site=list(h.sites)) > 0
-    for name, axes, price in (("kept_fit", fit, h.fit_musd_per_mw), ("kept_retrofit", moves, retrofit_price(h))):
-        if bool((mask := (price > 0) & left).any()):
-            m.add_variable(name, axes, mask=mask.transpose(*axes))
+    for name, axes in (("kept_fit", fit), ("kept_retrofit", moves)):
+        if (worth := price_on(d.ends, name)) is not None and bool((worth > 0).any()):
+            m.add_variable(name, axes, mask=(worth > 0).transpose(*axes))
 
 
 def hosting_decisions(m: Model) -> HostingDecisions:
@@ -91,33 +84,3 @@ def hosting_decisions(m: Model) -> HostingDecisions:
         fit=m.expression("fit"), retrofit=maybe("retrofit"), vacate_fit=maybe("vacate_fit"), kept_fit=maybe("kept_fit"),
         kept_retrofit=maybe("kept_retrofit"),
     )  # fmt: skip
-
-
-def retrofit_price(h: Hosting) -> xr.DataArray:
-    """Cost of a retrofit by its label (retrofit) [MUSD per facility MW]."""
-    ids = [r.id for r in h.retrofits]
-    return xr.DataArray([r.musd_per_mw for r in h.retrofits], dims="retrofit", coords={"retrofit": ids})
-
-
-def hosting_cost(d: PlanInputs, x: HostingDecisions) -> Expression:
-    """Money spent on fitting halls out and on retrofits (quarter) [MUSD]."""
-    assert d.hosting is not None
-    spent = (x.fit * d.hosting.fit_musd_per_mw).sum("site", "hosting")
-    if x.retrofit is not None:
-        spent = spent + (x.retrofit * retrofit_price(d.hosting)).sum("retrofit", "site")
-    return spent if d.price_level is None else spent * d.price_level
-
-
-def hosting_salvage(d: PlanInputs, x: HostingDecisions) -> Expression | None:
-    """What fit-outs and retrofits that stand at the end are worth then, discounted to the start, no axes [MUSD]."""
-    h, parts = d.hosting, []
-    if h is None or d.building_left_frac is None:
-        return None
-    left = d.building_left_frac.sel(site=list(h.sites)) * (1.0 if d.price_level is None else d.price_level)
-    if x.kept_fit is not None:
-        worth = (h.fit_musd_per_mw * left).transpose(*x.kept_fit.axes)
-        parts.append((x.kept_fit * worth).sum("site", "hosting", "quarter"))
-    if x.kept_retrofit is not None:
-        worth = (retrofit_price(h) * left).transpose(*x.kept_retrofit.axes)
-        parts.append((x.kept_retrofit * worth).sum("retrofit", "site", "quarter"))
-    return reduce(add, parts) if parts else None

@@ -26,8 +26,8 @@ class Lumps:
     gangs_whole: bool = True
     hall_mw: xr.DataArray
     """(site) facility MW of one hall; 0 where a site is energised in any amount."""
-    opening_musd: xr.DataArray
-    """(site) cost of opening a site, paid when it is first energised; nan where it stands open."""
+    opens: tuple[str, ...] = ()
+    """Sites that have to be opened before they are energised."""
     gang_able: xr.DataArray | None = None
     """(gang, place, offer) 1 where the offer stands at the place and can be part of the gang."""
     gang_runs: xr.DataArray | None = None
@@ -37,11 +37,6 @@ class Lumps:
     def halls_at(self) -> tuple[str, ...]:
         """Sites that are energised in halls."""
         return tuple(str(site) for site in self.hall_mw["site"].values[self.hall_mw.values > 0])
-
-    @property
-    def opens(self) -> tuple[str, ...]:
-        """Sites that have to be opened."""
-        return tuple(str(site) for site in self.opening_musd["site"].values[self.opening_musd.notnull().values])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,25 +90,6 @@ def lump_decisions(m: Model) -> LumpDecisions:
         gang_at=maybe("gang_at"),
         gang_on=maybe("gang_on"),
     )
-
-
-def opening_cost(d: PlanInputs, x: LumpDecisions) -> Expression | None:
-    """Money spent on opening sites (quarter) [MUSD]."""
-    if d.lumps is None or x.opened is None:
-        return None
-    price = d.lumps.opening_musd.sel(site=list(d.lumps.opens))
-    spent = (x.opened.change("quarter") * price).sum("site")
-    return spent if d.price_level is None else spent * d.price_level
-
-
-def opening_salvage(d: PlanInputs, x: LumpDecisions) -> Expression | None:
-    """What openings are still worth at the end, discounted to the start, without axes [MUSD]."""
-    if d.lumps is None or d.building_left_frac is None or x.opened is None:
-        return None
-    sites = list(d.lumps.opens)
-    worth = d.lumps.opening_musd.sel(site=sites) * d.building_left_frac.sel(site=sites)
-    worth = worth if d.price_level is None else (worth * d.price_level).transpose("site", "quarter")
-    return (x.opened.change("quarter") * worth).sum("site", "quarter")
 
 
 def hall_room(d: PlanInputs) -> xr.DataArray:

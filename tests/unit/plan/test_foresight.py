@@ -19,7 +19,7 @@ from gigawatt.plan.tail import Tail
 from gigawatt.plan.tree import Branch, Outcome, Tree, mean_of
 from gigawatt.plan.tree_check import check
 from gigawatt.plan.whole import dual_bound, solve_whole
-from tests.cases.tiny import by, grid, tiny
+from tests.cases.tiny import by, grid, priced, tiny
 from tests.cases.trees import near, newsvendor, three_stages, tree
 
 TWO = [(0.4, 4.0), (0.6, 10.0)]
@@ -181,7 +181,7 @@ def test_the_mean_case() -> None:
 
 def energy_moves(inputs: PlanInputs) -> PlanInputs:
     """0.3 MUSD a MW and quarter of energy in what stock costs, taken out so that ``priced`` puts it in."""
-    return replace(inputs, hold_musd_per_mw=inputs.hold_musd_per_mw + 0.3)
+    return priced(inputs, hold_musd_per_mw=grid("offer", ["a"], 0.3))
 
 
 def test_prices_move_costs_of_decisions_that_cases_share() -> None:
@@ -191,15 +191,15 @@ def test_prices_move_costs_of_decisions_that_cases_share() -> None:
     """
     plain = tiny(demand=[[[4.0, 4.0]]], opening_cash_musd=1e9)
 
-    def priced(paths: PricePaths) -> PlanInputs:
+    def at(paths: PricePaths) -> PlanInputs:
         energy = grid("offer", ["a"], 0.3) * by("quarter", ["2027Q1", "2027Q2"], paths.energy)
-        return replace(plain, hold_musd_per_mw=plain.hold_musd_per_mw + energy)
+        return priced(plain, hold_musd_per_mw=energy)
 
     outcomes = tuple(
         Outcome(name=name, probability=0.5, prices=Prices(energy=f)) for name, f in (("dear", 2.0), ("cheap", 0.5))
     )
     whole = extensive(Tree(
-        inputs=energy_moves(plain), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), priced=priced,
+        inputs=energy_moves(plain), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), priced=at,
         lead={"add": np.array([0]), "energise": np.array([0])},
     ))  # fmt: skip
     found = solve_whole(whole)

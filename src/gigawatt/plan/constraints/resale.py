@@ -13,9 +13,9 @@ def resale(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     What stood at the start is a purchase like the others: kept[o] + sum_q sold[o,q] <= initial[o].
     """
-    if d.resale is None or x.sold is None:
+    if x.sold is None:
         return
-    offers = list(d.resale.offers)
+    offers = list(x.sold.axes["offer"])
     once = by_purchase(x.sold) + (x.kept - x.add).pick("offer", offers)
     m.add_rows("resale_once", once, "<=", 0.0)
     sold = x.sold.sum("bought")
