@@ -18,6 +18,7 @@ from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.plan.variables import expressions
 from gigawatt.plan.worth import worth_musd
 from gigawatt.study.cash import flows
+from gigawatt.study.delays import delayed
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.money import deflator
 from gigawatt.study.resolve import Case, resolve
@@ -115,3 +116,15 @@ def test_books_of_a_leaf_are_its_plans() -> None:
     expected = float(whole.loc[whole["kind"] == "energy", "usd"].sum())
     assert expected == pytest.approx(0.4 * energy[0] + 0.6 * energy[1], rel=1e-9)
     assert energy[1] > energy[0]
+
+
+@pytest.mark.parametrize("name", ["starter", "neocloud"])
+def test_books_of_draws_are_what_they_spend(name: str) -> None:
+    """Mean over the draws: what the buyer pays, less what it gets beside sales, is what the replay says is spent."""
+    case = resolve(load_scenario(name), load_catalog())
+    found = delayed(case, n_draws=50)
+    book, buyer = found.expected_book(), case.scenario.buyer
+    rest = book[book["kind"] != "sales"]
+    paid = float(rest.loc[rest["payer"] == buyer, "usd"].sum() - rest.loc[rest["payee"] == buyer, "usd"].sum())
+    assert paid == pytest.approx(float(found.draws["spent_musd"].mean("draw").sum()) * 1e6, rel=1e-9, abs=1.0)
+    assert float(book.loc[book["kind"] == "sales", "usd"].sum()) > 0.0

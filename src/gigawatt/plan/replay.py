@@ -128,6 +128,19 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
+def mean_amounts(plan: LivePlan, delays: Delays) -> Numbers:
+    """What is paid for, mean over the draws: the plan's own amounts with those that delays move. Work and sales are in
+    MUSD, of all classes together.
+    """
+    found = {on: list(parts) for on, parts in _beyond(plan).items()}
+    n, nothing = len(delays.site), (np.zeros(len(plan.inputs.quarters)), 0.0)
+    for k in range(0, n, _CHUNK):
+        _, played = _replay(plan, _some(delays, slice(k, k + _CHUNK)), nothing)
+        for on, parts in played.items():
+            found[on] += [part.sum("draw") / n for part in parts]
+    return found
+
+
 def _some(delays: Delays, rows: slice) -> Delays:
     return Delays(
         site=delays.site[rows], offer=delays.offer[rows],

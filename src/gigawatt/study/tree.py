@@ -32,7 +32,7 @@ from gigawatt.plan.solve import open_plan, solve
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.tree_check import Checked, check
 from gigawatt.plan.whole import solve_whole
-from gigawatt.study.cash import flows
+from gigawatt.study.cash import by_kind, flows
 from gigawatt.study.outcomes import notes_of, tree_of
 from gigawatt.study.resolve import Case
 
@@ -100,10 +100,9 @@ class TreeResults:
 
     def expected_book(self) -> pd.DataFrame:
         """Who pays whom for what, expected over the cases: payer, payee, kind, usd; the most first."""
-        books = [self.book(leaf).assign(p=weight) for leaf, weight in enumerate(self.whole.probability)]
-        whole = pd.concat(books)
-        paid = (whole["usd"] * whole["p"]).groupby([whole[key] for key in ("payer", "payee", "kind")]).sum()
-        return paid.rename("usd").sort_values(ascending=False).reset_index()
+        books = [self.book(leaf) for leaf in range(len(self.whole.leaves))]
+        weights = self.whole.probability
+        return by_kind(pd.concat([book.assign(usd=book["usd"] * p) for book, p in zip(books, weights, strict=True)]))
 
     def check(self) -> Checked:
         """The plan in the model of every case, without a solver."""
