@@ -35,6 +35,10 @@ def cube(values: Any, quarters: tuple[str, ...] = QUARTERS, offers: tuple[str, .
     return xr.DataArray(table, dims=("offer", "signed", "quarter"), coords=coords)
 
 
+def link(row: str, label: str, offers: list[str], values: list[float]) -> xr.DataArray:
+    return xr.DataArray([values], dims=(row, "offer"), coords={row: [label], "offer": offers})
+
+
 def building(term: int = 99, due: float = 0.0, owing: Any = 0.0, deposit: float = 0.0, after: float = 0.0,
              quarters: tuple[str, ...] = QUARTERS, rent: float = 0.5) -> dict[str, Any]:  # fmt: skip
     """A lease of the hall; what is owed for an unused MW is what is owed for one taken into use first."""

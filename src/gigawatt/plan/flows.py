@@ -59,7 +59,7 @@ SALES = "sales"
 
 def finite(price: xr.DataArray) -> xr.DataArray:
     """Prices with 0 where there is no right: nothing can be decided there."""
-    return price.where(price < np.inf, 0.0)
+    return price.where(price < np.inf, 0.0) if np.isinf(price.values).any() else price
 
 
 def _signed(row: Priced) -> xr.DataArray:
@@ -105,7 +105,7 @@ def priced(amount: Expression, price: xr.DataArray, *keep: str) -> Expression:
     for dim in price.dims:
         if dim not in amount.axes:
             amount = amount.along(str(dim), price[dim].values.tolist(), len(amount.axes))
-    return (amount * finite(price)).sum(*(dim for dim in amount.axes if dim not in keep))
+    return amount.sum(*(dim for dim in amount.axes if dim not in keep), weight=finite(price))
 
 
 def money(rows: Sequence[Priced], amounts: Numbers, *keep: str) -> xr.DataArray:
@@ -133,7 +133,13 @@ def booked(rates: Iterable[Rate], amounts: Numbers) -> Iterator[tuple[Rate, str,
         axis = [str(dim) for dim in labels[0].dims] if labels else []
         for part in amounts.get(rate.on, ()):
             musd = dot(part, finite(rate.musd), *axis, "quarter")
-            for label in labels[0][axis[0]].values.tolist() if axis else [None]:
-                texts = [str(text.sel({axis[0]: label}).item()) if isinstance(text, xr.DataArray) else text
-                         for text in (rate.party, rate.memo)]  # fmt: skip
-                yield rate, texts[0], texts[1], musd if label is None else musd.sel({axis[0]: label})
+            if not axis or axis[0] not in musd.dims:  # of all labels together
+                party, memo = ("" if isinstance(text, xr.DataArray) else text for text in (rate.party, rate.memo))
+                yield rate, party, memo, musd
+                continue
+            for label in labels[0][axis[0]].values.tolist():
+                party, memo = (
+                    str(text.sel({axis[0]: label}).item()) if isinstance(text, xr.DataArray) else text
+                    for text in (rate.party, rate.memo)
+                )
+                yield rate, party, memo, musd.sel({axis[0]: label})

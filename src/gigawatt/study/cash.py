@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from gigawatt.core.calendar import DAY_H, str_quarter
@@ -46,6 +47,12 @@ def rated(case: Case, rates: tuple[Rate, ...], amounts: Numbers) -> Iterator[Flo
         whole[key] = whole.get(key, 0.0) + musd.values * 1e6
     for (kind, payer, payee, memo), usd in whole.items():
         yield from each(case, usd, payer, payee, kind, memo)
+
+
+def by_kind(book: pd.DataFrame) -> pd.DataFrame:
+    """A ledger over all quarters and memos: payer, payee, kind, usd; the most first."""
+    paid = book.groupby(["payer", "payee", "kind"])["usd"].sum()
+    return paid.sort_values(ascending=False).reset_index()
 
 
 def each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:

@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
+from gigawatt.finance.ledger import ledger
+from gigawatt.plan.flows import Rate
 from gigawatt.plan.found import Say, quiet
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.replay import delays_of, replay
+from gigawatt.plan.replay import Delays, delays_of, mean_amounts, replay
+from gigawatt.plan.replay_money import BILL
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.cash import by_kind, rated
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.money import flows_in_terms
+from gigawatt.study.rates import UTILITIES
 from gigawatt.study.resolve import Case
 
 Floats = npt.NDArray[np.float64]
@@ -27,13 +34,15 @@ QUANTILES = (0.1, 0.5, 0.9)
 class Delayed:
     """A plan under delays.
 
-    ``draws`` is the replay (see ``plan.replay``), ``planned_gw`` (quarter) the facility power that stands without
-    delays, ``stands_gw`` (draw, quarter) with them, ``extra_usd`` (draw) what a draw costs more than the plan,
-    discounted. ``one_late_usd``: extra cost if one site or system alone is one quarter late, the dearest first.
+    ``late`` are the draws of lateness, ``draws`` the replay (see ``plan.replay``), ``planned_gw`` (quarter) facility
+    power that stands without delays, ``stands_gw`` (draw, quarter) with them, ``extra_usd`` (draw) what a draw costs
+    more than the plan, discounted. ``one_late_usd``: extra cost if one site or system alone is one quarter late, the
+    dearest first.
     """
 
     case: Case
     plan: LivePlan
+    late: Delays
     draws: xr.Dataset
     planned_gw: Floats
     stands_gw: Floats
@@ -50,6 +59,12 @@ class Delayed:
             str(name): [float(gw) for gw in np.quantile(worst.sel(commitment=name).values / 1e3, QUANTILES)]
             for name in worst["commitment"].values
         }
+
+    def expected_book(self) -> pd.DataFrame:
+        """Who pays whom for what, mean over the draws, without funding: payer, payee, kind, usd; the most first."""
+        work = Rate(kind="energy", on=BILL, musd=xr.DataArray(1.0), party=UTILITIES)
+        rows = rated(self.case, (*self.plan.inputs.rates, work), mean_amounts(self.plan, self.late))
+        return by_kind(ledger(flows_in_terms(self.case, rows)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: quantiles in order of ``QUANTILES``; money in USD, cost discounted; unmet work by its value."""
@@ -75,6 +90,7 @@ class Delayed:
                 for q, (quarter, plan) in enumerate(zip(self.case.labels, self.planned_gw, strict=True))
             ],
             "one_quarter_late_usd": self.one_late_usd,
+            "expected_payments": self.expected_book().to_dict("records"),
         }  # fmt: skip
 
 
@@ -132,7 +148,7 @@ def delayed(
     plain = float(base["cost_musd"][0])
     more = {name: float(cost - plain) * 1e6 for name, cost in zip(names, each["cost_musd"].values, strict=True)}
     return Delayed(
-        case=case, plan=plan, draws=draws, planned_gw=stands(base)[0], stands_gw=stands(draws),
+        case=case, plan=plan, late=late, draws=draws, planned_gw=stands(base)[0], stands_gw=stands(draws),
         extra_usd=(draws["cost_musd"].values - plain) * 1e6,
         one_late_usd=dict(sorted(more.items(), key=lambda item: -item[1])),
         site_mean=site_mean, system_mean=system_mean, seed=seed,

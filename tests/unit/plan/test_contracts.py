@@ -11,12 +11,8 @@ import xarray as xr
 
 from gigawatt.plan.flows import Rate
 from gigawatt.plan.terms import Options, Takes, Terms, Warrants
-from tests.cases.contracts import FOUR, building, cube, owed_by_signing, rented, rents, short
+from tests.cases.contracts import FOUR, building, cube, link, owed_by_signing, rented, rents, short
 from tests.cases.tiny import QUARTERS, by, end, grid, near, owed, rate, solved, tiny
-
-
-def link(row: str, label: str, offers: list[str], values: list[float]) -> xr.DataArray:
-    return xr.DataArray([values], dims=(row, "offer"), coords={row: [label], "offer": offers})
 
 
 def test_a_take_is_owed_in_sum_over_the_sites_of_an_offer() -> None:
