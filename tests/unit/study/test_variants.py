@@ -9,14 +9,17 @@ from tests.cases.every import every_family
 
 
 def test_without_commitments_nothing_else_is_left_out() -> None:
-    """Held stock, minimum takes, rights and every other array stay: one meaning of "without commitments"."""
+    """Held stock, minimum takes, rights and all other arrays and prices stay: one meaning of "without commitments"."""
     signed = every_family()
     free = without_commitments(signed)
     assert float(abs(signed.commitment_mw).sum()) > 0
     assert float(abs(free.commitment_mw).sum()) == 0
     changed = {field.name for field in fields(signed) if getattr(signed, field.name) is not getattr(free, field.name)}
-    assert changed == {"commitment_mw", "terms"}
+    assert changed == {"commitment_mw", "terms", "rates"}
+    paid = [row.kind for row, was in zip(free.rates, signed.rates, strict=True) if row is not was]
+    assert paid == ["delay-damages"]  # what is late for nobody is paid for by nobody
     terms = {field.name for field in fields(signed.terms)
              if getattr(signed.terms, field.name) is not getattr(free.terms, field.name)}  # fmt: skip
     assert terms == {"late"}
+    assert not any(row.musd.any() for row in free.rates if row.kind == "delay-damages")
     assert free.terms.late is None and free.terms.takes is not None and free.rights
