@@ -52,7 +52,7 @@ class Published:
 class Residual:
     """A published speed beside the predicted one [token/s].
 
-    ``low`` and ``high`` are the slow and the fast end of the prediction. ``error`` is predicted over published less one.
+    ``low`` and ``high`` are the slow and the fast end of the prediction; ``error`` is predicted over published, less 1.
     """
 
     row: Published
