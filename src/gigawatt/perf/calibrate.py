@@ -27,6 +27,7 @@ from gigawatt.perf.fit_inference import (
     band_of,
     calibration_of,
     fit,
+    four_digits,
     left_out,
     left_out_both,
     measured_of,
@@ -208,15 +209,11 @@ def calibrate_all(data: Path, out: Path, catalog: Catalog, today: str, say: Say)
 def _rounded(calibration: Calibration) -> Calibration:
     """The same with four digits of every coefficient and residuals to 1 in 10,000."""
     short = {
-        name: one.model_copy(update={end: _digits(getattr(one, end)) for end in ("value", "low", "high")})
+        name: one.model_copy(update={end: four_digits(getattr(one, end)) for end in ("value", "low", "high")})
         for name, one in calibration.coefficients.items()
     }
     residuals = {name: round(value, 4) for name, value in calibration.residuals.items()}
     return calibration.model_copy(update={"coefficients": short, "residuals": residuals})
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 def write(calibration: Calibration, out: Path, name: str) -> Path:

@@ -52,8 +52,7 @@ class Published:
 class Residual:
     """A published speed beside the predicted one [token/s].
 
-    ``low`` and ``high`` are the slow and the fast end of the prediction. ``error`` is predicted over published less
-    one. ``multiple`` is published over predicted without speculation: what speculation or later software must give.
+    ``low`` and ``high`` are the slow and the fast end of the prediction; ``error`` is predicted over published, less 1.
     """
 
     row: Published
@@ -62,7 +61,6 @@ class Residual:
     high: float
     n_packages: int
     error: float
-    multiple: float
     is_scored: bool
 
 
@@ -257,7 +255,7 @@ def residuals(
         scored = row.role == "predict" and row.speculation != "unstated" and row.source != "recalled"
         found.append(Residual(
             row=row, predicted=gain / central, low=gain / slow, high=gain / fast, n_packages=copy.n_packages,
-            error=gain / central / row.speed - 1.0, multiple=row.speed * central, is_scored=scored,
+            error=gain / central / row.speed - 1.0, is_scored=scored,
         ))  # fmt: skip
     return tuple(found)
 

@@ -315,15 +315,15 @@ def calibration_of(
     """The catalogue entry of a fit; ranges of coefficients are 1.64 deviations of their logarithm."""
     made = {
         name: Coefficient(
-            value=_digits(fitted.coefficients[name]), unit=PRIORS[name][2], meaning=PRIORS[name][3],
-            low=_digits(fitted.coefficients[name] * np.exp(-1.64 * fitted.deviations[name])),
-            high=_digits(fitted.coefficients[name] * np.exp(1.64 * fitted.deviations[name])),
+            value=four_digits(fitted.coefficients[name]), unit=PRIORS[name][2], meaning=PRIORS[name][3],
+            low=four_digits(fitted.coefficients[name] * np.exp(-1.64 * fitted.deviations[name])),
+            high=four_digits(fitted.coefficients[name] * np.exp(1.64 * fitted.deviations[name])),
         )
         for name in PRIORS
     }  # fmt: skip
     for name, (low, high) in bands.items():
         made[f"band_{name}"] = Coefficient(
-            value=1.0, low=_digits(low), high=_digits(high), unit="1",
+            value=1.0, low=four_digits(low), high=four_digits(high), unit="1",
             meaning=f"measured over predicted time, middle 80 % of rows left out ({name.replace('_', ' ')})",
         )  # fmt: skip
     kept = {
@@ -338,5 +338,6 @@ def calibration_of(
     )  # fmt: skip
 
 
-def _digits(value: float) -> float:
+def four_digits(value: float) -> float:
+    """A figure as the catalogue keeps what was fitted."""
     return float(f"{value:.4g}")

@@ -14,6 +14,7 @@ from gigawatt.perf.inference import Speculation
 from gigawatt.perf.precision import peak
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
+from gigawatt.report.values import bare
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,7 +47,7 @@ def _row(catalog: Catalog, system: System, workloads: Sequence[str], basis: Basi
     package = system.package
     if package is None or system.it_power is None or system.n_packages is None:
         return row | {"refusal": system.refusal}
-    n, watts, price = system.n_packages.value, system.it_power.value, _value(system.price)
+    n, watts, price = system.n_packages.value, system.it_power.value, bare(system.price)
     computed_in = next((name for name in ("fp8", "int8", "bf16", "fp16") if peak(package, name)), "")
     narrow = peak(package, computed_in)
     peaks = {
@@ -71,7 +72,7 @@ def _row(catalog: Catalog, system: System, workloads: Sequence[str], basis: Basi
         "n_dies": n * package.n_dies.value,
         "it_power_w": watts,
         "price_usd": price,
-        "first_available_quarter": _value(system.first_available),
+        "first_available_quarter": bare(system.first_available),
         "peak_flops": peaks,
         "fp8_computed_in": computed_in,
         **totals,
@@ -80,10 +81,6 @@ def _row(catalog: Catalog, system: System, workloads: Sequence[str], basis: Basi
         "per_usd": {key: value / price for key, value in totals.items() if value} if price else {},
         "serving": {name: _serving(catalog, system, name, basis, price) for name in workloads},
     }
-
-
-def _value(fact: Fact | None) -> float | None:
-    return fact.value if fact else None
 
 
 def _times(fact: Fact | None, n: float) -> float | None:

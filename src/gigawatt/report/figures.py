@@ -176,8 +176,7 @@ def _sites(n: int) -> str:
 
 def _stood_w(plan: xr.Dataset, case: Case) -> float:
     """Facility power before the first quarter at sites with a stated connection [W]."""
-    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
-    return float((plan["initial_w"].values * overhead)[_stated(plan)].sum())
+    return float((plan["initial_w"].values * case.facility_over_it)[_stated(plan)].sum())
 
 
 def _accepted_title(labels: Sequence[str], total: Floats) -> str:

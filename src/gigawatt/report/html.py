@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from shlex import quote
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from gigawatt.core.units import pretty
 from gigawatt.report import cite, figures
 from gigawatt.report.headlines import Headline, circle_sentences, headlines
 from gigawatt.report.lumps import order_rows, plan_sentences
 from gigawatt.report.names import party_name
+from gigawatt.report.shell import plot, whole_page
 from gigawatt.report.style import heading
 from gigawatt.report.tables import (
     DEMAND_HEADS,
@@ -70,19 +68,10 @@ def page(results: Results, claims: Claims = ()) -> str:
     shown = [section for section in sections if section]
     links = "".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name, _ in shown)
     body = "".join(f'<section id="{anchor}"><h2>{escape(name)}</h2>{html}</section>' for anchor, name, html in shown)
-    title = f"{results.case.scenario.title} · gigawatt"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{_asset('report.css')}</style></head>\n<body>"
-        f"{_header(results)}<nav><div>{links}</div></nav><main>{_cards(results)}{body}</main>{_footer(results)}\n"
-        f"<script>{get_plotlyjs()}</script>\n<script>{_asset('report.js')}</script>\n</body></html>\n"
+    return whole_page(
+        results.case.scenario.title,
+        f"{_header(results)}<nav><div>{links}</div></nav><main>{_cards(results)}{body}</main>{_footer(results)}",
     )
-
-
-def _asset(name: str) -> str:
-    return files("gigawatt.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 # Parts of a page
@@ -127,14 +116,7 @@ def _figure(results: Results, anchor: str) -> str:
     if not figure.data:
         return f"<figure>{caption}</figure>"
     room = int((figure.layout.meta or {}).get("headroom", 0)) + 30
-    height = figure.layout.height - figure.layout.margin.t + room
-    figure.update_layout(title=None, margin_t=room, height=height, width=None, autosize=True)
-    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":")).replace("<", "\\u003c")
-    return (
-        f'<figure>{caption}<div class="plotbox"><div class="plot" id="figure-{anchor}" style="--least:{least}px;'
-        f'height:{height}px"></div></div>'
-        f'<script type="application/json" data-figure="figure-{anchor}">{text}</script></figure>'
-    )
+    return f"<figure>{caption}{plot(figure, anchor, least_px=least, room_px=room)}</figure>"
 
 
 def _drawn(results: Results, *anchors: str) -> str:

@@ -39,8 +39,7 @@ class Panel:
 def site_power(results: Results) -> go.Figure:
     """Facility power that stands at each site against what its connection carries, a panel a site."""
     case, plan = results.case, results.plan
-    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
-    stands = plan["stock_w"].transpose("offer", "quarter").values * overhead[:, None]
+    stands = plan["stock_w"].transpose("offer", "quarter").values * case.facility_over_it[:, None]
     panels = []
     for index, name in enumerate(str(s) for s in plan["site"].values):
         connection = plan["connection_w"].transpose("site", "quarter").values[index]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from gigawatt.core.calendar import HOUR_S
 from gigawatt.core.errors import TableError
@@ -23,6 +20,7 @@ from gigawatt.perf.measured import Choice, choose_maker
 from gigawatt.perf.operators import Floats
 from gigawatt.perf.search import Answer, Candidates, Objective, Options, Tail, Task
 from gigawatt.perf.table import MAKERS
+from gigawatt.report.shell import plot, whole_page
 from gigawatt.report.style import GRID, INK, LINE, heading, layout, plain, series_colours, value_axis
 from gigawatt.report.terminal import add_row, table_of
 
@@ -421,29 +419,16 @@ def write_page(
 
 def _page(figure: go.Figure, rows: Sequence[Row], task: Task, objective: Objective, tail: Tail) -> str:
     title, subtitle = heading(figure)
-    height = figure.layout.height - figure.layout.margin.t + 34
-    figure.update_layout(title=None, margin_t=34, height=height, width=None, autosize=True)
-    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":")).replace("<", "\\u003c")
-    drawn = (
-        f'<div class="plotbox"><div class="plot" id="figure-frontier" style="--least:640px;height:{height}px"></div>'
-        f'</div><script type="application/json" data-figure="figure-frontier">{text}</script>'
-    )
+    drawn = plot(figure, "frontier", least_px=640, room_px=34)
     table = _html_table(_best_first(rows, objective))
-    name = escape(f"{task.model.name}: tokens a second")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{name} · gigawatt</title><style>{_asset('report.css')}</style></head>\n<body>"
+    return whole_page(
+        f"{task.model.name}: tokens a second",
         f'<header class="top"><div><p class="eyebrow">gigawatt perf</p><h1>{escape(task.model.name)}</h1>'
         f'<p class="about">{escape(task_sentence(task, tail))}</p></div></header><main>'
         f"<section><h2>{title}</h2><figure><figcaption><p class=sub>{subtitle}</p></figcaption>{drawn}</figure>"
         f"</section><section><h2>Chosen points</h2>{table}<p class=sub>{escape(FOOT)}</p>{_refused(rows)}"
-        f"</section></main>\n<script>{get_plotlyjs()}</script>\n<script>{_asset('report.js')}</script>\n</body></html>\n"
+        "</section></main>",
     )
-
-
-def _asset(name: str) -> str:
-    return files("gigawatt.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 _HEADS = (

@@ -13,7 +13,7 @@ from gigawatt.core.errors import CatalogError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
 from gigawatt.report.terminal import add_row, table_of
-from gigawatt.report.values import fact_row, value_text, with_alternatives
+from gigawatt.report.values import bare, fact_row, value_text, with_alternatives
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,12 +35,12 @@ def _system_row(entry: System) -> Row:
         "vendor": entry.vendor,
         "status": entry.status,
         "unit": entry.unit,
-        "n_packages": _value(entry.n_packages),
-        "it_power_w": _value(entry.it_power),
-        "memory_bytes_per_package": _value(package.memory if package else None),
-        "bandwidth_bytes_per_s_per_package": _value(package.memory_bandwidth if package else None),
-        "dense_fp8_flops_per_package": _value(peaks.get("fp8")),
-        "price_usd": _value(entry.price),
+        "n_packages": bare(entry.n_packages),
+        "it_power_w": bare(entry.it_power),
+        "memory_bytes_per_package": bare(package.memory if package else None),
+        "bandwidth_bytes_per_s_per_package": bare(package.memory_bandwidth if package else None),
+        "dense_fp8_flops_per_package": bare(peaks.get("fp8")),
+        "price_usd": bare(entry.price),
         "first_available": value_text(entry.first_available) if entry.first_available else None,
         "refusal": entry.refusal,
     }
@@ -75,7 +75,7 @@ def site_rows(catalog: Catalog) -> list[Row]:
                 "region": entry.region,
                 "developer": entry.developer,
                 "tenant": entry.tenant,
-                "capacity_w": _value(entry.capacity),
+                "capacity_w": bare(entry.capacity),
                 "basis": entry.basis,
                 "last_power_w": last.power.value if last else None,
                 "last_quarter": value_text(last.quarter) if last else None,
@@ -95,17 +95,13 @@ def deal_rows(catalog: Catalog) -> list[Row]:
             "seller": entry.seller,
             "side": entry.side,
             "bond": entry.bond,
-            "power_w": _value(entry.power),
+            "power_w": bare(entry.power),
             "basis": entry.basis,
-            "amount_usd": _value(entry.amount),
+            "amount_usd": bare(entry.amount),
             "signed": value_text(entry.signed),
         }
         for entry in catalog.all(Deal)
     ]
-
-
-def _value(fact: Fact | None) -> float | None:
-    return fact.value if fact else None
 
 
 _Columns = tuple[tuple[str, str, str], ...]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.writing import write_whole
+from gigawatt.report.shell import plot, whole_page
 from gigawatt.report.style import (
     BLUE,
     INK,
@@ -183,23 +181,15 @@ def write_page(sweep: Sweep, path: Path) -> Path:
     """Path of one page that needs nothing else. Raises ScenarioError where it cannot be written."""
     figure = speed_figure(sweep)
     title, subtitle = heading(figure)
-    height = figure.layout.height - figure.layout.margin.t + 44
-    figure.update_layout(title=None, margin_t=44, height=height, width=None, autosize=True)
-    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":")).replace("<", "\\u003c")
+    drawn = plot(figure, "speed", least_px=900, room_px=44)
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(sweep))
     scenario = sweep.case.scenario
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(scenario.name)}: worth of speed · gigawatt</title>"
-        f"<style>{_asset('report.css')}</style></head>\n"
-        f'<body><header class="top"><div><p class="eyebrow">gigawatt speed</p><h1>{escape(scenario.title)}</h1>'
+    page = whole_page(
+        f"{scenario.name}: worth of speed",
+        f'<header class="top"><div><p class="eyebrow">gigawatt speed</p><h1>{escape(scenario.title)}</h1>'
         f'<p class="about">{escape(scenario.description)}</p></div></header><main><section><h2>{title}</h2><figure>'
-        f'<figcaption><p class=sub>{subtitle}</p></figcaption><div class="plotbox"><div class="plot" id="figure-speed" '
-        f'style="--least:900px;height:{height}px"></div></div>'
-        f'<script type="application/json" data-figure="figure-speed">{text}</script></figure><ul>{items}</ul>'
-        f"<p class=sub>{escape(FOOT)}</p></section></main>\n<script>{get_plotlyjs()}</script>\n"
-        f"<script>{_asset('report.js')}</script>\n</body></html>\n"
+        f"<figcaption><p class=sub>{subtitle}</p></figcaption>{drawn}</figure><ul>{items}</ul>"
+        f"<p class=sub>{escape(FOOT)}</p></section></main>",
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +203,3 @@ FOOT = (
     f"'{NO_SOFTWARE}' leaves out the scenario's dated software steps and drafting. Low-latency silicon is what keeps "
     "weights in SRAM. Spending is the level cost of the capacity that work makes necessary."
 )
-
-
-def _asset(name: str) -> str:
-    return files("gigawatt.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -23,6 +23,11 @@ def number_text(value: float, fact: Fact) -> str:
     return "0 s" if fact.unit == "s" and value == 0 else pretty(value, fact.unit)
 
 
+def bare(fact: Fact | None) -> float | None:
+    """Value of a figure in base units; None where there is none."""
+    return fact.value if fact else None
+
+
 def value_text(fact: Fact) -> str:
     """Value of a figure with its unit."""
     return number_text(fact.value, fact)

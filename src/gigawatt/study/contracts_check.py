@@ -111,6 +111,11 @@ def _party(where: str, name: str, parties: set[str], buyer: str, role: str) -> N
     if name == buyer:
         raise CatalogError(f"{where}: {name} is the buyer and cannot be its own {role}")
     if name not in parties:
-        near = difflib.get_close_matches(name, sorted(parties), n=1)
-        hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
-        raise CatalogError(f"{where}: no party is called '{name}'; {hint}")
+        raise no_party(where, name, parties)
+
+
+def no_party(where: str, name: str, parties: set[str]) -> CatalogError:
+    """The error for a name that is none of the parties, with the nearest."""
+    near = difflib.get_close_matches(name, sorted(parties), n=1)
+    hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
+    return CatalogError(f"{where}: no party is called '{name}'; {hint}")

@@ -138,9 +138,7 @@ def cost_per_mtok_usd(case: Case, plan: xr.Dataset) -> dict[str, float]:
 
 def needed_facility_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
     """Facility W that demand makes necessary (quarter): of each pool at the mean overhead of what stands in it."""
-    overhead = xr.DataArray(
-        [offer.site.facility_over_it for offer in case.offers], dims="offer", coords={"offer": plan["offer"]}
-    )
+    overhead = xr.DataArray(case.facility_over_it, dims="offer", coords={"offer": plan["offer"]})
     stock = plan["stock_w"].assign_coords(offer_pool=plan["offer_pool"])
     stands = stock.groupby("offer_pool").sum()
     whole = (stock * overhead).groupby("offer_pool").sum()
@@ -151,7 +149,7 @@ def needed_facility_w(case: Case, plan: xr.Dataset) -> xr.DataArray:
 def summary(case: Case, plan: xr.Dataset, book: pd.DataFrame) -> dict[str, Any]:
     """The figures of a run that doors print; keys are stable."""
     labels, buyer = case.labels, case.scenario.buyer
-    overhead = np.array([offer.site.facility_over_it for offer in case.offers])
+    overhead = case.facility_over_it
     accepted = plan["accepted_facility_w"]
     stands_gw = (plan["stock_w"].values * overhead[:, None]).sum(axis=0) / 1e9
     vendors = sorted({offer.system.vendor for offer in case.offers})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +21,7 @@ from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
 from gigawatt.plan.prices import PricePaths
-from gigawatt.study.contracts_check import check_contracts
+from gigawatt.study.contracts_check import check_contracts, no_party
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import Served, check_served
 from gigawatt.study.orders import check_needs, connection_in_time_w
@@ -133,6 +132,11 @@ class Case:
         if quarter not in self.labels:
             raise ScenarioError(f"{quarter} is not in the plan; it runs from {self.labels[0]} to {self.labels[-1]}")
         return self.labels.index(quarter)
+
+    @property
+    def facility_over_it(self) -> npt.NDArray[np.float64]:
+        """(offer) facility W per IT W of what stands at the offer's site."""
+        return np.array([offer.site.facility_over_it for offer in self.offers])
 
 
 def dated(rows: Sequence[Any]) -> list[tuple[int, float]]:
@@ -347,9 +351,7 @@ def _check_names(scenario: Scenario, catalog: Catalog, classes: list[str]) -> No
     for where, party in _parties(scenario):
         acts = where.endswith((".holder", ".vendor"))
         if acts and party not in held:
-            near = difflib.get_close_matches(party, sorted(held), n=1)
-            hint = f"did you mean {near[0]}?" if near else "'gigawatt show providers' lists the parties"
-            raise CatalogError(f"{where}: no party is called '{party}'; {hint}")
+            raise no_party(where, party, held)
         if party == scenario.buyer:
             raise CatalogError(f"{where}: {party} is the buyer and cannot be its own {where.rpartition('.')[2]}")
     for index, offer in enumerate(scenario.offers):

@@ -17,12 +17,7 @@ from gigawatt.plan.terms import Late, Terms
 from tests.cases.contracts import milestones
 from tests.cases.tiny import QUARTERS, by, grid, near, rate, solved, text, tiny
 from tests.unit.plan import test_contracts as contracts
-from tests.unit.plan import test_pace, test_service, test_vacate
-from tests.unit.plan.test_hosting import (
-    test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
-    test_what_is_retired_is_sold_for_what_its_age_leaves,
-)
-from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
+from tests.unit.plan import test_hosting, test_lumps, test_pace, test_service, test_vacate
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
 
@@ -431,10 +426,10 @@ FAMILIES = {
     "warrant": contracts.test_a_warrant_lowers_the_cost_and_is_no_cash,
     "milestone": test_whole_gigawatts_are_released_once_accepted_and_paid_later,
     "cash": test_cash_gap_is_what_is_missing,
-    "halls": test_halls_come_whole,
-    "opening": test_a_site_is_opened_or_not,
-    "hosting": test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
-    "resale": test_what_is_retired_is_sold_for_what_its_age_leaves,
+    "halls": test_lumps.test_halls_come_whole,
+    "opening": test_lumps.test_a_site_is_opened_or_not,
+    "hosting": test_hosting.test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness,
+    "resale": test_hosting.test_what_is_retired_is_sold_for_what_its_age_leaves,
 }
 
 

@@ -186,7 +186,7 @@ def _gate_rows(view: View, id: str, gate: Gate) -> list[Claim]:
     lost = float(mean.sum()) * row.workload.value.value * QUARTER_S * gate.lost_value.value
     at_most = float((asked * hours[:, None]).sum()) * closed * row.workload.value.value * QUARTER_S
     value = band(gate.lost_value, at_most / 1e6)
-    stands_mw = float((view.stands_gw[:, before[-1]] / view.overhead).sum()) * 1e3
+    stands_mw = float((view.stands_gw[:, before[-1]] / view.case.facility_over_it).sum()) * 1e3
     share = band_most * (100.0 / max(stands_mw, 1e-9))
     shorter = If(text="capacity is shorter than in this plan", then=most)
     no_value, sources = "the statement names no value", gate.lost_value.source

@@ -141,7 +141,7 @@ def first_refusal(view: View) -> list[Claim]:
     if end < max(start, 0):
         return [topic.absent("quarter in which Microsoft's right runs")]
     base, held = _holds_right(view, right)
-    it = view.accepted_gw / view.overhead[:, None]
+    it = view.accepted_gw / view.case.facility_over_it[:, None]
     since = it[:, end] - (it[:, start - 1] if start > 0 else 0.0)
     new, covered, own = (max(0.0, float(since[some].sum())) for some in (base | ~base, base, held))
     asked = point(100.0 if right.outcome == "exercised" else 0.0)

@@ -110,7 +110,7 @@ def _free_gw(view: View, at: int, *, seen_only: bool = False) -> float:
 
     seen_only: only catalogue rows of status "energised", without what a scenario assumes.
     """
-    initial = view.plan["initial_w"].values * view.overhead
+    initial = view.plan["initial_w"].values * view.case.facility_over_it
     total = 0.0
     for site in view.case.sites:
         power = float(site.connection_w[at])

@@ -65,11 +65,6 @@ class View:
         return self.buyer == self.catalog.deal(LETTER).buyer
 
     @cached_property
-    def overhead(self) -> Floats:
-        """Facility W per IT W (offer)."""
-        return np.array([offer.site.facility_over_it for offer in self.case.offers])
-
-    @cached_property
     def accepted_gw(self) -> Floats:
         """Facility GW accepted since the start (offer, quarter)."""
         return np.asarray(self.plan["accepted_facility_w"].transpose("offer", "quarter").values / 1e9)
@@ -84,7 +79,9 @@ class View:
     @cached_property
     def stands_gw(self) -> Floats:
         """Facility GW that stand (offer, quarter)."""
-        return np.asarray(self.plan["stock_w"].transpose("offer", "quarter").values * self.overhead[:, None] / 1e9)
+        return np.asarray(
+            self.plan["stock_w"].transpose("offer", "quarter").values * self.case.facility_over_it[:, None] / 1e9
+        )
 
     def offers(self, wanted: Callable[[OfferCase], bool]) -> npt.NDArray[np.bool_]:
         """Mask of the offers that ``wanted`` accepts (offer)."""
