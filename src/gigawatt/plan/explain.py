@@ -299,9 +299,9 @@ def date_bindings(session: PlanSession, labels: Iterable[str] | None = None, mos
 def _named(cells: Cells, family: str, name: str, axes: Axes, wanted: set[str] | None) -> list[Limit]:
     """One limit a label, with its figures: of every quarter, or of every step of its schedule."""
     groups: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-    for names, cell, quarter in named_cells(name, axes):
-        if wanted is None or wanted & {name, *names}:
-            groups.setdefault(", ".join(names), []).append((quarter, cell))
+    for label, cell, quarter in named_cells(name, axes):
+        if wanted is None or name in wanted or wanted & set(label.split(", ")):
+            groups.setdefault(label, []).append((quarter, cell))
     return [
         Limit(family=family, label=label, steps=tuple(_steps(cells, row, words_of(family).once)))
         for label, row in groups.items()

@@ -206,8 +206,8 @@ def cells_of(rows: Rows, values: Floats) -> Floats:
     return np.where(np.isfinite(table), table, 0.0)
 
 
-def named_cells(name: str, axes: Axes) -> list[tuple[tuple[str, ...], tuple[int, ...], str]]:
-    """(names, cell, quarter) of every cell: its labels but the quarter's, and what the name adds to its family."""
+def named_cells(name: str, axes: Axes) -> list[tuple[str, tuple[int, ...], str]]:
+    """(label, cell, quarter) of every cell: its labels but the quarter's, and what the name adds to its family."""
     family, own = family_of(name), ""
     if name != family and name != "minimum_take_sites" and family in ("right", "gang", "hosting", "vacate"):
         own = name.removeprefix(f"{family}_").removeprefix("place_").removeprefix("system_")
@@ -220,7 +220,7 @@ def named_cells(name: str, axes: Axes) -> list[tuple[tuple[str, ...], tuple[int,
         quarter = at.pop("quarter", HORIZON)
         if "after" in at:
             quarter = f"quarter {at.pop('after')} after the horizon"
-        found.append(((*at.values(), *([own] if own else [])), tuple(cell), quarter))
+        found.append((", ".join([*at.values(), *([own] if own else [])]), tuple(cell), quarter))
     return found
 
 
@@ -246,9 +246,9 @@ def data_of(model: Model, d: PlanInputs) -> list[Datum]:
 
 def _grouped(family: str, name: str, axes: Axes, places: Ints, own: Floats, *, is_bound: bool = False) -> list[Datum]:
     groups: dict[tuple[str, float], list[tuple[int, str]]] = {}
-    for names, cell, quarter in named_cells(name, axes):
+    for label, cell, quarter in named_cells(name, axes):
         if places[cell] >= 0:
-            groups.setdefault((", ".join(names), round(float(own[cell]), 9)), []).append((int(places[cell]), quarter))
+            groups.setdefault((label, round(float(own[cell]), 9)), []).append((int(places[cell]), quarter))
     return [
         Datum(
             family=family, label=label, figure=figure, is_bound=is_bound,
