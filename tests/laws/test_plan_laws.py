@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.alternatives import divisible
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.session import PlanSession
@@ -78,7 +79,7 @@ def assert_is_itself(plan: LivePlan) -> None:
     assert np.allclose(out["stock_mw"], plan.value("stock").transpose("offer", "quarter"), atol=1e-6)
     unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
     assert np.allclose(out["unmet"], unmet, atol=1e-6)
-    if "late" in plan.model.variables:
+    if Decisions.late in plan.model:
         soft = d.commitment_penalty_musd.notnull().values
         late = plan.value("late").transpose("commitment", "quarter")
         assert np.allclose(out["late_mw"].values[soft], late.values[soft], atol=1e-4)

@@ -57,7 +57,7 @@ def why(
         limits = binding(session, names[0] if names else None, most)
     sentences = [line for limit in limits for line in limit.sentences()]
     if as_json:
-        rows = [asdict(limit) for limit in limits]
+        rows = [limit.row() for limit in limits]
         print_json(found | {"reasons": said, "binding": rows, "sentences": sentences})
         return
     console = console_of()

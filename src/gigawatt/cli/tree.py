@@ -101,8 +101,8 @@ def tree(
 
 def tree_body(results: TreeResults) -> dict[str, Any]:
     """Everything of a tree's plan as plain data, money in USD, power in W."""
-    from gigawatt.plan.extensive import RULES
     from gigawatt.plan.foresight import missed_by, plain_cost
+    from gigawatt.plan.metadata import RULES
 
     found, whole, checked = results.found, results.whole, results.check()
     tree, evpi = whole.tree, results.evpi_musd()

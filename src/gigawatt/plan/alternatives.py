@@ -19,7 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError, SolverError
-from gigawatt.plan.infeasible import conflicting_families, in_words
+from gigawatt.plan.infeasible import conflict
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 
@@ -186,7 +186,7 @@ def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: S
                 extra = extra_musd(best, plan.objective_musd, max(optimum.mip_gap, plan.mip_gap), f"{by} {name}")
             except InfeasibleError:
                 bounds = session.numbers.lower, session.numbers.upper
-                families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
+                families = conflict(session.live.model, session.inputs, bounds)
                 why = f"no plan: {families} cannot hold without it"
                 rows.append(LeftOut(by=by, name=name, extra_musd=None, extra_frac=None, why=why))
                 continue

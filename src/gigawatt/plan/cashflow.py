@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import work_cost
 from gigawatt.plan.hosting import hosting_cost
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import opening_cost
 from gigawatt.plan.resale import proceeds
 from gigawatt.plan.signed import spending
-from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import paid_musd
 
 
@@ -27,15 +27,15 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
         spent = spent + contracts
     if d.terms.sales_share_frac is not None:
         spent = spent + inflow(d, x) * d.terms.sales_share_frac
-    if x.late is not None:
+    if bool(d.commitment_penalty_musd.notnull().any()):
         spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     if d.terms.late is not None:
         spent = spent - d.terms.late.damages_musd.sum("commitment")
-    if x.lumps is not None and (opening := opening_cost(d, x.lumps)) is not None:
+    if (opening := opening_cost(d, x)) is not None:
         spent = spent + opening
-    if x.hosting is not None:
-        spent = spent + hosting_cost(d, x.hosting)
-    return spent if x.sold is None else spent - proceeds(d, x.sold, x.sold_initial)
+    if d.hosting is not None:
+        spent = spent + hosting_cost(d, x)
+    return spent if d.resale is None else spent - proceeds(d, x)
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:
@@ -52,7 +52,7 @@ def released_cash(d: PlanInputs, x: Decisions) -> Expression:
     release spreads what is left over all gigawatts.
     """
     terms = d.milestones
-    assert terms is not None and x.z is not None
+    assert terms is not None
     per_gw, level = terms.per_gw_musd, x.z
     if terms.whole:
         first = 1 if terms.signing_quarter is None else 2

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gigawatt.plan.algebra import Expression, Model
 from gigawatt.plan.cashflow import outflow, released_cash
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.hosting import hosting_salvage
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import opening_salvage
 from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
-from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
@@ -21,12 +21,12 @@ EARLY_RELEASE = 1e-3
 def salvaged(d: PlanInputs, x: Decisions) -> Expression:
     """What is still worth something at the end of the horizon, discounted to the start, without axes [MUSD]."""
     worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
-    if x.kept_initial is not None and d.initial_salvage_musd_per_mw is not None:
+    if d.initial_salvage_musd_per_mw is not None:
         worth = worth + (x.kept_initial * d.initial_salvage_musd_per_mw).sum("offer")
     worth = worth + (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
-    if x.hosting is not None and (fitted := hosting_salvage(d, x.hosting)) is not None:
+    if (fitted := hosting_salvage(d, x)) is not None:
         worth = worth + fitted
-    if x.lumps is not None and (opened := opening_salvage(d, x.lumps)) is not None:
+    if (opened := opening_salvage(d, x)) is not None:
         worth = worth + opened
     if (back := deposits_back(d, x)) is not None:
         worth = worth - back
@@ -44,21 +44,14 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     cash here. What speed is
     worth above the value of a class is taken off.
     """
-    spent = outflow(d, x)
-    if x.debt is not None:
-        spent = spent + d.credit_spread * x.debt
-    lost = x.unmet * (d.hours_frac * d.unmet_musd)
-    if x.gated is not None:
-        lost = lost + x.gated * (d.hours_frac * d.gate_musd)
+    spent = outflow(d, x) + d.credit_spread * x.debt
+    lost = x.unmet * (d.hours_frac * d.unmet_musd) + x.gated * (d.hours_frac * d.gate_musd)
     spent = spent + lost.sum("workload", "block")
     if d.service is not None and (speed := worth_musd(d.service, d.rate, d.hours_frac, x)) is not None:
         spent = spent - speed
-    if x.delay is not None:
-        spent = spent + (x.delay * d.delay_musd).sum("workload")
+    spent = spent + (x.delay * d.delay_musd).sum("workload")
     cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
-    tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
-    if x.signed.vacate is not None:
-        tie_break = tie_break + TIE_BREAK_MUSD_PER_MW * x.signed.vacate.sum("site", "quarter")
+    tie_break = TIE_BREAK_MUSD_PER_MW * (x.busy.sum("pool", "quarter") + x.vacate.sum("site", "quarter"))
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
     whole = cost - salvaged(d, x)

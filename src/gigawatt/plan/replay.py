@@ -40,6 +40,7 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.cashflow import inflow, outflow
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import saved_musd, works_mw
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
@@ -50,7 +51,6 @@ from gigawatt.plan.objective import salvaged
 from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
 from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.since import counted_mw
-from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -131,7 +131,7 @@ def _some(delays: Delays, rows: slice) -> Delays:
 def _fixed(plan: LivePlan) -> Moved:
     """What contracts move in the plan beyond what ``late_contracts`` says of it, one draw."""
     d = plan.inputs
-    x = expressions(plan.model, d)
+    x = Decisions(plan.model, d)
 
     def value(part: Expression | None) -> Floats:
         return np.zeros(1) if part is None else np.asarray(part.matrix @ plan.primal + part.const)
@@ -151,10 +151,10 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
-    if "vacate" in plan.model.variables:
+    if Decisions.vacate in plan.model:
         in_use = _vacated(plan, in_use)
     accepted, stock = _accepted(plan, late, in_use)
-    if "vacate" in plan.model.variables:
+    if Decisions.vacate in plan.model:
         in_use = np.maximum(in_use, np.einsum("noq,os->nsq", stock, _load(d)))  # what still stands keeps its building
     work = _work(plan, stock, late.demand)
     released = released_gw(plan, accepted, stock)
@@ -245,9 +245,7 @@ def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
         return in_use, site_of
     h, order = d.hosting, ("site", "hosting", "quarter")
     at = np.array([d.sites.index(site) for site in h.sites], dtype=np.int64)
-    change = plan.value("fit").transpose(*order).values.copy()
-    if "vacate_fit" in plan.model.variables:
-        change -= plan.value("vacate_fit").transpose(*order).values
+    change = (plan.value("fit") - plan.value("vacate_fit")).transpose(*order).values.copy()
     if h.retrofits:
         moves = plan.value("retrofit").transpose("retrofit", "site", "quarter").values
         for row, retrofit in zip(moves, h.retrofits, strict=True):
@@ -288,8 +286,6 @@ def _vacated(plan: LivePlan, taken: Floats) -> Floats:
 def _left_early(plan: LivePlan) -> Floats:
     """(offer, quarter) IT MW given up against a fee before their term ends, as planned."""
     ids = plan.inputs.offer_site["offer"].values
-    if "left" not in plan.model.variables:
-        return np.zeros((len(ids), len(plan.inputs.quarters)))
     left = plan.value("left").sum("signed").reindex(offer=ids, fill_value=0.0)
     return np.asarray(left.transpose("offer", "quarter").values.cumsum(axis=1))
 
@@ -364,11 +360,9 @@ def _left_undone(plan: LivePlan) -> tuple[Floats, Floats, Floats, Floats]:
     """
     d = plan.inputs
     given_up = np.asarray(plan.value("unmet").transpose("quarter", "workload", "block").values)
-    put_off, most = np.zeros(given_up.shape[:2]), np.zeros(given_up.shape[:2])
-    if "delay" in plan.model.variables:
-        limits = plan.values_of("delay", np.concatenate(plan.model.upper))
-        put_off = np.asarray(plan.value("delay").transpose("quarter", "workload").values)
-        most = np.asarray(limits.transpose("quarter", "workload").values)
+    limits = plan.values_of("delay", np.concatenate(plan.model.upper))
+    put_off = np.asarray(plan.value("delay").transpose("quarter", "workload").values)
+    most = np.asarray(limits.transpose("quarter", "workload").values)
     pace = np.full(given_up.shape, np.inf)
     if d.pace is not None:
         names = [str(name) for name in d.demand["workload"].values]
@@ -414,7 +408,7 @@ def _rounding(plan: LivePlan, pools: Sequence[str]) -> Floats:
 def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
     """(quarter, pool) IT MW of whole units that stand by, as planned."""
     d = plan.inputs
-    if d.spares_mw is None or "open" not in plan.model.variables:
+    if d.spares_mw is None:
         return np.zeros((len(d.quarters), len(pools)))
     held = (plan.value("open") * d.spares_mw).reindex(pool=list(pools), fill_value=0.0)
     return np.asarray(held.transpose("quarter", "pool").values)
@@ -450,7 +444,7 @@ def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
     """(quarter) what planned sparing on a demand curve saves against the first price, and the income it goes with."""
     d = plan.inputs
     none = np.zeros(len(d.quarters))
-    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+    if d.service is None or (curve := d.service.curve) is None:
         return none, none
     spared, each = plan.value("spared"), curve.less_musd * d.hours_frac
     saved = (spared * each).sum(("step", "block"))
@@ -460,10 +454,7 @@ def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
 
 def _gated(plan: LivePlan) -> Floats:
     """(workload, block, quarter) Mwork/s that policy gates, as planned."""
-    order = ("workload", "block", "quarter")
-    if "gated" in plan.model.variables:
-        return np.asarray(plan.value("gated").transpose(*order).values)
-    return np.zeros(plan.inputs.demand.transpose(*order).shape)
+    return np.asarray(plan.value("gated").transpose("workload", "block", "quarter").values)
 
 
 def _worth(d: PlanInputs, new: Floats, stands: Floats) -> Floats:
@@ -476,7 +467,5 @@ def _worth(d: PlanInputs, new: Floats, stands: Floats) -> Floats:
 def _due(plan: LivePlan) -> Floats:
     """(commitment, quarter) MW that are committed and not cancelled, on the commitment's basis."""
     due = plan.inputs.commitment_mw
-    if "cancelled" in plan.model.variables:
-        gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
-        due = due - gone
-    return np.asarray(due.transpose("commitment", "quarter").values)
+    gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
+    return np.asarray((due - gone).transpose("commitment", "quarter").values)

@@ -55,7 +55,6 @@ def money_musd(plan: LivePlan, net_spent: Floats, tranches: Floats) -> tuple[Flo
 def _borrowed(plan: LivePlan) -> tuple[Floats, Floats]:
     """(quarter) debt and money still to be found that the plan owes beyond what lies in its account [MUSD]."""
     cash, gap = plan.value("cash").values, plan.value("gap").values
-    debt = plan.value("debt").values if "debt" in plan.model.variables else np.zeros_like(cash)
-    lacks = np.maximum(debt + gap - cash, 0.0)
+    lacks = np.maximum(plan.value("debt").values + gap - cash, 0.0)
     line = np.maximum(lacks - gap, 0.0)
     return line, lacks - line

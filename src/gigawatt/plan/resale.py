@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.decisions import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
@@ -57,18 +58,20 @@ def add_resale(m: Model, d: PlanInputs) -> None:
     price = resale_price(d)
     bought = (d.add_max_mw.sel(offer=list(d.resale.offers)) > 0).rename(quarter="bought")
     axes: Axes = {"offer": d.resale.offers, "bought": d.quarters, "quarter": d.quarters}
-    m.add_variable("sold", axes, mask=(price > 0) & bought)
+    m.add_variable(Decisions.sold, axes, mask=(price > 0) & bought)
     if (first := d.resale.initial_musd_per_mw) is not None:
         stood = d.initial_mw.sel(offer=list(d.resale.offers)) > 0
-        m.add_variable("sold_initial", {"offer": d.resale.offers, "quarter": d.quarters}, mask=(first > 0) & stood)
+        m.add_variable(
+            Decisions.sold_initial, {"offer": d.resale.offers, "quarter": d.quarters}, mask=(first > 0) & stood
+        )
 
 
-def proceeds(d: PlanInputs, sold: Expression, sold_initial: Expression | None) -> Expression:
+def proceeds(d: PlanInputs, x: Decisions) -> Expression:
     """Money for what is sold (quarter) [MUSD]."""
-    money = (sold * resale_price(d)).sum("offer", "bought")
-    if sold_initial is None or d.resale is None or d.resale.initial_musd_per_mw is None:
+    money = (x.sold * resale_price(d)).sum("offer", "bought")
+    if d.resale is None or d.resale.initial_musd_per_mw is None:
         return money
-    return money + (sold_initial * d.resale.initial_musd_per_mw).sum("offer")
+    return money + (x.sold_initial * d.resale.initial_musd_per_mw).sum("offer")
 
 
 def by_purchase(sold: Expression) -> Expression:

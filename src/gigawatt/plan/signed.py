@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Floats, Model, axes_of
+from gigawatt.plan.decisions import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
     from gigawatt.plan.terms import Leases
-    from gigawatt.plan.variables import Decisions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """Variables as expressions; None where no contract has such a choice.
-
-    short: IT MW by take that do not stand and are paid; beyond: IT MW by take owed after the horizon for which nothing
-    signed stands; left: IT MW by offer, quarter of signing and quarter, given up before the term ends; exercised: IT MW
-    by option; vested: MW by warrant so far; cancelled: MW by commitment released in the quarter; unused: facility MW by
-    site paid for and not in use; vacate: facility MW by site given back in the quarter; works: IT MW by offer that ages
-    and have not failed.
-    """
-
-    short: Expression | None = None
-    beyond: Expression | None = None
-    left: Expression | None = None
-    exercised: Expression | None = None
-    vested: Expression | None = None
-    cancelled: Expression | None = None
-    unused: Expression | None = None
-    vacate: Expression | None = None
-    works: Expression | None = None
-
-
-NO_CHOICE = Signed()
 
 
 def add_signed(m: Model, d: PlanInputs) -> None:
@@ -48,34 +23,28 @@ def add_signed(m: Model, d: PlanInputs) -> None:
     quarter: Axes = {"quarter": d.quarters}
     if terms.takes is not None and bool((terms.takes.short_musd_per_mw < np.inf).any()):
         fees = terms.takes.short_musd_per_mw
-        m.add_variable("short", axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
+        m.add_variable(Decisions.short, axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
     if terms.takes is not None and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None:
         owed = terms.takes.after_mw
-        m.add_variable("beyond", axes_of(owed), mask=(owed > 0) & (terms.takes.after_musd_per_mw > 0))
+        m.add_variable(Decisions.beyond, axes_of(owed), mask=(owed > 0) & (terms.takes.after_musd_per_mw > 0))
     if terms.exit_musd_per_mw is not None:
-        m.add_variable("left", axes_of(terms.exit_musd_per_mw), mask=terms.exit_musd_per_mw < np.inf)
+        m.add_variable(Decisions.left, axes_of(terms.exit_musd_per_mw), mask=terms.exit_musd_per_mw < np.inf)
     if terms.options is not None:
         fees = terms.options.premium_musd_per_mw
-        m.add_variable("exercised", axes_of(fees), mask=fees < np.inf)
+        m.add_variable(Decisions.exercised, axes_of(fees), mask=fees < np.inf)
     if terms.warrants is not None:
         most = terms.warrants.most_mw.expand_dims(quarter=list(d.quarters))
-        m.add_variable("vested", axes_of(terms.warrants.musd_per_mw), upper=most)
+        m.add_variable(Decisions.vested, axes_of(terms.warrants.musd_per_mw), upper=most)
         if terms.warrants.stepped:
-            m.add_variable("vest_steps", {"warrant": terms.warrants.stepped, **quarter}, integer=True)
+            m.add_variable(Decisions.vest_steps, {"warrant": terms.warrants.stepped, **quarter}, integer=True)
     if terms.cancel_musd_per_mw is not None:
-        m.add_variable("cancelled", axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
+        m.add_variable(Decisions.cancelled, axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
-        m.add_variable("unused", {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
+        m.add_variable(Decisions.unused, {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
     if (may := terms.vacates()) is not None:
-        m.add_variable("vacate", axes_of(may), mask=may)
+        m.add_variable(Decisions.vacate, axes_of(may), mask=may)
     if terms.survival_frac is not None:
-        m.add_variable("works", {**axes_of(terms.survival_frac), **quarter})
-
-
-def signed(m: Model) -> Signed:
-    """The variables of contracts as expressions."""
-    names = [name for name in Signed.__dataclass_fields__ if name in m.variables]
-    return Signed(**{name: m.expression(name) for name in names})
+        m.add_variable(Decisions.works, {**axes_of(terms.survival_frac), **quarter})
 
 
 def finite(fees: xr.DataArray) -> xr.DataArray:
@@ -87,17 +56,17 @@ def kept_until(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW by offer and quarter of signing that has not been left by each quarter (offer, signed, quarter)."""
     by_signing = replace(x.add, axes={"offer": x.add.axes["offer"], "signed": d.quarters})
     held = by_signing.along("quarter", d.quarters, 2)
-    if x.signed.left is None:
+    if d.terms.exit_musd_per_mw is None:
         return held
-    return held - _all_offers(d, x.signed.left.cumsum("quarter"))
+    return held - _all_offers(d, x.left.cumsum("quarter"))
 
 
 def freed(d: PlanInputs, x: Decisions) -> Expression | None:
     """IT MW by offer and quarter that may go though their term still runs, for a fee; None where nobody may."""
-    if x.signed.left is None or d.terms.exit_musd_per_mw is None:
+    if d.terms.exit_musd_per_mw is None:
         return None
     running = (d.terms.exit_musd_per_mw < np.inf).astype(float)
-    return _all_offers(d, (x.signed.left.cumsum("quarter") * running).sum("signed"))
+    return _all_offers(d, (x.left.cumsum("quarter") * running).sum("signed"))
 
 
 def _all_offers(d: PlanInputs, some: Expression) -> Expression:
@@ -109,11 +78,11 @@ def _all_offers(d: PlanInputs, some: Expression) -> Expression:
 
 def working(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW that work (offer, quarter): stock, or what of it has not failed where an offer ages."""
-    if x.signed.works is None:
+    if d.terms.survival_frac is None:
         return x.stock
-    ids = x.signed.works.axes["offer"]
+    ids = x.works.axes["offer"]
     young = xr.DataArray(~d.offer_site["offer"].isin(list(ids)))
-    return x.stock * young.astype(float) + _all_offers(d, x.signed.works)
+    return x.stock * young.astype(float) + _all_offers(d, x.works)
 
 
 def delivered(d: PlanInputs, x: Decisions) -> Expression:
@@ -156,22 +125,21 @@ def spending(d: PlanInputs, x: Decisions) -> Expression | None:
     if terms.rents is not None:
         over = terms.rents.over_musd_per_mw
         parts.append((kept_until(d, x) * over).sum("offer", "signed") + terms.rents.fixed_musd)
-    if x.signed.short is not None and terms.takes is not None:
-        parts.append((x.signed.short * finite(terms.takes.short_musd_per_mw)).sum("take"))
-    if x.signed.left is not None and terms.exit_musd_per_mw is not None:
-        parts.append((x.signed.left * finite(terms.exit_musd_per_mw)).sum("offer", "signed"))
-    if x.signed.exercised is not None and terms.options is not None:
-        parts.append((x.signed.exercised * finite(terms.options.premium_musd_per_mw)).sum("option"))
-    if x.signed.cancelled is not None and terms.cancel_musd_per_mw is not None:
-        parts.append((x.signed.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
+    if terms.takes is not None:
+        parts.append((x.short * finite(terms.takes.short_musd_per_mw)).sum("take"))
+    if terms.exit_musd_per_mw is not None:
+        parts.append((x.left * finite(terms.exit_musd_per_mw)).sum("offer", "signed"))
+    if terms.options is not None:
+        parts.append((x.exercised * finite(terms.options.premium_musd_per_mw)).sum("option"))
+    if terms.cancel_musd_per_mw is not None:
+        parts.append((x.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
     if terms.leases is not None and (more := terms.leases.over_musd_per_mw) is not None:
         by_signing = replace(x.energise, axes={"site": x.energise.axes["site"], "signed": d.quarters})
         before = (d.energised_initial_mw * more.isel(signed=0, drop=True)).sum("site")
         parts.append((by_signing.along("quarter", d.quarters, 2) * more).sum("site", "signed") + before)
-    if x.signed.unused is not None and terms.leases is not None:
-        parts.append((x.signed.unused * unused_price(d, terms.leases)).sum("site"))
-    if x.signed.vacate is not None and terms.leases is not None:
-        parts.append(-(x.signed.vacate * terms.leases.deposit_musd_per_mw).sum("site"))
+    if terms.leases is not None:
+        parts.append((x.unused * unused_price(d, terms.leases)).sum("site"))
+        parts.append(-(x.vacate * terms.leases.deposit_musd_per_mw).sum("site"))
     return _sum(parts)
 
 
@@ -195,32 +163,31 @@ def _after(d: PlanInputs, x: Decisions, *, charged: bool) -> Expression | None:
         held = kept_until(d, x).at("quarter", last)
         signed_rents = (held * of(rents.owed_musd_per_mw, rents.charged_frac)).sum("offer", "signed")
         parts.append(signed_rents + rents.fixed_after_musd * (rents.fixed_charged_frac if charged else 1.0))
-    if x.signed.beyond is not None and terms.takes is not None and terms.takes.after_musd_per_mw is not None:
+    if terms.takes is not None and terms.takes.after_musd_per_mw is not None:
         price = of(terms.takes.after_musd_per_mw, terms.takes.charged_frac)
-        parts.append((x.signed.beyond * price).sum("take", "after"))
+        parts.append((x.beyond * price).sum("take", "after"))
     if (leases := terms.leases) is not None:
         owed = of(leases.owed_musd_per_mw, leases.charged_frac)
         stood = float((d.energised_initial_mw * owed.isel(quarter=0)).sum())
         parts.append((x.energise * owed).sum("site", "quarter") + stood)
-        if x.signed.unused is not None:
-            rest = of(leases.owed_unused_musd_per_mw, leases.unused_charged_frac)
-            parts.append((x.signed.unused.at("quarter", last) * rest).sum("site"))
+        rest = of(leases.owed_unused_musd_per_mw, leases.unused_charged_frac)
+        parts.append((x.unused.at("quarter", last) * rest).sum("site"))
     return _sum(parts)
 
 
 def deposits_back(d: PlanInputs, x: Decisions) -> Expression | None:
     """Deposits that came back before the end and are worth nothing after it, discounted, without axes [MUSD]."""
-    if x.signed.vacate is None or d.terms.leases is None:
+    if d.terms.leases is None:
         return None
-    return (x.signed.vacate * d.terms.leases.deposit_after_musd_per_mw).sum("site", "quarter")
+    return (x.vacate * d.terms.leases.deposit_after_musd_per_mw).sum("site", "quarter")
 
 
 def vested_worth(d: PlanInputs, x: Decisions) -> Expression | None:
     """Worth of the shares that vest, discounted to the start, without axes [MUSD]."""
-    if x.signed.vested is None or d.terms.warrants is None:
+    if d.terms.warrants is None:
         return None
     worth = d.terms.warrants.musd_per_mw * d.discount
-    return (x.signed.vested.change("quarter") * worth.transpose("warrant", "quarter")).sum("warrant", "quarter")
+    return (x.vested.change("quarter") * worth.transpose("warrant", "quarter")).sum("warrant", "quarter")
 
 
 def _sum(parts: list[Expression]) -> Expression | None:

@@ -18,20 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.prices import AS_PLANNED, PricePaths, Prices, mean_prices, price_paths
 from gigawatt.plan.service import Service
 
 Ints = npt.NDArray[np.int64]
-
-ORDERS = {"add": "offer", "energise": "site"}
-"""Decisions that are made ahead of the quarter they stand in, and the axis their lead goes by."""
-ORDERED_AS = {"halls": "energise"}
-"""Decisions that are part of an order: whole halls of the power that is built."""
-AT_THE_START = ("gang_at", "gang_on")
-"""Decisions for the whole horizon that are made once: the place of a training cluster, and its system."""
-AT_THE_END = ("kept", "kept_fit", "kept_retrofit")
-"""Decisions of the last quarter whatever quarter they stand in: what of an addition or a fit-out still stands then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +161,7 @@ class Tree:
         delay, for a quarter from the branch on, comes ``late`` quarters after it was meant to; so nothing arrives in
         the first ``late`` quarters, and what is ordered knowing of the delay comes behind what was ordered before.
         """
-        axis, lead, n = ORDERS[family], self.lead[family], len(self.inputs.quarters)
+        axis, lead, n = COLUMNS[family].axes[0], self.lead[family], len(self.inputs.quarters)
         meant = np.tile(np.arange(n, dtype=np.int64), (lead.size, 1))
         for row in range(lead.size):
             for quarter in range(n):

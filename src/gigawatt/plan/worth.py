@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.service import Service
-from gigawatt.plan.variables import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.live import LivePlan
@@ -35,7 +35,7 @@ def _sum(s: Service, rate: xr.DataArray, hours: xr.DataArray, x: Decisions, *, p
     if s.worth is not None:
         each = s.worth.musd * rate * hours * (s.worth.paid if paid else 1.0)
         found.append((x.assign * each).sum("lane", "block"))
-    if s.curve is not None and x.spared is not None:
+    if s.curve is not None:
         volume = x.spared - s.curve.most.transpose(*x.spared.axes) if paid else x.spared
         each = s.curve.less_musd * hours * (s.curve.paid if paid else 1.0)
         found.append((volume * each).sum("step", "block"))

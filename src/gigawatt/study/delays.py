@@ -81,7 +81,7 @@ class Delayed:
 def _priced_out(plan: LivePlan) -> float:
     """Work that the plan leaves to customers who would pay less than it asks, at the value of unmet work [MUSD]."""
     d = plan.inputs
-    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+    if d.service is None or (curve := d.service.curve) is None:
         return 0.0
     each = d.unmet_musd.sel(workload=xr.DataArray([str(name) for name in curve.workload.values], dims="step"))
     left = (plan.value("spared") * d.hours_frac).sum("block").transpose("step", "quarter").values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError, ScenarioError
+from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs
@@ -76,8 +77,8 @@ def roll(
 def pin_gangs(session: PlanSession, before: LivePlan, past: Sequence[str]) -> None:
     """Gangs that run in past quarters stay where the plan before put them, on the system it gave them."""
     runs = before.inputs.gang_mw.sel(quarter=list(past)) > 0
-    for name in ("gang_at", "gang_on"):
-        if name not in before.model.variables or name not in session.live.model.variables:
+    for name, column in COLUMNS.items():
+        if column.decided != "start" or column not in before.model or column not in session.live.model:
             continue
         chosen = before.value(name).round()
         for gang in runs["gang"].values[runs.any("quarter").values].tolist():

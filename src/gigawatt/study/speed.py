@@ -233,7 +233,7 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
         "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
         "work_w": offers_at_work(plan) * 1e6,
     }
-    if "reserved" in plan.model.variables:
+    if d.gang_workload:
         watts["reserved_w"] = plan.value("reserved") * 1e6
     return xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()}).assign_coords(
         offer_pool=("offer", d.offer_pool.values.astype(str)),

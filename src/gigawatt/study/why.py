@@ -15,7 +15,7 @@ from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.units import pretty
 from gigawatt.plan.alternatives import divisible
 from gigawatt.plan.explain import Binding, bindings, date_bindings, labels_of, ranked
-from gigawatt.plan.infeasible import conflicting_families, in_words
+from gigawatt.plan.infeasible import conflict
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.entry import A_LITTLE_MW, enough_mw, entering_share, has_room, price_text
@@ -80,7 +80,7 @@ def _without(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
             other = session.solve(explain=False)
         except InfeasibleError:
             bounds = session.numbers.lower, session.numbers.upper
-            families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
+            families = conflict(session.live.model, session.inputs, bounds)
             yield f"  it is chosen because no plan exists without it: {families} cannot hold then"
             return
         extra = settled(other.objective_musd - best.objective_musd, size)

@@ -457,7 +457,7 @@ def test_every_family_has_a_hand_solved_plan() -> None:
 def test_two_families_cannot_share_a_name() -> None:
     right = RightRow(id="r", kind="first-refusal", share=0.3, base=by("offer", ["a"], [1]),
                      held=by("offer", ["a"], [1]), quarters=QUARTERS)  # fmt: skip
-    with pytest.raises(ValueError, match="the rows 'right_r' stand already"):
+    with pytest.raises(ValueError, match=r"the rows 'counted_right_r_added' stand already"):
         solved(tiny(rights=(right, right)))
 
 

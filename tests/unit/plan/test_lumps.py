@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.constraints.halls import WHOLE
+from gigawatt.plan.constraints.option import OPTION
 from gigawatt.plan.infeasible import gives_way
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.limits import WORDS, family_of
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
@@ -167,12 +168,10 @@ def test_what_gives_way_is_said_in_its_own_unit() -> None:
         "smaller gang would help"
     ]
     # halls come whole; nothing is not what a row gives way from
-    assert gives_way(WORDS["halls"], 0.00625, 3.0) == "give way by 1 hall, from 3"
-    assert gives_way(WORDS["halls"], 1.2, 3.0) == "give way by 2 halls, from 3"
-    assert gives_way(WORDS["option"], 0.6, 0.0) == "give way by 0.6 MW of IT"
-    # rows that say what a decision means belong to no family that gives way
-    assert family_of("milestone_order") not in WORDS
-    assert (family_of("option_size"), family_of("option_2")) == ("option_size", "option")
+    assert WHOLE.words is not None and OPTION.words is not None
+    assert gives_way(WHOLE.words, WHOLE.unit, 0.00625, 3.0) == "give way by 1 hall, from 3"
+    assert gives_way(WHOLE.words, WHOLE.unit, 1.2, 3.0) == "give way by 2 halls, from 3"
+    assert gives_way(OPTION.words, OPTION.unit, 0.6, 0.0) == "give way by 0.6 MW of IT"
 
 
 def test_screening_curve() -> None:

@@ -21,7 +21,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.parts import cut, cuts_of, with_implied
 from gigawatt.plan.recourse import Answer, Executor, Floats, Processes
-from gigawatt.plan.session import FIRST_STAGE
+from gigawatt.plan.session import SIGNED
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
 from gigawatt.plan.tree import Branch, Outcome, Tree
@@ -328,7 +328,7 @@ def test_an_option_is_not_passed_before_the_last_branch() -> None:
 def test_first_orders_of_every_family() -> None:
     whole = extensive(with_terms(1, 0))
     found = {part.family: part for part in first_orders(whole)}
-    assert set(found) == set(FIRST_STAGE) & set(whole.models[0].variables) > {"left", "exercised", "add", "vacate"}
+    assert set(found) == set(SIGNED) & set(whole.models[0].variables) > {"left", "exercised", "add", "vacate"}
     assert all((whole.stage[part.column] == 0).all() for part in found.values())
     plan = solved(whole.tree.inputs)
     columns, values = orders_of(whole, plan)

@@ -15,7 +15,6 @@ from gigawatt.plan.foresight import first_orders
 from gigawatt.plan.prices import Prices
 from gigawatt.plan.recourse import Serial
 from gigawatt.plan.tail import Tail
-from gigawatt.plan.tree import ORDERED_AS, ORDERS
 from gigawatt.study.outcomes import notes_of
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
@@ -251,7 +250,7 @@ def test_the_tree_of_every_shipped_scenario_builds(catalog: Catalog, name: str) 
     for model, columns in zip(whole.models, whole.columns, strict=True):
         assert columns.size == model.n_columns and columns.max() < whole.n_named
         for variable in model.variables.values():
-            if ORDERED_AS.get(variable.name, variable.name) not in ORDERS:
+            if variable.column.decided != "order":
                 assert (columns[variable.columns[variable.columns >= 0]] >= 0).all()
         seen[columns[columns >= 0]] = True
     assert seen.all()

@@ -37,8 +37,8 @@ from gigawatt.plan.constraints.term import term
 from gigawatt.plan.constraints.vacate import vacate
 from gigawatt.plan.constraints.volume import volume
 from gigawatt.plan.constraints.warrant import warrant
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
 
 Family = Callable[[Model, PlanInputs, Decisions], None]
 

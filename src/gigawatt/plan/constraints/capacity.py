@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Expression, Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import keep_tariffs
-from gigawatt.plan.gangs import gang_lanes, held, keep_together
+from gigawatt.plan.gangs import gang_lanes, keep_together
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, Family
 from gigawatt.plan.signed import working
 from gigawatt.plan.spares import keep_spares
-from gigawatt.plan.variables import Decisions
+
+CAPACITY = Family("capacity", IT, "a pool serves what stands in it: its price is that of scarce chips, sites or money")
+BUSY = Family("capacity_block", IT, "what is at work in the busiest block")
 
 
 def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -29,9 +33,9 @@ def capacity(m: Model, d: PlanInputs, x: Decisions) -> None:
         return (by_offer * serves.astype(float)).group(d.offer_pool.where(serves, pools[0]), "pool", pools)
 
     used = (x.assign * (~gang_lanes(d)).astype(float)).group(d.lane_pool, "pool", pools)
-    if (mine := held(x)) is not None:
-        used = used + (by_pool(mine) * (1.0 - d.reserve_frac)).along("block", blocks, 1)
-    m.add_rows("capacity_block", used - x.busy.along("block", blocks, 1), "<=", 0.0)
+    if d.gang_workload:
+        used = used + (by_pool(x.reserved.sum("gang")) * (1.0 - d.reserve_frac)).along("block", blocks, 1)
+    m.add_rows(BUSY, used - x.busy.along("block", blocks, 1), "<=", 0.0)
     stands = by_pool(works)
-    m.add_rows("capacity", x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)
+    m.add_rows(CAPACITY, x.busy - (1.0 - d.reserve_frac) * stands, "<=", 0.0)
     keep_spares(m, d, x, stands)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import LESS, MW, Family, Words
+
+COMMITMENT = Family("commitment", MW, Words("commitments", LESS, many=True), missed="firm commitments", of_offers=True)
 
 
 def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -15,9 +18,5 @@ def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
     """
     if d.commitment_mw.sizes["commitment"] == 0:
         return
-    accepted = x.counted.dot(d.commitment_weight, "offer")
-    if x.late is not None:
-        accepted = accepted + x.late
-    if x.signed.cancelled is not None:
-        accepted = accepted + x.signed.cancelled.cumsum("quarter")
-    m.add_rows("commitment", accepted, ">=", d.commitment_mw, mask=d.commitment_mw > 0)
+    accepted = x.counted.dot(d.commitment_weight, "offer") + x.late + x.cancelled.cumsum("quarter")
+    m.add_rows(COMMITMENT, accepted, ">=", d.commitment_mw, mask=d.commitment_mw > 0)

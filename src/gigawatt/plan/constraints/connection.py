@@ -6,8 +6,11 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import FACILITY, Family, Words
+
+CONNECTION = Family("connection", FACILITY, Words("energised connections", many=True))
 
 
 def connection(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -17,4 +20,4 @@ def connection(m: Model, d: PlanInputs, x: Decisions) -> None:
     """
     limited = xr.DataArray(np.isfinite(d.connection_mw))
     room = (d.connection_mw - d.energised_initial_mw).where(limited, 0.0)
-    m.add_rows("connection", x.in_use, "<=", room, mask=limited)
+    m.add_rows(CONNECTION.of(figure=d.connection_mw), x.in_use, "<=", room, mask=limited)

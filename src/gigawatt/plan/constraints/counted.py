@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.since import count_since
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.since import COUNTED, count_since
 
 
 def counted(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -14,7 +14,6 @@ def counted(m: Model, d: PlanInputs, x: Decisions) -> None:
     Rights and milestones of a later signing count from their own date: ``plan.since``.
     """
     rented = d.offer_contract != "own"
-    new = m.expression("counted")
-    m.add_rows("counted_added", new - x.accepted, "<=", 0.0, mask=rented)
-    m.add_rows("counted_stands", new - x.stock, "<=", 0.0, mask=rented)
+    m.add_rows(COUNTED.of(part="added"), x.rented - x.accepted, "<=", 0.0, mask=rented)
+    m.add_rows(COUNTED.of(part="stands"), x.rented - x.stock, "<=", 0.0, mask=rented)
     count_since(m, d, x)

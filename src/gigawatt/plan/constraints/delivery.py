@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import MW, Family, Words
 from gigawatt.plan.since import DELIVERY, new_since
-from gigawatt.plan.variables import Decisions
+
+DELIVERIES = Family("delivery", MW, Words("deliveries that an event delays", many=True), of_offers=True)
 
 
 def delivery(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -19,4 +22,4 @@ def delivery(m: Model, d: PlanInputs, x: Decisions) -> None:
     if late is not None:
         behind = late.most_mw < np.inf
         came = new_since(d, x, DELIVERY, 0).dot(d.commitment_weight, "offer")
-        m.add_rows("delivery", came, "<=", late.most_mw.where(behind, 0.0), mask=behind)
+        m.add_rows(DELIVERIES, came, "<=", late.most_mw.where(behind, 0.0), mask=behind)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, Family
 from gigawatt.plan.signed import kept_until
-from gigawatt.plan.variables import Decisions
+
+EARLY_EXIT = Family("early_exit", IT, "what is given up was accepted, and goes once")
 
 
 def early_exit(m: Model, d: PlanInputs, x: Decisions) -> None:
     """sum_q left[o,u,q] <= add[o,u]   and   sum_u left[o,u,q] <= retire[o,q]   [IT MW]"""
-    if x.signed.left is None:
+    if d.terms.exit_musd_per_mw is None:
         return
-    offers = x.signed.left.axes["offer"]
+    offers = x.left.axes["offer"]
     held = kept_until(d, x).at("quarter", d.quarters[-1]).pick("offer", offers)
-    m.add_rows("early_exit", held, ">=", 0.0)
-    m.add_rows("early_exit_retired", x.signed.left.sum("signed") - x.retire.pick("offer", offers), "<=", 0.0)
+    m.add_rows(EARLY_EXIT, held, ">=", 0.0)
+    m.add_rows(EARLY_EXIT.of(part="retired"), x.left.sum("signed") - x.retire.pick("offer", offers), "<=", 0.0)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import FACILITY, Family, Words
 from gigawatt.plan.signed import in_test
-from gigawatt.plan.variables import Decisions
+
+HOSTING = Family("hosting", FACILITY, Words("classes of halls", many=True), priced=False)
+"""room in a class costs fit-out and rent, and where it is scarce the connection binds"""
+TAKEN = Family("fit_total", FACILITY, "every MW taken into use is of a class")
+GIVEN_BACK = Family("vacate_fit_total", FACILITY, "every MW given back was of a class")
 
 
 def hosting(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -15,24 +21,21 @@ def hosting(m: Model, d: PlanInputs, x: Decisions) -> None:
                                                  + sum_{u<=q} (fit - vacate_fit)[s,c,u] - sum_{r from c} retrofit[r,s,u]
                                                  + sum_{r to c} sum_{u<=q-downtime[r]} retrofit[r,s,u]
     """
-    if d.hosting is None or x.hosting is None:
+    if d.hosting is None:
         return
     tested = in_test(d, x)
     drawing = x.stock if tested is None else x.stock + tested
-    h, fit, moved = d.hosting, x.hosting.fit, x.hosting.retrofit
-    m.add_rows("fit_total", fit.sum("hosting") - x.energise.pick("site", h.sites), "==", 0.0)
-    stays = fit
-    if x.hosting.vacate_fit is not None and x.signed.vacate is not None:
-        gone = x.hosting.vacate_fit
-        m.add_rows("vacate_fit_total", gone.sum("hosting") - x.signed.vacate.pick("site", h.sites), "==", 0.0)
-        stays = fit - gone
+    h = d.hosting
+    m.add_rows(TAKEN, x.fit.sum("hosting") - x.energise.pick("site", h.sites), "==", 0.0)
+    m.add_rows(GIVEN_BACK, x.vacate_fit.sum("hosting") - x.vacate.pick("site", h.sites), "==", 0.0)
+    stays = x.fit - x.vacate_fit
     for name in h.classes:
         of_class = d.facility_over_it * (h.offer_class == name).astype(float)
         load = (drawing * of_class).group(d.offer_site, "site", d.sites).pick("site", h.sites)
         room = stays.at("hosting", name).cumsum("quarter")
         for retrofit in h.retrofits:
-            if moved is None or name not in (retrofit.start, retrofit.end):
+            if name not in (retrofit.start, retrofit.end):
                 continue
-            done = moved.at("retrofit", retrofit.id).cumsum("quarter")
+            done = x.retrofit.at("retrofit", retrofit.id).cumsum("quarter")
             room = room - done if name == retrofit.start else room + done.shift("quarter", retrofit.downtime)
-        m.add_rows(f"hosting_{name}", load - room, "<=", h.initial_mw.sel(hosting=name, drop=True))
+        m.add_rows(HOSTING.of(name), load - room, "<=", h.initial_mw.sel(hosting=name, drop=True))

@@ -5,9 +5,14 @@ from __future__ import annotations
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import GW, LESS, Family, Words
 from gigawatt.plan.since import MILESTONES, new_since
-from gigawatt.plan.variables import Decisions
+
+MILESTONE = Family("milestone", GW, Words("milestones", LESS, many=True))
+KEPT = Family("milestone_kept", GW, "what was released stays released")
+ORDER = Family("milestone_order", GW, "gigawatts are released one after another")
 
 
 def milestone(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -17,16 +22,16 @@ def milestone(m: Model, d: PlanInputs, x: Decisions) -> None:
     or one continuous amount where release is linear.
     """
     terms = d.milestones
-    if terms is None or x.z is None:
+    if terms is None:
         return
     counted = counted_gw(d, x)
     released = x.z.sum("tranche") if terms.whole else x.z
-    m.add_rows("milestone_accepted", counted - released, ">=", 0.0)
-    m.add_rows("milestone_kept", x.z.change("quarter"), ">=", 0.0)
+    m.add_rows(MILESTONE.of(part="accepted"), counted - released, ">=", 0.0)
+    m.add_rows(KEPT, x.z.change("quarter"), ">=", 0.0)
     if terms.whole and terms.n_max > 1:
         before = x.z.shift("tranche")
         later = xr.DataArray([k != 1 for k in x.z.axes["tranche"]], coords={"tranche": list(x.z.axes["tranche"])})
-        m.add_rows("milestone_order", x.z - before, "<=", 0.0, mask=later)
+        m.add_rows(ORDER, x.z - before, "<=", 0.0, mask=later)
 
 
 def counted_gw(d: PlanInputs, x: Decisions) -> Expression:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import IT, LESS, Family, Words
+
+MINIMUM_TAKE = Family(
+    "minimum_take", IT, Words("a contract's minimum take", LESS, first=True), missed="minimum takes", of_offers=True
+)
 
 
 def minimum_take(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -12,10 +17,8 @@ def minimum_take(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     ``short`` exists where the contract is take-or-pay: its rent is owed all the same.
     """
-    m.add_rows("minimum_take", x.stock, ">=", d.stock_min_mw, mask=d.stock_min_mw > 0)
+    m.add_rows(MINIMUM_TAKE, x.stock, ">=", d.stock_min_mw, mask=d.stock_min_mw > 0)
     takes = d.terms.takes
     if takes is not None:
-        held = x.stock.dot(takes.member, "offer")
-        if x.signed.short is not None:
-            held = held + x.signed.short
-        m.add_rows("minimum_take_sites", held, ">=", takes.mw, mask=takes.mw > 0)
+        held = x.stock.dot(takes.member, "offer") + x.short
+        m.add_rows(MINIMUM_TAKE.of(part="sites"), held, ">=", takes.mw, mask=takes.mw > 0)

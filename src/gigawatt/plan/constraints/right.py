@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, LESS, Family, Words
 from gigawatt.plan.since import label_of, new_since
-from gigawatt.plan.variables import Decisions
+
+RIGHT = Family("right", IT, Words("rights", LESS, many=True), missed="shares of rights", of_offers=True)
 
 
 def right(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -16,4 +19,4 @@ def right(m: Model, d: PlanInputs, x: Decisions) -> None:
     for row in d.rights:
         new = new_since(d, x, label_of(row), d.quarters.index(row.quarters[0]))
         balance = (new * (row.held - row.share * row.base)).sum("offer")
-        m.add_rows(f"right_{row.id}", balance.pick("quarter", row.quarters), ">=", 0.0)
+        m.add_rows(RIGHT.of(row.id), balance.pick("quarter", row.quarters), ">=", 0.0)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import WORK, Family, Words
+
+SHARE = Family("share", WORK, Words("what users of a speed or a region ask for", once=True))
 
 
 def share(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -16,4 +19,4 @@ def share(m: Model, d: PlanInputs, x: Decisions) -> None:
         return
     rows = d.service.shares
     served = (x.assign * d.rate).dot(rows.member, "lane")
-    m.add_rows("share", served, "<=", rows.most)
+    m.add_rows(SHARE, served, "<=", rows.most)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import PACKAGES, Family, Words
 from gigawatt.plan.signed import delivered
-from gigawatt.plan.variables import Decisions
+
+SUPPLY = Family("supply", PACKAGES, Words("vendor supply", once=True), of_offers=True)
 
 
 def supply(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -15,4 +18,4 @@ def supply(m: Model, d: PlanInputs, x: Decisions) -> None:
     """
     if d.supply_packages.sizes["supply"]:
         made = delivered(d, x) if d.supply_from is None else x.add.moved("quarter", d.supply_from)
-        m.add_rows("supply", (made * d.packages_per_mw).dot(d.supply_member, "offer"), "<=", d.supply_packages)
+        m.add_rows(SUPPLY, (made * d.packages_per_mw).dot(d.supply_member, "offer"), "<=", d.supply_packages)

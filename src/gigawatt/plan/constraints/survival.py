@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, LESS, WORK, Family, Words
 from gigawatt.plan.signed import working
-from gigawatt.plan.variables import Decisions
+
+SURVIVAL = Family("survival", WORK, Words("what must survive the loss of a region", LESS, once=True))
+CAPACITY = Family("survival_capacity", IT, "as capacity, while a region is lost")
 
 
 def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -16,7 +20,7 @@ def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
     Where a site may be lost, p keeps what works outside it. ``moved`` is where the work goes while r is lost; the
     reserve serves then; work that need not go on stands still.
     """
-    if d.service is None or d.service.survival is None or x.moved is None:
+    if d.service is None or d.service.survival is None:
         return
     rows, lost = d.service.survival, d.service.survival.lost
     pools = tuple(str(pool) for pool in rows.pool_region["pool"].values)
@@ -26,11 +30,11 @@ def survival(m: Model, d: PlanInputs, x: Decisions) -> None:
     stands = (working(d, x) * inside.astype(float)).group(pool_of, "pool", pools)
     used = x.moved.group(d.lane_pool, "pool", pools)
     if rows.offer_place is None:
-        m.add_rows("survival_capacity", used - stands.along("lost", lost, 1).along("block", blocks, 2), "<=", 0.0)
+        m.add_rows(CAPACITY, used - stands.along("lost", lost, 1).along("block", blocks, 2), "<=", 0.0)
     for place in lost if rows.offer_place is not None else ():
         left = (working(d, x) * (inside & (rows.offer_place != place)).astype(float)).group(pool_of, "pool", pools)
         row = used.at("lost", place) - left.along("block", blocks, 1)
-        m.add_rows(f"survival_capacity_{place}", row, "<=", 0.0)
+        m.add_rows(CAPACITY.of(place), row, "<=", 0.0)
     goes_on = (x.moved * d.rate).dot(rows.member, "lane")
     served = (x.assign * d.rate).dot(rows.member, "lane") * rows.frac
-    m.add_rows("survival", goes_on - served.along("lost", lost, 1), ">=", 0.0)
+    m.add_rows(SURVIVAL, goes_on - served.along("lost", lost, 1), ">=", 0.0)

@@ -6,9 +6,14 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, LESS, Family, Words
 from gigawatt.plan.signed import kept_until
-from gigawatt.plan.variables import Decisions
+
+TAKE_AFTER = Family(
+    "take_after", IT, Words("minimum takes after the horizon", LESS, many=True, first=True), of_offers=True
+)
 
 
 def take_after(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -17,7 +22,7 @@ def take_after(m: Model, d: PlanInputs, x: Decisions) -> None:
     a = 1, 2 ... counts quarters after the N of the horizon. ``beyond`` is charged the rent of its quarter.
     """
     takes = d.terms.takes
-    if takes is None or takes.after_mw is None or takes.after_musd_per_mw is None or x.signed.beyond is None:
+    if takes is None or takes.after_mw is None or takes.after_musd_per_mw is None:
         return
     owed, n = takes.after_mw, len(d.quarters)
     after, term = owed["after"].values.tolist(), d.term_quarters.values.astype(int)
@@ -28,4 +33,4 @@ def take_after(m: Model, d: PlanInputs, x: Decisions) -> None:
     )  # fmt: skip
     stands = (kept_until(d, x).at("quarter", d.quarters[-1]).along("after", after, 2) * runs).sum("signed")
     asked = (owed > 0) & (takes.after_musd_per_mw > 0)
-    m.add_rows("take_after", x.signed.beyond + stands.dot(takes.member, "offer"), ">=", owed, mask=asked)
+    m.add_rows(TAKE_AFTER, x.beyond + stands.dot(takes.member, "offer"), ">=", owed, mask=asked)

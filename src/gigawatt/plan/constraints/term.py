@@ -5,9 +5,12 @@ from __future__ import annotations
 import xarray as xr
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import IT, Family, Words
 from gigawatt.plan.signed import freed
-from gigawatt.plan.variables import Decisions
+
+TERM = Family("term", IT, Words("contract terms", "one {one} let go sooner", many=True))
 
 
 def term(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -22,5 +25,5 @@ def term(m: Model, d: PlanInputs, x: Decisions) -> None:
     for length in sorted({int(n) for n in d.term_quarters.values}):
         has = (d.term_quarters == length) & (d.add_max_mw.max("quarter") > 0)
         m.add_rows(
-            f"term_{length}", retired - x.accepted.shift("quarter", length), "<=", d.initial_mw, mask=has & stands
+            TERM.of(part=length), retired - x.accepted.shift("quarter", length), "<=", d.initial_mw, mask=has & stands
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import WORK, Family
+
+VOLUME = Family("volume", WORK, "what a demand curve spares is unmet; the sizes of its steps are bounds")
 
 
 def volume(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -12,8 +15,8 @@ def volume(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     What a step spares costs what that step would have brought, not the first price; the least willing go first.
     """
-    if d.service is None or d.service.curve is None or x.spared is None:
+    if d.service is None or d.service.curve is None:
         return
     classes = tuple(str(name) for name in d.demand["workload"].values)
     spared = x.spared.group(d.service.curve.workload, "workload", classes)
-    m.add_rows("volume", spared - x.unmet, "<=", 0.0)
+    m.add_rows(VOLUME, spared - x.unmet, "<=", 0.0)
