@@ -102,7 +102,7 @@ def tree(
 def tree_body(results: TreeResults) -> dict[str, Any]:
     """Everything of a tree's plan as plain data, money in USD, power in W."""
     from gigawatt.plan.foresight import missed_by, plain_cost
-    from gigawatt.plan.metadata import RULES
+    from gigawatt.plan.metadata import DECIDED
 
     found, whole, checked = results.found, results.whole, results.check()
     tree, evpi = whole.tree, results.evpi_musd()
@@ -139,7 +139,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
             )
         ],
         "orders": {family: _orders(*results.orders(family)) for family in ("add", "energise", "retire")},
-        "decided": [{"when": RULES[rule], "families": list(names)} for rule, names in whole.rules().items()],
+        "decided": [{"when": DECIDED[rule], "families": list(names)} for rule, names in whole.rules().items()],
         "notes": list(results.notes),
     }  # fmt: skip
 

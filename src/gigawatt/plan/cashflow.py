@@ -27,7 +27,7 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
         spent = spent + contracts
     if d.terms.sales_share_frac is not None:
         spent = spent + inflow(d, x) * d.terms.sales_share_frac
-    if bool(d.commitment_penalty_musd.notnull().any()):
+    if Decisions.late in x:
         spent = spent + (x.late * d.commitment_penalty_musd.fillna(0.0)).sum("commitment")
     if d.terms.late is not None:
         spent = spent - d.terms.late.damages_musd.sum("commitment")
@@ -35,7 +35,7 @@ def outflow(d: PlanInputs, x: Decisions) -> Expression:
         spent = spent + opening
     if d.hosting is not None:
         spent = spent + hosting_cost(d, x)
-    return spent if d.resale is None else spent - proceeds(d, x)
+    return spent if Decisions.sold not in x else spent - proceeds(d, x)
 
 
 def inflow(d: PlanInputs, x: Decisions) -> Expression:

@@ -119,6 +119,10 @@ class Decisions:
         self._model, self._inputs = model, inputs
         self._known: dict[str, Expression] = {}
 
+    def __contains__(self, column: Column) -> bool:
+        """Whether the plan has such a choice."""
+        return column in self._model
+
     def expression(self, column: Column) -> Expression:
         """A decision as an expression; zero, over its axes, where the plan has no such choice."""
         if column.name not in self._known:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from gigawatt.plan.algebra import Model, Rows, Variable
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import build
-from gigawatt.plan.metadata import RULES, Rule
+from gigawatt.plan.metadata import DECIDED, Decided
 from gigawatt.plan.tree import Leaf, Tree
 
 Floats = npt.NDArray[np.float64]
@@ -96,10 +96,10 @@ class Extensive:
         """(leaf) part of the cost that is the price of what is missed [MUSD]."""
         return np.asarray(self.leaf_cost[:, self.n_named :] @ x[self.n_named :])
 
-    def rules(self) -> dict[Rule, tuple[str, ...]]:
+    def rules(self) -> dict[Decided, tuple[str, ...]]:
         """Families of decisions by how they are tied between cases."""
         every = {name: variable.column for model in self.models for name, variable in model.variables.items()}
-        return {rule: tuple(name for name, column in every.items() if column.decided == rule) for rule in RULES}
+        return {rule: tuple(name for name, column in every.items() if column.decided == rule) for rule in DECIDED}
 
     def plan(self, x: Floats, leaf: int) -> Floats:
         """Values of one leaf's decisions, in the columns of its own model."""

@@ -11,9 +11,9 @@ import scipy.sparse as sp
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Ints, Model
-from gigawatt.plan.constraints import CONSTRAINTS
-from gigawatt.plan.constraints.milestone import counted_gw
 from gigawatt.plan.decisions import COLUMNS, axes_in
+from gigawatt.plan.elements import RULES
+from gigawatt.plan.elements.deals import counted_gw
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.objective import objective, salvaged
 from gigawatt.plan.signed import charged_after, owed_after
@@ -93,8 +93,8 @@ def build(inputs: PlanInputs) -> tuple[Model, Amounts]:
     """The plan as a model, and amounts that are read off it."""
     m = Model()
     x = decide(m, inputs)
-    for _name, family in CONSTRAINTS:
-        family(m, inputs, x)
+    for rule in RULES:
+        rule(m, inputs, x)
     objective(m, inputs, x)
     counted = counted_gw(inputs, x) if inputs.milestones else None
     return m, Amounts(

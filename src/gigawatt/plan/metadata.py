@@ -119,8 +119,8 @@ class Block:
         return "_".join(word for word in self.key if word)
 
 
-Rule = Literal["order", "start", "quarter", "end"]
-RULES: dict[Rule, str] = {
+Decided = Literal["order", "start", "quarter", "end"]
+DECIDED: dict[Decided, str] = {
     "order": "a lead before the quarter it stands in, with the branches known then",
     "start": "once, before anything is learned",
     "quarter": "in its quarter, with the branches known then",
@@ -153,7 +153,7 @@ class Column:
         axes: axes, where all are used.
         unit: unit in the plan.
         text: what it is, in a sentence.
-        decided: when: see ``RULES``.
+        decided: when: see ``DECIDED``.
         lead: of an order, the name of the decision whose lead it has.
         signed: whether what was decided stays decided.
         bound: words of the upper bound, where a user can change it; else the reason why none can; "": it has none.
@@ -166,7 +166,7 @@ class Column:
     axes: tuple[str, ...]
     unit: Unit
     text: str
-    decided: Rule = "quarter"
+    decided: Decided = "quarter"
     lead: str = ""
     signed: bool = False
     bound: Words | str = ""

@@ -56,7 +56,7 @@ def kept_until(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW by offer and quarter of signing that has not been left by each quarter (offer, signed, quarter)."""
     by_signing = replace(x.add, axes={"offer": x.add.axes["offer"], "signed": d.quarters})
     held = by_signing.along("quarter", d.quarters, 2)
-    if d.terms.exit_musd_per_mw is None:
+    if Decisions.left not in x:
         return held
     return held - _all_offers(d, x.left.cumsum("quarter"))
 
@@ -78,7 +78,7 @@ def _all_offers(d: PlanInputs, some: Expression) -> Expression:
 
 def working(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW that work (offer, quarter): stock, or what of it has not failed where an offer ages."""
-    if d.terms.survival_frac is None:
+    if Decisions.works not in x:
         return x.stock
     ids = x.works.axes["offer"]
     young = xr.DataArray(~d.offer_site["offer"].isin(list(ids)))

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
-from gigawatt.plan.constraints import CONSTRAINTS
+from gigawatt.plan.elements import RULES
 from gigawatt.plan.extract import extract
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.replay import delays_of, replay
@@ -451,7 +451,7 @@ FAMILIES = {
 
 
 def test_every_family_has_a_hand_solved_plan() -> None:
-    assert [name for name, _ in CONSTRAINTS] == list(FAMILIES)
+    assert [rule.__name__ for rule in RULES] == list(FAMILIES)
 
 
 def test_two_families_cannot_share_a_name() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gigawatt.core.errors import SolverError
-from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import MISSED_MUSD, extensive
 from gigawatt.plan.foresight import first_orders, follow_orders, mean_orders, missed_by, never_less, plain_cost, regrets
@@ -265,14 +263,6 @@ def test_every_family_is_decided_by_one_rule() -> None:
     assert sorted(named) == sorted(whole.models[0].variables)
     assert whole.rules()["order"] == ("add", "energise") and whole.rules()["end"] == ("kept",)
     assert whole.models[0].variables["stock"].column.decided == "quarter"
-
-
-def test_the_docs_name_every_family() -> None:
-    """Every variable of the planner stands in the table of who knows what when."""
-    root = Path(__file__).parents[3]
-    page = (root / "docs/uncertainty.md").read_text(encoding="utf-8")
-    table = page[page.index("| decision | is taken |") : page.index("The output lists the families")]
-    assert [name for name in COLUMNS if f"`{name}`" not in table] == []
 
 
 def test_a_bound_from_duals_needs_no_optimum() -> None:

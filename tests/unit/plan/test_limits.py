@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,11 +16,12 @@ from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.limits import data_of, span
 from gigawatt.plan.live import build
-from gigawatt.plan.metadata import RULES, WORK, Family, Words
+from gigawatt.plan.metadata import DECIDED, WORK, Family, Words
 from tests.unit.plan.every import every_model
 from tests.unit.plan.test_pace import block
 from tests.unit.plan.tiny import grid, tiny
 
+HERE = Path(__file__).parents[3]
 MODELS = {name: (build(inputs)[0], inputs) for name, inputs in every_model().items()}
 
 
@@ -57,7 +61,7 @@ def test_decisions_have_the_axes_they_say() -> None:
 
 def test_who_knows_what_when() -> None:
     for name, column in COLUMNS.items():
-        assert column.decided in RULES and (column.decided == "order") == bool(column.lead), name
+        assert column.decided in DECIDED and (column.decided == "order") == bool(column.lead), name
         if "quarter" not in column.axes:
             assert column.decided in ("start", "end"), name
 
@@ -114,6 +118,23 @@ def test_rows_of_one_name_stand_apart() -> None:
     ]
     with pytest.raises(ValueError, match="the rows 'pace_gang_a' stand already"):
         m.add_rows(gang.of("a"), m.expression("stock"), "<=", 2.0)
+
+
+def test_the_reference_of_the_model_is_fresh() -> None:
+    """docs/reference/model.md is what `make model` writes: every decision, and every family of rows that a plan has."""
+    written = import_from(HERE / "benchmarks" / "model.py")
+    page = (HERE / "docs" / "reference" / "model.md").read_text(encoding="utf-8")
+    assert page == written.page()
+    for family in families_of([model for model, _ in MODELS.values()]):
+        assert f"| `{family}` |" in page
+
+
+def import_from(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_one_figure_over_quarters_is_one_datum() -> None:

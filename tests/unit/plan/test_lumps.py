@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
-from gigawatt.plan.constraints.halls import WHOLE
-from gigawatt.plan.constraints.option import OPTION
+from gigawatt.plan.elements.contracts import OPTION
+from gigawatt.plan.elements.sites import WHOLE_HALLS
 from gigawatt.plan.infeasible import gives_way
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import Lumps
@@ -168,9 +168,9 @@ def test_what_gives_way_is_said_in_its_own_unit() -> None:
         "smaller gang would help"
     ]
     # halls come whole; nothing is not what a row gives way from
-    assert WHOLE.words is not None and OPTION.words is not None
-    assert gives_way(WHOLE.words, WHOLE.unit, 0.00625, 3.0) == "give way by 1 hall, from 3"
-    assert gives_way(WHOLE.words, WHOLE.unit, 1.2, 3.0) == "give way by 2 halls, from 3"
+    assert WHOLE_HALLS.words is not None and OPTION.words is not None
+    assert gives_way(WHOLE_HALLS.words, WHOLE_HALLS.unit, 0.00625, 3.0) == "give way by 1 hall, from 3"
+    assert gives_way(WHOLE_HALLS.words, WHOLE_HALLS.unit, 1.2, 3.0) == "give way by 2 halls, from 3"
     assert gives_way(OPTION.words, OPTION.unit, 0.6, 0.0) == "give way by 0.6 MW of IT"
 
 

@@ -1,4 +1,4 @@
-"""A leased building is given back after its term, and only what is leased."""
+"""Leased buildings: rent is due whether they are used or not, and they are given back after their term."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import xarray as xr
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.metadata import FACILITY, Family, Words
+from gigawatt.plan.metadata import FACILITY, LESS, Family, Words
 
+LEASE = Family("lease", FACILITY, Words("rent due for buildings used or not", LESS))
 VACATE = Family("vacate", FACILITY, Words("terms of leased buildings", "one {one} given back sooner", many=True))
 
 
+def lease(m: Model, d: PlanInputs, x: Decisions) -> None:
+    """Rent of a building is due from its start, whether the building is used or not.
+
+    initial[s] + in_use[s,q] + unused[s,q] >= due[s,q]   [facility MW]
+    """
+    terms = d.terms.leases
+    if terms is not None:
+        paid = x.in_use + x.unused + d.energised_initial_mw
+        m.add_rows(LEASE.of(figure=terms.due_mw), paid, ">=", terms.due_mw, mask=terms.due_mw > 0)
+
+
 def vacate(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """sum_{u<=q} vacate[s,u] <= initial[s] + sum_{u<=q-term[s]} energise[s,u]   [facility MW]
+    """A leased building is given back after its term, and only what is leased.
+
+    sum_{u<=q} vacate[s,u] <= initial[s] + sum_{u<=q-term[s]} energise[s,u]   [facility MW]
 
     from q = term on, when what stood at the start has served it too. What is not given back is leased on from quarter
     to quarter. Where halls have classes, the same holds for each class with what retrofits have brought into it.
