@@ -116,7 +116,7 @@ class Block:
     @property
     def name(self) -> str:
         """Name for people and for the LP text; nothing reads it."""
-        return "_".join(word for word in self.key if word)
+        return "_".join(word.replace(" ", "_") for word in self.key if word)
 
 
 Decided = Literal["order", "start", "quarter", "end"]

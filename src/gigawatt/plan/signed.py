@@ -100,6 +100,12 @@ def in_test(d: PlanInputs, x: Decisions) -> Expression | None:
     return _ahead(d, x, lambda steps: np.triu(np.ones((n, n)), 1) - np.triu(np.ones((n, n)), steps + 1))
 
 
+def drawing(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW by offer and quarter that stand or draw power in their tests."""
+    tested = in_test(d, x)
+    return x.stock if tested is None else x.stock + tested
+
+
 def _ahead(d: PlanInputs, x: Decisions, weight: Callable[[int], Floats]) -> Expression:
     tests, quarters = d.terms.testing_quarters, list(d.quarters)
     assert tests is not None

@@ -86,20 +86,16 @@ def count_since(m: Model, d: PlanInputs, x: Decisions) -> None:
             np.arange(len(d.quarters)) >= row.start, dims="quarter", coords={"quarter": list(d.quarters)}
         )
         m.add_rows(
-            COUNTED.of("added", part=row.label.replace(" ", "_")),
+            COUNTED.of("added", part=row.label),
             new - _after(x.accepted, d, row.start),
             "<=",
             0.0,
             mask=row.reaches & places,
         )
-        m.add_rows(
-            COUNTED.of("stands", part=row.label.replace(" ", "_")), new - x.stock, "<=", 0.0, mask=row.reaches & places
-        )
+        m.add_rows(COUNTED.of("stands", part=row.label), new - x.stock, "<=", 0.0, mask=row.reaches & places)
         stood = (d.initial_mw if row.start == 0 else d.initial_mw * 0.0).expand_dims(quarter=list(d.quarters), axis=1)
         grown = new - _after(x.stock, d, row.start)
-        m.add_rows(
-            COUNTED.of("grown", part=row.label.replace(" ", "_")), grown, ">=", -stood, mask=row.held_back & places
-        )
+        m.add_rows(COUNTED.of("grown", part=row.label), grown, ">=", -stood, mask=row.held_back & places)
 
 
 def new_since(d: PlanInputs, x: Decisions, label: str, start: int) -> Expression:

@@ -97,11 +97,3 @@ def _serve(m: Model, d: PlanInputs) -> None:
     if d.service.curve is not None:
         most = d.service.curve.most
         m.add_variable(Decisions.spared, axes_of(most), upper=most, mask=most > 0)
-
-
-def spread(values: xr.DataArray, d: PlanInputs, *, first_only: bool = False) -> xr.DataArray:
-    """Something by one axis in every quarter, or in the first only."""
-    n = len(d.quarters)
-    weight = np.zeros(n) if first_only else np.ones(n)
-    weight[0] = 1.0
-    return values * xr.DataArray(weight, dims="quarter", coords={"quarter": list(d.quarters)})

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.limits import data_of, span
 from gigawatt.plan.live import build
+from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.metadata import DECIDED, WORK, Family, Words
 from tests.unit.plan.every import every_model
+from tests.unit.plan.test_contracts import FOUR
 from tests.unit.plan.test_pace import block
-from tests.unit.plan.tiny import grid, tiny
+from tests.unit.plan.tiny import by, grid, solved, tiny
 
 HERE = Path(__file__).parents[3]
 MODELS = {name: (build(inputs)[0], inputs) for name, inputs in every_model().items()}
@@ -103,6 +106,21 @@ def called(d: PlanInputs, name: str) -> PlanInputs:
     if d.pace is not None:
         fields["pace"] = replace(d.pace, most=renamed(d.pace.most), carry=renamed(d.pace.carry))  # type: ignore[arg-type]
     return replace(d, **fields)  # type: ignore[arg-type]
+
+
+def test_a_gang_of_uneven_pace_is_no_stranger_to_conflicts() -> None:
+    # 200 MW of IT need 250 facility MW of 100; the rows of the block at its place have no axis of gangs
+    able = xr.DataArray([[[1.0]]], dims=("gang", "place", "offer"),
+                        coords={"gang": ["work"], "place": ["hall"], "offer": ["a"]})  # fmt: skip
+    lumps = Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]), opening_musd=by("site", ["hall"], [np.nan]),
+                  gang_able=able)  # fmt: skip
+    inputs = block([4.0] * 4, [8.0] * 4, gang=8.0, lumps=lumps, stock_min_mw=grid("offer", ["a"], 200.0, FOUR))
+    with pytest.raises(InfeasibleError) as found:
+        solved(inputs)
+    assert str(found.value).splitlines()[1:] == [
+        "  a contract's minimum take (a, 2027Q1 to 2027Q4): give way by 120 MW of IT, from 200",
+        "  or energised connections (hall, 2027Q1 to 2027Q4): give way by 150 MW of facility power, from 100",
+    ]
 
 
 def test_rows_of_one_name_stand_apart() -> None:

@@ -10,7 +10,7 @@ from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.lumps import hall_room
 from gigawatt.plan.metadata import FACILITY, HALLS, SHARE, Family, Words
-from gigawatt.plan.signed import in_test
+from gigawatt.plan.signed import drawing
 
 CONNECTION = Family("connection", FACILITY, Words("energised connections", many=True))
 SITE_POWER = Family(
@@ -47,9 +47,7 @@ def site_power(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     sum_{o at s} overhead[o] (stock[o,q] + in test) <= initial[s] + in_use[s,q]   [facility MW]
     """
-    tested = in_test(d, x)
-    drawing = x.stock if tested is None else x.stock + tested
-    load = (drawing * d.facility_over_it).group(d.offer_site, "site", d.sites)
+    load = (drawing(d, x) * d.facility_over_it).group(d.offer_site, "site", d.sites)
     m.add_rows(SITE_POWER, load - x.in_use, "<=", d.energised_initial_mw)
 
 
@@ -102,15 +100,13 @@ def hosting(m: Model, d: PlanInputs, x: Decisions) -> None:
     """
     if d.hosting is None:
         return
-    tested = in_test(d, x)
-    drawing = x.stock if tested is None else x.stock + tested
-    h = d.hosting
+    h, powered = d.hosting, drawing(d, x)
     m.add_rows(FITTED, x.fit.sum("hosting") - x.energise.pick("site", h.sites), "==", 0.0)
     m.add_rows(FIT_GIVEN_BACK, x.vacate_fit.sum("hosting") - x.vacate.pick("site", h.sites), "==", 0.0)
     stays = x.fit - x.vacate_fit
     for name in h.classes:
         of_class = d.facility_over_it * (h.offer_class == name).astype(float)
-        load = (drawing * of_class).group(d.offer_site, "site", d.sites).pick("site", h.sites)
+        load = (powered * of_class).group(d.offer_site, "site", d.sites).pick("site", h.sites)
         room = stays.at("hosting", name).cumsum("quarter")
         for retrofit in h.retrofits:
             if name not in (retrofit.start, retrofit.end):

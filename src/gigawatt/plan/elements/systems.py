@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import xarray as xr
+
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.metadata import IT, MW, PACKAGES, Family, Words
 from gigawatt.plan.resale import by_purchase
 from gigawatt.plan.signed import delivered
-from gigawatt.plan.variables import spread
 
 STOCK = Family(
     "stock", IT, "what stands follows from what comes and goes",
@@ -26,7 +28,13 @@ def stock(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     stock[o,q] = stock[o,q-1] + add[o,q] - retire[o,q], from initial[o]   [IT MW]
     """
-    m.add_rows(STOCK, x.stock.change("quarter") - x.add + x.retire, "==", spread(d.initial_mw, d, first_only=True))
+    m.add_rows(STOCK, x.stock.change("quarter") - x.add + x.retire, "==", _at_start(d.initial_mw, d))
+
+
+def _at_start(values: xr.DataArray, d: PlanInputs) -> xr.DataArray:
+    """Something by one axis in the first quarter, and 0 after it."""
+    quarters = xr.DataArray(np.eye(1, len(d.quarters))[0], dims="quarter", coords={"quarter": list(d.quarters)})
+    return values * quarters
 
 
 def salvage(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -94,7 +102,7 @@ def ageing(m: Model, d: PlanInputs, x: Decisions) -> None:
         return
     ids = list(x.works.axes["offer"])
     carried = x.works - x.works.shift("quarter") * survival - x.add.pick("offer", ids)
-    stood = spread(d.initial_mw.sel(offer=ids) * survival, d, first_only=True)
+    stood = _at_start(d.initial_mw.sel(offer=ids) * survival, d)
     m.add_rows(AGEING.of(part="carried"), carried, "<=", stood)
     m.add_rows(AGEING.of(part="stands"), x.works - x.stock.pick("offer", ids), "<=", 0.0)
 
