@@ -14,6 +14,7 @@ import xarray as xr
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.decisions import COLUMNS
+from gigawatt.plan.explain import bindings
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.limits import data_of, span
 from gigawatt.plan.live import build
@@ -21,7 +22,7 @@ from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.metadata import DECIDED, WORK, Family, Words
 from tests.unit.plan.every import every_model
 from tests.unit.plan.test_contracts import FOUR
-from tests.unit.plan.test_pace import block
+from tests.unit.plan.test_pace import LATE, block
 from tests.unit.plan.tiny import by, grid, solved, tiny
 
 HERE = Path(__file__).parents[3]
@@ -76,7 +77,7 @@ def test_the_name_of_a_job_says_nothing_of_its_rows(job: str) -> None:
     def found(name: str) -> list[tuple[str, str, tuple[str, ...], str]]:
         inputs = called(block([4.0] * 4, [8.0] * 4, gang=8.0), name)
         return sorted(
-            (rows.family.name, str(rows.part).replace(name, "*"), rows.labels, rows.family.missed)
+            (rows.family.name, str(rows.part), rows.labels, rows.family.missed)
             for rows in (each.block for each in build(inputs)[0].constraints.values())
         )
 
@@ -106,6 +107,12 @@ def called(d: PlanInputs, name: str) -> PlanInputs:
     if d.pace is not None:
         fields["pace"] = replace(d.pace, most=renamed(d.pace.most), carry=renamed(d.pace.carry))  # type: ignore[arg-type]
     return replace(d, **fields)  # type: ignore[arg-type]
+
+
+def test_a_pace_that_binds_says_of_which_job() -> None:
+    # 5 a quarter of 16 that are due in two: the pace binds in both
+    (row,) = bindings(solved(block([4.0] * 4, [5.0] * 4, **LATE)))
+    assert (row.family, row.label, row.quarters) == ("pace", "day, work", ("2027Q3", "2027Q4"))
 
 
 def test_a_gang_of_uneven_pace_is_no_stranger_to_conflicts() -> None:

@@ -97,10 +97,10 @@ def pace(m: Model, d: PlanInputs, x: Decisions) -> None:
         done = x.served.at("workload", name)
         most = d.pace.most.sel(job=name, drop=True)
         if name not in x.runs.axes["job"]:
-            m.add_rows(PACE.of(part=name), done, "<=", most.expand_dims(block=blocks))
+            m.add_rows(PACE.of(name), done, "<=", most.expand_dims(block=blocks))
             continue
         runs = x.runs.at("job", name)
-        m.add_rows(PACE.of(part=name), done - (runs * most).along("block", blocks, 0), "<=", 0.0)
+        m.add_rows(PACE.of(name), done - (runs * most).along("block", blocks, 0), "<=", 0.0)
         size = d.gang_mw.sel(gang=name, drop=True)
         held = x.reserved.at("gang", name).sum("offer")
         m.add_rows(PACE_GANG.of(name), held - runs * size, "==", 0.0, mask=size > 0)
