@@ -10,10 +10,9 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import FUNDING_KINDS, balance_usd, ledger
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.amounts import at_end
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.extract import extract
-from gigawatt.plan.objective import salvaged
-from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.plan.worth import worth_musd
 from gigawatt.study.cash import flows
@@ -58,13 +57,13 @@ def rest_musd(plan: LivePlan) -> float:
     if x.debt is not None:
         lost = lost + d.credit_spread * value(x.debt)
     premium = float((value(x.gap) * d.gap_musd.values).sum())
-    ends = value(charged_after(d, x)) - value(vested_worth(d, x)) - value(salvaged(d, x))
+    ends = value(at_end(d, x, "charged")) - value(at_end(d, x, "vested", "salvage"))
     return float(np.sum(lost * d.discount.values)) + premium + float(np.sum(ends))
 
 
 def assert_one_money(case: Case, plan: LivePlan) -> None:
     """The account in the books is the plan's, and discounted books with ``rest_musd`` are its objective."""
-    book = ledger(flows(case, extract(plan)))
+    book = ledger(flows(case, plan, extract(plan)))
     balance = balance_usd(
         book, case.scenario.buyer, case.labels, 0.0
     ).to_numpy()  # its changes, in the terms of the scenario

@@ -15,6 +15,7 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.alternatives import divisible
 from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.flows import price_on
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.session import PlanSession
@@ -27,9 +28,13 @@ from tests.unit.plan.every import every_model
 from tests.unit.plan.tiny import grid, solved, tiny
 
 MONEY = (
-    "capex_musd_per_mw", "hold_musd_per_mw", "salvage_musd_per_mw", "energise_musd_per_mw", "site_hold_musd_per_mw",
-         "site_salvage_musd_per_mw", "run_musd_per_mw", "unmet_musd", "income_musd", "delay_musd", "gate_musd",
-         "commitment_penalty_musd", "inflow_musd")  # fmt: skip
+    "run_musd_per_mw",
+    "unmet_musd",
+    "income_musd",
+    "delay_musd",
+    "gate_musd",
+    "inflow_musd",
+)
 
 
 @pytest.fixture(scope="module", params=bundled())
@@ -80,7 +85,9 @@ def assert_is_itself(plan: LivePlan) -> None:
     unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
     assert np.allclose(out["unmet"], unmet, atol=1e-6)
     if Decisions.late in plan.model:
-        soft = d.commitment_penalty_musd.notnull().values
+        penalty = price_on(d.rates, "late")
+        assert penalty is not None
+        soft = np.isfinite(penalty.values)
         late = plan.value("late").transpose("commitment", "quarter")
         assert np.allclose(out["late_mw"].values[soft], late.values[soft], atol=1e-4)
     assert np.allclose(out["gap_musd"], plan.value("gap"), atol=1e-3)
@@ -123,11 +130,17 @@ def test_doubling_all_money_doubles_the_objective() -> None:
     doubled = replace(
         inputs,
         **twice,
+        **{name: scaled_rows(getattr(inputs, name), 2.0) for name in ("rates", "ends")},
         opening_cash_musd=inputs.opening_cash_musd * 2,
         credit_limit_musd=inputs.credit_limit_musd * 2,
     )
     once = solve(open_plan(inputs)).objective_musd
     assert solve(open_plan(doubled)).objective_musd == pytest.approx(2 * once, rel=1e-6)
+
+
+def scaled_rows(rows: tuple[Any, ...], factor: float) -> tuple[Any, ...]:
+    """Prices times a factor; what is paid for a MUSD of sales is a share, and no price."""
+    return tuple(row if row.on == "sales" else replace(row, musd=row.musd * factor) for row in rows)
 
 
 def money_times(inputs: PlanInputs, factor: float) -> PlanInputs:
@@ -140,6 +153,8 @@ def money_times(inputs: PlanInputs, factor: float) -> PlanInputs:
         if is_dataclass(value) and not isinstance(value, type):
             changes = {f.name: scaled(getattr(value, f.name), f.name) for f in fields(value)}
             return replace(value, **changes)
+        if name in ("rates", "ends"):
+            return scaled_rows(value, factor)
         if isinstance(value, tuple) and value and is_dataclass(value[0]):
             return tuple(scaled(one, name) for one in value)
         is_money = "musd" in name and name != "gap_musd"
@@ -237,10 +252,12 @@ def test_one_offer_in_closed_form(price: float, demand: float, room: float) -> N
     assert plan.objective_musd == pytest.approx(bought * price + 200.0 * (demand - bought), rel=1e-6)
 
 
-def test_inputs_hold_no_nan_but_firm_penalties() -> None:
+def test_inputs_hold_no_nan() -> None:
     for name in bundled():
         inputs = plan_inputs(resolve(load_scenario(name), load_catalog()))
         for field in fields(PlanInputs):
             value = getattr(inputs, field.name)
-            if isinstance(value, xr.DataArray) and value.dtype.kind == "f" and field.name != "commitment_penalty_musd":
+            if isinstance(value, xr.DataArray) and value.dtype.kind == "f":
                 assert not bool(np.isnan(value).any()), f"{name}: {field.name}"
+        for row in (*inputs.rates, *inputs.ends):
+            assert not bool(np.isnan(row.musd).any()), f"{name}: price on {row.on}"

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from gigawatt.plan.algebra import Expression
+from gigawatt.plan.amounts import at_end, numbers
 from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.energy import offers_at_work
+from gigawatt.plan.flows import What, ending, money
 from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.metadata import WORK, Column
-from gigawatt.plan.resale import resale_price
 from gigawatt.plan.signed import in_test
 from gigawatt.plan.solve import LivePlan
-from gigawatt.plan.worth import extra_income, priced_out
+from gigawatt.plan.worth import extra_musd, priced_out
 
 
 def extract(plan: LivePlan) -> xr.Dataset:
@@ -60,7 +60,9 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("served", served * scale, "token/s or FLOP/s", "work served")
     put("demand", d.demand * scale, "token/s or FLOP/s", "work asked for")
     if d.service is not None:
-        put("extra_income_usd", extra_income(plan) * 1e6, "USD", "income of the class beyond its first price")
+        extra = extra_musd(d, Decisions(plan.model, d))
+        income = d.unmet_musd * 0.0 if extra is None else plan.amount(extra)
+        put("extra_income_usd", income * 1e6, "USD", "income of the class beyond its first price")
         put("priced_out", priced_out(plan) * scale, "token/s or FLOP/s", "work unmet because its price keeps it away")
     _signed(plan, put)
     put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")
@@ -73,7 +75,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "1",
         "packages accepted since the start",
     )
-    if d.resale is not None:
+    if Decisions.sold in plan.model:
         put("resale_usd", _resold(plan) * 1e6, "USD", "paid for systems that are sold on")
     owed = plan.value("gap") * 1e6
     found = owed.diff("quarter").reindex(quarter=owed["quarter"], fill_value=0.0)
@@ -82,7 +84,8 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("gap_repaid_usd", (-found).clip(min=0.0), "USD", "of what was to be found, paid back in the quarter")
     put("gap_owed_usd", owed, "USD", "money still to be found that is owed at the end of the quarter")
     put("debt_usd", plan.value("debt") * 1e6, "USD", Decisions.debt.text)
-    put("residual_usd", _residual(plan) * 1e6, "USD", "worth of what stands at the end, in money of the last quarter")
+    put("residual_usd", xr.DataArray(_at_the_end(plan, "salvage")), "USD",
+        "worth of what stands at the end, in money of the last quarter")  # fmt: skip
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
     put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
     if "demand_now" in plan.model.constraints:
@@ -126,12 +129,10 @@ def _in_use(plan: LivePlan) -> xr.DataArray:
     """
     d, order = plan.inputs, ("site", "quarter")
     x = Decisions(plan.model, d)
-    taken = (x.in_use.matrix @ plan.primal + x.in_use.const).reshape(len(d.sites), len(d.quarters))
-    in_use = xr.DataArray(taken, dims=order, coords={"site": list(d.sites), "quarter": list(d.quarters)})
-    in_use = in_use + d.energised_initial_mw
+    in_use = plan.amount(x.in_use) + d.energised_initial_mw
     stands = plan.value("stock").transpose("offer", "quarter")
     if (tests := in_test(d, x)) is not None:
-        stands = stands + (tests.matrix @ plan.primal + tests.const).reshape(stands.shape)
+        stands = stands + plan.amount(tests)
     load = (stands * d.facility_over_it).groupby(d.offer_site.rename("site")).sum()
     bought = {str(site) for site in d.offer_site.values[d.offer_contract.values != "cloud"]}
     rented = [site for site in d.sites if site in load["site"].values and site not in bought]
@@ -139,38 +140,29 @@ def _in_use(plan: LivePlan) -> xr.DataArray:
     return in_use
 
 
-def _at_the_end(plan: LivePlan, amount: Expression | None) -> float:
-    """A discounted amount in money of the last quarter [USD]."""
-    if amount is None:
-        return 0.0
-    return float((amount.matrix @ plan.primal + amount.const)[0]) * 1e6 / float(plan.inputs.discount[-1])
+def _at_the_end(plan: LivePlan, what: What) -> float:
+    """Values at the end of the horizon, in money of the last quarter [USD]."""
+    amount = plan.amount(at_end(plan.inputs, Decisions(plan.model, plan.inputs), what))
+    return float(amount) * 1e6 / float(plan.inputs.discount[-1])
 
 
 def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
     """What contracts opened and what was made of it."""
     d = plan.inputs
-    if plan.owed is not None:
-        owed, charged = _at_the_end(plan, plan.owed), _at_the_end(plan, plan.charged)
+    if ending(d.ends, "owed"):
+        owed, charged = _at_the_end(plan, "owed"), _at_the_end(plan, "charged")
         put("owed_after_usd", xr.DataArray(owed), "USD", "rents owed after the horizon, in money of the last quarter")
         put("rest_worth_usd", xr.DataArray(owed - charged), "USD", "what the use of what they pay for is worth then")
     if d.terms.warrants is not None:
-        vested = plan.value("vested")
-        new = vested - vested.shift(quarter=1, fill_value=0.0)
-        put(
-            "vested_usd",
-            new * d.terms.warrants.musd_per_mw * 1e6,
-            "USD",
-            "worth of the shares that vest in the quarter",
-        )
+        vested = money(ending(d.ends, "vested"), numbers(plan), "warrant", "quarter")
+        put("vested_usd", vested / d.discount * 1e6, "USD", "worth of the shares that vest in the quarter")
 
 
 def _resold(plan: LivePlan) -> xr.DataArray:
     """Paid for systems that are sold on (offer, quarter) [MUSD]."""
-    d, resale = plan.inputs, plan.inputs.resale
-    paid = (plan.value("sold") * resale_price(d)).sum("bought")
-    if resale is not None and resale.initial_musd_per_mw is not None:
-        paid = paid + plan.value("sold_initial") * resale.initial_musd_per_mw
-    return paid.reindex(offer=d.initial_mw["offer"].values, fill_value=0.0)
+    rates = [rate for rate in plan.inputs.rates if rate.on in ("sold", "sold_initial")]
+    paid = -money(rates, numbers(plan), "offer", "quarter")
+    return paid.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
 
 
 def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:
@@ -180,12 +172,6 @@ def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr
     bought = add.cumsum("quarter")
     rented = np.maximum.accumulate(np.minimum(bought.values, stock.values), axis=1)
     return bought.where(owned, bought.copy(data=rented))
-
-
-def _residual(plan: LivePlan) -> xr.DataArray:
-    """Salvage of systems, buildings, fit-outs and openings at the end [MUSD of the last quarter]."""
-    worth = float((plan.salvage.matrix @ plan.primal + plan.salvage.const)[0])
-    return xr.DataArray(worth / float(plan.inputs.discount[-1]))
 
 
 def _released(plan: LivePlan) -> xr.DataArray:

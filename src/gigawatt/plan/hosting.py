@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.algebra import Axes, Model
 from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.flows import price_on
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrofit:
-    """Facility MW of one class made another: cost, and quarters in which they hold nothing."""
+    """Facility MW of one class made another; for ``downtime`` quarters they hold nothing."""
 
     start: str
     end: str
-    musd_per_mw: float
     downtime: int
 
     @property
@@ -40,8 +40,6 @@ class Hosting:
     """(offer)"""
     initial_mw: xr.DataArray
     """(site, hosting) facility MW that stand at the start"""
-    fit_musd_per_mw: xr.DataArray
-    """(hosting) cost of building in the class, beside the building itself"""
     retrofits: tuple[Retrofit, ...]
 
 
@@ -57,35 +55,6 @@ def add_hosting(m: Model, d: PlanInputs) -> None:
     moves: Axes = {"retrofit": tuple(r.id for r in h.retrofits), "site": h.sites, **quarter}
     if h.retrofits:
         m.add_variable(Decisions.retrofit, moves)
-    if d.building_left_frac is None:
-        return
-    left = d.building_left_frac.sel(site=list(h.sites)) > 0
-    worth = ((Decisions.kept_fit, fit, h.fit_musd_per_mw), (Decisions.kept_retrofit, moves, retrofit_price(h)))
-    for kept, axes, price in worth:
-        if bool((mask := (price > 0) & left).any()):
-            m.add_variable(kept, axes, mask=mask.transpose(*axes))
-
-
-def retrofit_price(h: Hosting) -> xr.DataArray:
-    """Cost of a retrofit by its label (retrofit) [MUSD per facility MW]."""
-    ids = [r.id for r in h.retrofits]
-    return xr.DataArray([r.musd_per_mw for r in h.retrofits], dims="retrofit", coords={"retrofit": ids})
-
-
-def hosting_cost(d: PlanInputs, x: Decisions) -> Expression:
-    """Money spent on fitting halls out and on retrofits (quarter) [MUSD]."""
-    assert d.hosting is not None
-    spent = (x.fit * d.hosting.fit_musd_per_mw).sum("site", "hosting")
-    spent = spent + (x.retrofit * retrofit_price(d.hosting)).sum("retrofit", "site")
-    return spent if d.price_level is None else spent * d.price_level
-
-
-def hosting_salvage(d: PlanInputs, x: Decisions) -> Expression | None:
-    """What fit-outs and retrofits that stand at the end are worth then, discounted to the start, no axes [MUSD]."""
-    h = d.hosting
-    if h is None or d.building_left_frac is None:
-        return None
-    left = d.building_left_frac.sel(site=list(h.sites)) * (1.0 if d.price_level is None else d.price_level)
-    fitted = x.kept_fit * (h.fit_musd_per_mw * left).transpose(*x.kept_fit.axes)
-    moved = x.kept_retrofit * (retrofit_price(h) * left).transpose(*x.kept_retrofit.axes)
-    return fitted.sum("site", "hosting", "quarter") + moved.sum("retrofit", "site", "quarter")
+    for kept, axes in ((Decisions.kept_fit, fit), (Decisions.kept_retrofit, moves)):
+        if (worth := price_on(d.ends, kept.name)) is not None and bool((worth > 0).any()):
+            m.add_variable(kept, axes, mask=(worth > 0).transpose(*axes))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import xarray as xr
 
 from gigawatt.plan.energy import Tariffs
+from gigawatt.plan.flows import EndValue, Rate
 from gigawatt.plan.hosting import Hosting
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.pace import Pace
-from gigawatt.plan.resale import Resale
 from gigawatt.plan.service import Service
 from gigawatt.plan.terms import NONE, Terms
 
@@ -76,24 +76,12 @@ class PlanInputs:
     facility_over_it: xr.DataArray
     """(offer) facility MW per IT MW at the offer's site."""
     packages_per_mw: xr.DataArray
-    capex_musd_per_mw: xr.DataArray
-    """(offer, quarter) paid at acceptance: system and its network; 0 for lease and cloud."""
-    hold_musd_per_mw: xr.DataArray
-    """(offer, quarter) paid each quarter for stock: rent, maintenance and the energy of idling."""
-    salvage_musd_per_mw: xr.DataArray
-    """(offer, quarter) worth at the end of the horizon of what was added in the quarter, discounted to the start."""
 
     sites: tuple[str, ...]
     connection_mw: xr.DataArray
     """(site, quarter) facility MW energised so far; inf where the provider carries that risk."""
     energised_initial_mw: xr.DataArray
     """(site) facility MW that stand at the start."""
-    energise_musd_per_mw: xr.DataArray
-    """(site, quarter) capex of shell, power and cooling per facility MW taken into use; 0 where leased."""
-    site_hold_musd_per_mw: xr.DataArray
-    """(site, quarter) rent or upkeep per facility MW in use and quarter."""
-    site_salvage_musd_per_mw: xr.DataArray
-    """(site, quarter) worth at the end of the horizon of a facility MW taken into use, discounted to the start."""
 
     supply_member: xr.DataArray
     """(supply, offer) 1 where the offer draws on the row."""
@@ -139,8 +127,6 @@ class PlanInputs:
     """(commitment, offer) committed MW (its own basis) per IT MW accepted."""
     commitment_mw: xr.DataArray
     """(commitment, quarter) cumulative MW to be accepted by the end of the quarter."""
-    commitment_penalty_musd: xr.DataArray
-    """(commitment) MUSD per MW and quarter late; nan where firm."""
 
     rights: tuple[RightRow, ...]
     milestones: Milestones | None
@@ -157,6 +143,10 @@ class PlanInputs:
     gap_musd: xr.DataArray
     """(quarter) discounted premium per MUSD still to be found that is owed at the end of the quarter."""
 
+    rates: tuple[Rate, ...] = ()
+    """who is paid how much for what"""
+    ends: tuple[EndValue, ...] = ()
+    """what is worth or owed something at the end of the horizon"""
     service: Service | None = None
     terms: Terms = NONE
     """contracts beyond price, rent and term"""
@@ -164,11 +154,6 @@ class PlanInputs:
     """halls, openings and places of gangs; None where everything is divisible"""
     hosting: Hosting | None = None
     """classes of halls; None where every hall holds every system"""
-    building_left_frac: xr.DataArray | None = None
-    """(site, quarter) worth at the end of the horizon of a MUSD that fit-out, retrofit or opening cost in the quarter,
-    discounted to the start; None where nothing is left of it"""
-    initial_salvage_musd_per_mw: xr.DataArray | None = None
-    """(offer) worth at the end of the horizon of what stood at the start, discounted to the start; None: nothing"""
     spares_mw: xr.DataArray | None = None
     """(pool) IT MW of whole units that stand by while the pool is at work; None where none do"""
     pace: Pace | None = None
@@ -179,12 +164,8 @@ class PlanInputs:
     """(lane) offer on whose machines a gang's lane works, "" where those of any offer of its pool; None: all"""
     tariffs: Tariffs | None = None
     """offers whose power costs less than the dearest of their pool; None where all of a pool pay the same"""
-    price_level: xr.DataArray | None = None
-    """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
     supply_from: xr.DataArray | None = None
     """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
     delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""
     with_building: xr.DataArray | None = None
     """(offer) True where who provides it brings its building too; None: with cloud alone"""
-    resale: Resale | None = None
-    """what retired systems are sold for; None where they bring nothing"""

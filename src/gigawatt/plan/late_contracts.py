@@ -1,4 +1,4 @@
-"""What contracts move when deliveries come otherwise than planned: the part of their money that follows what stands.
+"""What contracts move when deliveries come otherwise than planned: the amounts of theirs that follow what stands.
 
 Whose lateness counts: what a vendor, a provider or a landlord brings late moves the buyer's duty towards it by as many
 quarters. A minimum take over several sites moves by the latest of them. Of a commitment moves what its vendor or
@@ -17,7 +17,6 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.signed import finite, unused_price
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -40,30 +39,19 @@ class Played:
     planned: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """Money of contracts [MUSD]: ``paid`` (draw, quarter); ``later`` (draw), owed after the horizon less what vests.
+def duties(d: PlanInputs, played: Played, due: Floats) -> dict[str, tuple[str, Floats]]:
+    """Amounts that contracts move, by name: (axis of rows, (draw, row, quarter) MW).
 
-    ``later`` is discounted to the start.
+    Args:
+        d: inputs.
+        played: what stands.
+        due: (commitment, quarter) MW that are committed and not cancelled.
     """
-
-    paid: Floats
-    later: Floats
-
-    def __sub__(self, other: Moved) -> Moved:
-        """The difference of two."""
-        return Moved(paid=self.paid - other.paid, later=self.later - other.later)
-
-
-def moved(d: PlanInputs, played: Played) -> Moved:
-    """Takes paid and not held, guaranteed and market rents, what is owed later, what vests, damages."""
-    paid, later = np.zeros((len(played.stock), len(d.quarters))), np.zeros(len(played.stock))
-    for part in (
-        _takes(d, played), _leases(d, played), _rents(d, played), _vested(d, played), _damages(d, played),
-    ):  # fmt: skip
-        if part is not None:
-            paid, later = paid + part.paid, later + part.later
-    return Moved(paid=paid, later=later)
+    found = {"late": ("commitment", behind_mw(d, played, due)), "withheld": ("commitment", _brought_later(d, played))}
+    for name, axis, of in (("short", "take", _short), ("unused", "site", _unused), ("vested", "warrant", _vested)):
+        if (amount := of(d, played)) is not None:
+            found[name] = (axis, amount)
+    return found
 
 
 def _due(mw: xr.DataArray, rows: str, late: Ints, stood: Floats) -> Floats:
@@ -77,7 +65,8 @@ def _due(mw: xr.DataArray, rows: str, late: Ints, stood: Floats) -> Floats:
     return np.asarray(np.minimum(table, np.where(source >= 0, back, stood[None, :, None])))
 
 
-def _takes(d: PlanInputs, played: Played) -> Moved | None:
+def _short(d: PlanInputs, played: Played) -> Floats | None:
+    """IT MW of minimum takes that do not stand."""
     takes = d.terms.takes
     if takes is None:
         return None
@@ -86,12 +75,11 @@ def _takes(d: PlanInputs, played: Played) -> Moved | None:
     by_offer = np.maximum(played.late_offer, played.late_site[:, site_of])
     late = (by_offer[:, None, :] * (member > 0)).max(axis=2)
     stands = np.einsum("to,noq->ntq", member, played.stock)
-    short = np.maximum(_due(takes.mw, "take", late, member @ d.initial_mw.values) - stands, 0.0)
-    fee = finite(takes.short_musd_per_mw).transpose("take", "quarter").values
-    return Moved(paid=np.einsum("ntq,tq->nq", short, fee), later=np.zeros(len(short)))
+    return np.asarray(np.maximum(_due(takes.mw, "take", late, member @ d.initial_mw.values) - stands, 0.0))
 
 
-def _leases(d: PlanInputs, played: Played) -> Moved | None:
+def _unused(d: PlanInputs, played: Played) -> Floats | None:
+    """Facility MW of leases that are paid for and not in use."""
     leases = d.terms.leases
     if leases is None:
         return None
@@ -99,42 +87,17 @@ def _leases(d: PlanInputs, played: Played) -> Moved | None:
         _due(leases.due_mw, "site", played.late_site, d.energised_initial_mw.values) - played.in_use, 0.0
     )
     unused[:, ~(leases.due_mw > 0).any("quarter").values] = 0.0
-    owed = leases.owed_musd_per_mw * (1.0 if leases.charged_frac is None else leases.charged_frac)
-    rest = leases.owed_unused_musd_per_mw
-    rest = rest * (1.0 if leases.unused_charged_frac is None else leases.unused_charged_frac)
-    later = (
-        np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values) + unused[:, :, -1] @ rest.values
-    )
-    paid = np.einsum("nsq,sq->nq", unused, unused_price(d, leases).values)
-    if leases.over_musd_per_mw is not None:
-        over = leases.over_musd_per_mw.transpose("site", "signed", "quarter").values
-        paid = paid + np.einsum("nsu,suq->nq", played.built, over)
-    return Moved(paid=paid, later=later)
+    return np.asarray(unused)
 
 
-def _rents(d: PlanInputs, played: Played) -> Moved | None:
-    rents = d.terms.rents
-    if rents is None:
-        return None
-    n, n_offers, n_quarters = played.new.shape
-    over = rents.over_musd_per_mw.transpose("offer", "signed", "quarter").values
-    owed = rents.owed_musd_per_mw * (1.0 if rents.charged_frac is None else rents.charged_frac)
-    signed = played.new.reshape(n, n_offers * n_quarters)
-    return Moved(
-        paid=signed @ over.reshape(n_offers * n_quarters, n_quarters),
-        later=signed @ owed.transpose("offer", "signed").values.ravel(),
-    )
-
-
-def _vested(d: PlanInputs, played: Played) -> Moved | None:
+def _vested(d: PlanInputs, played: Played) -> Floats | None:
+    """MW that newly vest, on the basis of their warrant."""
     warrants = d.terms.warrants
     if warrants is None:
         return None
     weight = warrants.weight.transpose("warrant", "offer").values
     vests = np.minimum(np.einsum("wo,noq->nwq", weight, played.counted), warrants.most_mw.values[None, :, None])
-    new = np.diff(np.maximum.accumulate(np.maximum(vests, 0.0), axis=2), prepend=0.0, axis=2)
-    worth = (warrants.musd_per_mw * d.discount).transpose("warrant", "quarter").values
-    return Moved(paid=np.zeros((len(new), len(d.quarters))), later=-np.einsum("nwq,wq->n", new, worth))
+    return np.asarray(np.diff(np.maximum.accumulate(np.maximum(vests, 0.0), axis=2), prepend=0.0, axis=2))
 
 
 def brought_late(d: PlanInputs, late_offer: Ints, late_site: Ints) -> Ints:
@@ -160,13 +123,9 @@ def behind_mw(d: PlanInputs, played: Played, due: Floats) -> Floats:
     return np.asarray(np.maximum(due[None] - have - _withheld(d, played), 0.0))
 
 
-def _damages(d: PlanInputs, played: Played) -> Moved | None:
-    """Received for what its vendor or provider withholds of what is due, cancelled or not."""
-    rate = d.terms.damages_musd_per_mw
-    if rate is None:
-        return None
+def _brought_later(d: PlanInputs, played: Played) -> Floats:
+    """(draw, commitment, quarter) MW of what is due, cancelled or not, that its vendor or provider withholds."""
     weight = d.commitment_weight.transpose("commitment", "offer").values
     due = d.commitment_mw.transpose("commitment", "quarter").values
     anyway = due - weight @ played.planned
-    short = np.maximum(anyway[None] + _withheld(d, played), 0.0) - np.maximum(anyway, 0.0)[None]
-    return Moved(paid=-np.einsum("ncq,c->nq", short, rate.values), later=np.zeros(len(played.stock)))
+    return np.asarray(np.maximum(anyway[None] + _withheld(d, played), 0.0) - np.maximum(anyway, 0.0)[None])

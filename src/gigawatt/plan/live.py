@@ -15,8 +15,7 @@ from gigawatt.plan.decisions import COLUMNS, axes_in
 from gigawatt.plan.elements import RULES
 from gigawatt.plan.elements.deals import counted_gw
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.objective import objective, salvaged
-from gigawatt.plan.signed import charged_after, owed_after
+from gigawatt.plan.objective import objective
 from gigawatt.plan.solver import Solver
 from gigawatt.plan.variables import decide
 
@@ -32,12 +31,6 @@ class LivePlan:
     solver: Solver
     counted: Expression | None
     """cumulative GW that count towards milestones"""
-    owed: Expression | None
-    """rents owed after the horizon, discounted to the start [MUSD]"""
-    charged: Expression | None
-    """what of it the plan is charged: all but what its use is worth then"""
-    salvage: Expression
-    """worth of what stands at the end, discounted to the start [MUSD]"""
     build_s: float
     hand_off_s: float
     solve_s: float = 0.0
@@ -60,6 +53,14 @@ class LivePlan:
             return _array(axes, np.full([len(labels) for labels in axes.values()], -1), primal)
         return _array(variable.axes, variable.columns, primal)
 
+    def amount(self, expression: Expression) -> xr.DataArray:
+        """Value of an expression of the decisions, over its axes."""
+        value = expression.matrix @ self.primal + expression.const
+        return xr.DataArray(
+            value.reshape([len(labels) for labels in expression.axes.values()]), dims=list(expression.axes),
+            coords={dim: list(labels) for dim, labels in expression.axes.items()},
+        )  # fmt: skip
+
     def reduced(self, name: str) -> xr.DataArray:
         """Reduced cost of a variable [MUSD per its unit]; 0 where it is masked."""
         variable = self.model.variables[name]
@@ -79,27 +80,14 @@ def _array(axes: Axes, positions: Ints, values: Floats) -> xr.DataArray:
     return xr.DataArray(taken, dims=list(axes), coords={dim: list(labels) for dim, labels in axes.items()})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
-    """Amounts of a plan beside its objective; None where nothing of the kind is in it. See ``LivePlan``."""
-
-    counted: Expression | None
-    owed: Expression | None
-    charged: Expression | None
-    salvage: Expression
-
-
-def build(inputs: PlanInputs) -> tuple[Model, Amounts]:
-    """The plan as a model, and amounts that are read off it."""
+def build(inputs: PlanInputs) -> tuple[Model, Expression | None]:
+    """(the plan as a model, cumulative GW that count towards milestones)."""
     m = Model()
     x = decide(m, inputs)
     for rule in RULES:
         rule(m, inputs, x)
     objective(m, inputs, x)
-    counted = counted_gw(inputs, x) if inputs.milestones else None
-    return m, Amounts(
-        counted=counted, owed=owed_after(inputs, x), charged=charged_after(inputs, x), salvage=salvaged(inputs, x)
-    )
+    return m, counted_gw(inputs, x) if inputs.milestones else None
 
 
 def hand_off(model: Model) -> Solver:
@@ -118,7 +106,7 @@ def hand_off(model: Model) -> Solver:
 def open_plan(inputs: PlanInputs) -> LivePlan:
     """Model built and handed to the solver, not solved yet."""
     start = time.perf_counter()
-    model, amounts = build(inputs)
+    model, counted = build(inputs)
     built = time.perf_counter()
     solver = hand_off(model)
     done = time.perf_counter()
@@ -126,10 +114,7 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
         inputs=inputs,
         model=model,
         solver=solver,
-        counted=amounts.counted,
-        owed=amounts.owed,
-        charged=amounts.charged,
-        salvage=amounts.salvage,
+        counted=counted,
         build_s=built - start,
         hand_off_s=done - built,
     )

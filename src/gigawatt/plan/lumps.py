@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.algebra import Axes, Model
 from gigawatt.plan.decisions import Decisions
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Lumps:
     gangs_whole: bool = True
     hall_mw: xr.DataArray
     """(site) facility MW of one hall; 0 where a site is energised in any amount."""
-    opening_musd: xr.DataArray
-    """(site) cost of opening a site, paid when it is first energised; nan where it stands open."""
+    opens: tuple[str, ...] = ()
+    """Sites that have to be opened before they are energised."""
     gang_able: xr.DataArray | None = None
     """(gang, place, offer) 1 where the offer stands at the place and can be part of the gang."""
     gang_runs: xr.DataArray | None = None
@@ -38,11 +38,6 @@ class Lumps:
     def halls_at(self) -> tuple[str, ...]:
         """Sites that are energised in halls."""
         return tuple(str(site) for site in self.hall_mw["site"].values[self.hall_mw.values > 0])
-
-    @property
-    def opens(self) -> tuple[str, ...]:
-        """Sites that have to be opened."""
-        return tuple(str(site) for site in self.opening_musd["site"].values[self.opening_musd.notnull().values])
 
 
 def add_lumps(m: Model, d: PlanInputs) -> None:
@@ -67,25 +62,6 @@ def add_lumps(m: Model, d: PlanInputs) -> None:
         systems = tuple(able["system"].values.tolist())
         on: Axes = {"gang": d.gang_workload, "system": systems}
         m.add_variable(Decisions.gang_on, on, upper=1.0, mask=able, integer=lumps.gangs_whole)
-
-
-def opening_cost(d: PlanInputs, x: Decisions) -> Expression | None:
-    """Money spent on opening sites (quarter) [MUSD]."""
-    if d.lumps is None or not d.lumps.opens:
-        return None
-    price = d.lumps.opening_musd.sel(site=list(d.lumps.opens))
-    spent = (x.opened.change("quarter") * price).sum("site")
-    return spent if d.price_level is None else spent * d.price_level
-
-
-def opening_salvage(d: PlanInputs, x: Decisions) -> Expression | None:
-    """What openings are still worth at the end, discounted to the start, without axes [MUSD]."""
-    if d.lumps is None or d.building_left_frac is None or not d.lumps.opens:
-        return None
-    sites = list(d.lumps.opens)
-    worth = d.lumps.opening_musd.sel(site=sites) * d.building_left_frac.sel(site=sites)
-    worth = worth if d.price_level is None else (worth * d.price_level).transpose("site", "quarter")
-    return (x.opened.change("quarter") * worth).sum("site", "quarter")
 
 
 def hall_room(d: PlanInputs) -> xr.DataArray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from gigawatt.plan.algebra import Expression, Model
-from gigawatt.plan.cashflow import outflow, released_cash
+from gigawatt.plan.algebra import Model
+from gigawatt.plan.amounts import at_end, outflow
+from gigawatt.plan.cashflow import released_cash
 from gigawatt.plan.decisions import Decisions
-from gigawatt.plan.hosting import hosting_salvage
+from gigawatt.plan.flows import MINIMISED
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.lumps import opening_salvage
-from gigawatt.plan.signed import charged_after, deposits_back, vested_worth
 from gigawatt.plan.worth import worth_musd
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
@@ -16,21 +15,6 @@ TIE_BREAK_MUSD_PER_MW = 1e-4
 building given back: of equal plans, the one that moves least."""
 EARLY_RELEASE = 1e-3
 """Worth of a released dollar among equal plans: milestones are taken as soon as they are reached."""
-
-
-def salvaged(d: PlanInputs, x: Decisions) -> Expression:
-    """What is still worth something at the end of the horizon, discounted to the start, without axes [MUSD]."""
-    worth = (x.kept * d.salvage_musd_per_mw).sum("offer", "quarter")
-    if d.initial_salvage_musd_per_mw is not None:
-        worth = worth + (x.kept_initial * d.initial_salvage_musd_per_mw).sum("offer")
-    worth = worth + (x.energise * d.site_salvage_musd_per_mw).sum("site", "quarter")
-    if (fitted := hosting_salvage(d, x)) is not None:
-        worth = worth + fitted
-    if (opened := opening_salvage(d, x)) is not None:
-        worth = worth + opened
-    if (back := deposits_back(d, x)) is not None:
-        worth = worth - back
-    return worth
 
 
 def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -54,9 +38,6 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     tie_break = TIE_BREAK_MUSD_PER_MW * (x.busy.sum("pool", "quarter") + x.vacate.sum("site", "quarter"))
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
-    whole = cost - salvaged(d, x)
-    if (owed := charged_after(d, x)) is not None:
-        whole = whole + owed
-    if (vested := vested_worth(d, x)) is not None:
-        whole = whole - vested
-    m.minimise(whole, tie_break)
+    for what, sign in MINIMISED.items():
+        cost = cost + sign * at_end(d, x, what)
+    m.minimise(cost, tie_break)

@@ -32,29 +32,29 @@ Without delays this is the plan itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gigawatt.plan.algebra import Expression
-from gigawatt.plan.cashflow import inflow, outflow
+from gigawatt.plan.amounts import numbers
 from gigawatt.plan.decisions import Decisions
-from gigawatt.plan.energy import saved_musd, works_mw
+from gigawatt.plan.energy import saved_musd, work_cost, works_mw
+from gigawatt.plan.flows import MINIMISED, Numbers, costs, ending, money
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Moved, Played, behind_mw, moved
+from gigawatt.plan.late_contracts import Played, duties
 from gigawatt.plan.late_gangs import Gangs, gangs_of
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.objective import salvaged
 from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
-from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+BILL = "bill"
+"""Name among the amounts of a replay of the energy that work adds to idling [MUSD]."""
 _CHUNK = 1_000  # draws at a time: the arrays of a step stay in the cache
 
 
@@ -116,8 +116,8 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     (systems, buildings, energy, penalties less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
-    n, fixed = len(delays.site), _fixed(plan)
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed)[0] for k in range(0, n, _CHUNK)]
+    n, beyond = len(delays.site), _beyond(plan)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), beyond)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
@@ -128,27 +128,19 @@ def _some(delays: Delays, rows: slice) -> Delays:
     )  # fmt: skip
 
 
-def _fixed(plan: LivePlan) -> Moved:
-    """What contracts move in the plan beyond what ``late_contracts`` says of it, one draw."""
+def _beyond(plan: LivePlan) -> Numbers:
+    """Amounts of the plan beyond what a replay without delays finds: it moves none of them."""
+    none = delays_of(plan.inputs, 1)
+    bill = plan.amount(work_cost(plan.inputs, Decisions(plan.model, plan.inputs)))
+    planned: Numbers = {**numbers(plan), BILL: (bill,)}
+    _, found = _replay(plan, none, {})
+    found = {on: tuple(-part.isel(draw=0, drop=True) for part in parts) for on, parts in found.items()}
+    return {on: (*planned.get(on, ()), *found.get(on, ())) for on in (*planned, *found) if on != "at_work"}
+
+
+def _replay(plan: LivePlan, late: Delays, beyond: Numbers) -> tuple[xr.Dataset, Numbers]:
+    """(what becomes of the plan, amounts that follow from it)."""
     d = plan.inputs
-    x = Decisions(plan.model, d)
-
-    def value(part: Expression | None) -> Floats:
-        return np.zeros(1) if part is None else np.asarray(part.matrix @ plan.primal + part.const)
-
-    none = Delays(
-        site=np.zeros((1, len(d.sites)), dtype=np.int64), offer=np.zeros((1, len(d.offer_site)), dtype=np.int64)
-    )
-    base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
-    paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
-    later = value(charged_after(d, x)) - value(vested_worth(d, x)) - value(salvaged(d, x)) - follows.later
-    return Moved(paid=paid[None, :], later=later)
-
-
-def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Moved]:
-    """(what becomes of the plan, what of its contracts and of its worth at the end follows what stands)."""
-    d = plan.inputs
-    n, n_quarters = len(late.site), len(d.quarters)
     built = _pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
     if Decisions.vacate in plan.model:
@@ -160,10 +152,6 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     released = released_gw(plan, accepted, stock)
 
     new = np.diff(accepted, prepend=0.0, axis=2)
-    spent = np.einsum("noq,oq->nq", new, d.capex_musd_per_mw.values)
-    spent += np.einsum("noq,oq->nq", stock, d.hold_musd_per_mw.values)
-    spent += np.einsum("nsq,sq->nq", built, d.energise_musd_per_mw.values)
-    spent += np.einsum("nsq,sq->nq", in_use, d.site_hold_musd_per_mw.values) + work.running
     owned = d.offer_contract.values == "own"
     planned = plan.value("add").values.cumsum(axis=1)
     played = Played(
@@ -171,23 +159,20 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
         counted=counted_mw(owned, accepted, stock),
         planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
     )  # fmt: skip
-    late_mw, follows = behind_mw(d, played, _due(plan)), moved(d, played)
-    worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
-    follows = replace(follows, later=follows.later - worth)
-    spent = spent + follows.paid + np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
-    if d.terms.sales_share_frac is not None:
-        spent = spent + work.income * d.terms.sales_share_frac.values
-    net = spent - work.income
-    spent = spent + fixed.paid
-    money = money_musd(plan, net + fixed.paid, tranches_musd(released, d))
+    found = _amounts(d, played, work, _due(plan))
+    moved = money(costs(d.rates), found, "draw", "quarter").transpose("draw", "quarter").values + work.running
+    net = moved - work.income
+    rest = money(costs(d.rates), beyond, "quarter").values + sum(part.values for part in beyond.get(BILL, ()))
+    spent = moved + rest
+    cash = money_musd(plan, spent - work.income, tranches_musd(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
     lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)
     gated = np.einsum("wbq,b->wq", _gated(plan), d.hours_frac.values)
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
-    rest = lost + d.credit_spread * money[1] - work.worth
-    cost = ((spent + rest) * d.discount.values).sum(axis=1) + (money[2] * d.gap_musd.values).sum(axis=1)
-    cost += follows.later + fixed.later
+    lost += d.credit_spread * cash[1] - work.worth
+    cost = ((spent + lost) * d.discount.values).sum(axis=1) + (cash[2] * d.gap_musd.values).sum(axis=1)
+    cost += _ends(d, found).values + float(_ends(d, beyond))
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
               "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip
@@ -197,16 +182,52 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
         coords = {"quarter": list(d.quarters)} | ({dim: labels[dim]} if dim else {})
         return xr.DataArray(values, dims=dims, coords=coords, attrs={"units": units})
 
-    assert spent.shape == (n, n_quarters)
     return xr.Dataset({
         "stock_mw": by(stock, "offer", "MW of IT"), "accepted_mw": by(accepted, "offer", "MW of IT"),
         "in_use_mw": by(in_use, "site", "MW of facility power"), "unmet": by(work.unmet, "workload", "Mwork/s"),
         "waits": by(work.waits, "workload", "Mwork/s"),
-        "late_mw": by(late_mw, "commitment", "MW"), "released_gw": by(released, "", "GW"),
-        "net_musd": by(net, "", "MUSD"), "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(money[0], "", "MUSD"),
-        "debt_musd": by(money[1], "", "MUSD"), "gap_musd": by(money[2], "", "MUSD"),
+        "late_mw": by(found["late"][0].values, "commitment", "MW"), "released_gw": by(released, "", "GW"),
+        "net_musd": by(net, "", "MUSD"), "spent_musd": by(spent, "", "MUSD"), "cash_musd": by(cash[0], "", "MUSD"),
+        "debt_musd": by(cash[1], "", "MUSD"), "gap_musd": by(cash[2], "", "MUSD"),
         "cost_musd": xr.DataArray(cost, dims="draw", attrs={"units": "MUSD"}),
-    }), follows  # fmt: skip
+    }), found  # fmt: skip
+
+
+def _amounts(d: PlanInputs, played: Played, work: _Worked, due: Floats) -> Numbers:
+    """Amounts that follow from what a replay found, by draw."""
+    labels: dict[str, Sequence[str]] = {
+        "offer": d.offer_site["offer"].values.tolist(), "site": d.sites, "quarter": d.quarters, "signed": d.quarters,
+        "commitment": d.commitment_mw["commitment"].values.tolist(),
+    }  # fmt: skip
+    if d.terms.takes is not None:
+        labels["take"] = d.terms.takes.mw["take"].values.tolist()
+    if d.terms.warrants is not None:
+        labels["warrant"] = d.terms.warrants.most_mw["warrant"].values.tolist()
+    of = {
+        "add": ("offer", "quarter", played.new), "stock": ("offer", "quarter", played.stock),
+        "kept": ("offer", "quarter", _kept(played.new, played.stock[:, :, -1])),
+        "signed": ("offer", "signed", played.new), "signed_at_end": ("offer", "signed", played.new),
+        "energise": ("site", "quarter", played.built), "in_use": ("site", "quarter", played.in_use),
+        "taken": ("site", "signed", played.built),
+        **{name: (axis, "quarter", mw) for name, (axis, mw) in duties(d, played, due).items()},
+    }  # fmt: skip
+    found = {
+        name: (xr.DataArray(mw, dims=("draw", row, when), coords={row: list(labels[row]), when: list(labels[when])}),)
+        for name, (row, when, mw) in of.items()
+    }
+    if "unused" in found:
+        found["unused_at_end"] = (found["unused"][0].isel(quarter=-1, drop=True),)
+    for name, musd in (("sales", work.income), (BILL, work.running)):
+        found[name] = (xr.DataArray(musd, dims=("draw", "quarter"), coords={"quarter": list(d.quarters)}),)
+    return found
+
+
+def _ends(d: PlanInputs, amounts: Numbers) -> xr.DataArray:
+    """Values at the end of the horizon as costs (draw), or of no draw [discounted MUSD]."""
+    total = xr.DataArray(0.0)
+    for what, sign in MINIMISED.items():
+        total = total + sign * money(ending(d.ends, what), amounts, "draw")
+    return total
 
 
 def _pushed(planned: Floats, late: Ints) -> Floats:
@@ -457,11 +478,10 @@ def _gated(plan: LivePlan) -> Floats:
     return np.asarray(plan.value("gated").transpose("workload", "block", "quarter").values)
 
 
-def _worth(d: PlanInputs, new: Floats, stands: Floats) -> Floats:
-    """(draw,) worth at the end [discounted MUSD]: of what stands (draw, offer), the newest additions first."""
+def _kept(new: Floats, stands: Floats) -> Floats:
+    """(draw, offer, quarter) IT MW of additions that are left of what stands at the end, the newest first."""
     younger = np.cumsum(new[:, :, ::-1], axis=2)
-    kept = np.diff(np.minimum(younger, stands[:, :, None]), prepend=0.0, axis=2)[:, :, ::-1]
-    return np.asarray(np.einsum("noq,oq->n", kept, d.salvage_musd_per_mw.values))
+    return np.diff(np.minimum(younger, stands[:, :, None]), prepend=0.0, axis=2)[:, :, ::-1]
 
 
 def _due(plan: LivePlan) -> Floats:

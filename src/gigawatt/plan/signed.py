@@ -1,4 +1,4 @@
-"""Decisions that contracts open, and the money they move."""
+"""Decisions that contracts open."""
 
 from __future__ import annotations
 
@@ -11,34 +11,30 @@ import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Floats, Model, axes_of
 from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.flows import ending, price_on
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.terms import Leases
 
 
 def add_signed(m: Model, d: PlanInputs) -> None:
     """Variables of contracts; where a fee is inf there is no column."""
     terms = d.terms
     quarter: Axes = {"quarter": d.quarters}
-    if terms.takes is not None and bool((terms.takes.short_musd_per_mw < np.inf).any()):
-        fees = terms.takes.short_musd_per_mw
+    if terms.takes is not None and (fees := price_on(d.rates, "short")) is not None and bool((fees < np.inf).any()):
         m.add_variable(Decisions.short, axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
-    if terms.takes is not None and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None:
-        owed = terms.takes.after_mw
-        m.add_variable(Decisions.beyond, axes_of(owed), mask=(owed > 0) & (terms.takes.after_musd_per_mw > 0))
-    if terms.exit_musd_per_mw is not None:
-        m.add_variable(Decisions.left, axes_of(terms.exit_musd_per_mw), mask=terms.exit_musd_per_mw < np.inf)
-    if terms.options is not None:
-        fees = terms.options.premium_musd_per_mw
-        m.add_variable(Decisions.exercised, axes_of(fees), mask=fees < np.inf)
+    if (asked := owed_beyond(d)) is not None:
+        m.add_variable(Decisions.beyond, axes_of(asked), mask=asked)
+    for column in (Decisions.left, Decisions.exercised):
+        if (fees := price_on(d.rates, column.name)) is not None:
+            m.add_variable(column, axes_of(fees), mask=fees < np.inf)
     if terms.warrants is not None:
         most = terms.warrants.most_mw.expand_dims(quarter=list(d.quarters))
-        m.add_variable(Decisions.vested, axes_of(terms.warrants.musd_per_mw), upper=most)
+        m.add_variable(Decisions.vested, {**axes_of(terms.warrants.most_mw), **quarter}, upper=most)
         if terms.warrants.stepped:
             m.add_variable(Decisions.vest_steps, {"warrant": terms.warrants.stepped, **quarter}, integer=True)
-    if terms.cancel_musd_per_mw is not None:
-        m.add_variable(Decisions.cancelled, axes_of(terms.cancel_musd_per_mw), mask=terms.cancel_musd_per_mw < np.inf)
+    if (fees := price_on(d.rates, "cancelled")) is not None:
+        m.add_variable(Decisions.cancelled, axes_of(fees), mask=fees < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
         m.add_variable(Decisions.unused, {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
     if (may := terms.vacates()) is not None:
@@ -47,9 +43,13 @@ def add_signed(m: Model, d: PlanInputs) -> None:
         m.add_variable(Decisions.works, {**axes_of(terms.survival_frac), **quarter})
 
 
-def finite(fees: xr.DataArray) -> xr.DataArray:
-    """Fees with 0 where there is no right: nothing can be decided there."""
-    return fees.where(fees < np.inf, 0.0)
+def owed_beyond(d: PlanInputs) -> xr.DataArray | None:
+    """(take, after) True where a minimum take is owed after the horizon; None where none is."""
+    price = price_on(ending(d.ends, "owed"), "beyond")
+    if d.terms.takes is None or d.terms.takes.after_mw is None or price is None:
+        return None
+    owed = d.terms.takes.after_mw
+    return ((owed > 0) & (price > 0)).transpose(*owed.dims)
 
 
 def kept_until(d: PlanInputs, x: Decisions) -> Expression:
@@ -63,9 +63,9 @@ def kept_until(d: PlanInputs, x: Decisions) -> Expression:
 
 def freed(d: PlanInputs, x: Decisions) -> Expression | None:
     """IT MW by offer and quarter that may go though their term still runs, for a fee; None where nobody may."""
-    if d.terms.exit_musd_per_mw is None:
+    if Decisions.left not in x or (fees := price_on(d.rates, "left")) is None:
         return None
-    running = (d.terms.exit_musd_per_mw < np.inf).astype(float)
+    running = (fees < np.inf).astype(float)
     return _all_offers(d, (x.left.cumsum("quarter") * running).sum("signed"))
 
 
@@ -116,88 +116,4 @@ def _ahead(d: PlanInputs, x: Decisions, weight: Callable[[int], Floats]) -> Expr
         part = replace(part, axes=dict(x.add.axes))
         whole = part if whole is None else whole + part
     assert whole is not None
-    return whole
-
-
-def unused_price(d: PlanInputs, leases: Leases) -> xr.DataArray:
-    """Rent of a facility MW that is paid for and not in use (site, quarter) [MUSD]."""
-    rents = d.site_hold_musd_per_mw if leases.unused_musd_per_mw is None else leases.unused_musd_per_mw
-    return rents.transpose("site", "quarter")
-
-
-def spending(d: PlanInputs, x: Decisions) -> Expression | None:
-    """What contracts cost in each quarter beyond rents of stock and buildings in use (quarter) [MUSD]."""
-    terms, parts = d.terms, []
-    if terms.rents is not None:
-        over = terms.rents.over_musd_per_mw
-        parts.append((kept_until(d, x) * over).sum("offer", "signed") + terms.rents.fixed_musd)
-    if terms.takes is not None:
-        parts.append((x.short * finite(terms.takes.short_musd_per_mw)).sum("take"))
-    if terms.exit_musd_per_mw is not None:
-        parts.append((x.left * finite(terms.exit_musd_per_mw)).sum("offer", "signed"))
-    if terms.options is not None:
-        parts.append((x.exercised * finite(terms.options.premium_musd_per_mw)).sum("option"))
-    if terms.cancel_musd_per_mw is not None:
-        parts.append((x.cancelled * finite(terms.cancel_musd_per_mw)).sum("commitment"))
-    if terms.leases is not None and (more := terms.leases.over_musd_per_mw) is not None:
-        by_signing = replace(x.energise, axes={"site": x.energise.axes["site"], "signed": d.quarters})
-        before = (d.energised_initial_mw * more.isel(signed=0, drop=True)).sum("site")
-        parts.append((by_signing.along("quarter", d.quarters, 2) * more).sum("site", "signed") + before)
-    if terms.leases is not None:
-        parts.append((x.unused * unused_price(d, terms.leases)).sum("site"))
-        parts.append(-(x.vacate * terms.leases.deposit_musd_per_mw).sum("site"))
-    return _sum(parts)
-
-
-def owed_after(d: PlanInputs, x: Decisions) -> Expression | None:
-    """Rents owed after the horizon, discounted to the start, without axes [MUSD]."""
-    return _after(d, x, charged=False)
-
-
-def charged_after(d: PlanInputs, x: Decisions) -> Expression | None:
-    """What the plan is charged of ``owed_after``: all but what the use is worth then [MUSD]."""
-    return _after(d, x, charged=True)
-
-
-def _after(d: PlanInputs, x: Decisions, *, charged: bool) -> Expression | None:
-    last, parts, terms = d.quarters[-1], [], d.terms
-
-    def of(price: xr.DataArray, share: xr.DataArray | None) -> xr.DataArray:
-        return price if share is None or not charged else (price * share).transpose(*price.dims)
-
-    if (rents := terms.rents) is not None:
-        held = kept_until(d, x).at("quarter", last)
-        signed_rents = (held * of(rents.owed_musd_per_mw, rents.charged_frac)).sum("offer", "signed")
-        parts.append(signed_rents + rents.fixed_after_musd * (rents.fixed_charged_frac if charged else 1.0))
-    if terms.takes is not None and terms.takes.after_musd_per_mw is not None:
-        price = of(terms.takes.after_musd_per_mw, terms.takes.charged_frac)
-        parts.append((x.beyond * price).sum("take", "after"))
-    if (leases := terms.leases) is not None:
-        owed = of(leases.owed_musd_per_mw, leases.charged_frac)
-        stood = float((d.energised_initial_mw * owed.isel(quarter=0)).sum())
-        parts.append((x.energise * owed).sum("site", "quarter") + stood)
-        rest = of(leases.owed_unused_musd_per_mw, leases.unused_charged_frac)
-        parts.append((x.unused.at("quarter", last) * rest).sum("site"))
-    return _sum(parts)
-
-
-def deposits_back(d: PlanInputs, x: Decisions) -> Expression | None:
-    """Deposits that came back before the end and are worth nothing after it, discounted, without axes [MUSD]."""
-    if d.terms.leases is None:
-        return None
-    return (x.vacate * d.terms.leases.deposit_after_musd_per_mw).sum("site", "quarter")
-
-
-def vested_worth(d: PlanInputs, x: Decisions) -> Expression | None:
-    """Worth of the shares that vest, discounted to the start, without axes [MUSD]."""
-    if d.terms.warrants is None:
-        return None
-    worth = d.terms.warrants.musd_per_mw * d.discount
-    return (x.vested.change("quarter") * worth.transpose("warrant", "quarter")).sum("warrant", "quarter")
-
-
-def _sum(parts: list[Expression]) -> Expression | None:
-    whole: Expression | None = None
-    for part in parts:
-        whole = part if whole is None else whole + part
     return whole

@@ -8,6 +8,7 @@ import xarray as xr
 from gigawatt.plan.algebra import Axes, Model, axes_of
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import add_tariffs
+from gigawatt.plan.flows import price_on
 from gigawatt.plan.gangs import add_gangs, can_work
 from gigawatt.plan.hosting import add_hosting
 from gigawatt.plan.inputs import PlanInputs
@@ -25,10 +26,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
     can_add = d.add_max_mw > 0
     m.add_variable(Decisions.add, offers, upper=d.add_max_mw, mask=can_add)
     m.add_variable(Decisions.kept, offers, mask=can_add)
-    if (aged := d.initial_salvage_musd_per_mw) is not None:
-        m.add_variable(
-            Decisions.kept_initial, axes_of(d.initial_mw), upper=d.initial_mw, mask=(aged > 0) & (d.initial_mw > 0)
-        )
+    if (aged := price_on(d.ends, "kept_initial")) is not None:
+        stood = (aged > 0) & (d.initial_mw > 0)
+        m.add_variable(Decisions.kept_initial, axes_of(d.initial_mw), upper=d.initial_mw, mask=stood)
     rented = d.offer_contract != "own"
     m.add_variable(
         Decisions.rented, offers, mask=(can_add.cumsum("quarter") > 0) & rented
@@ -58,9 +58,9 @@ def decide(m: Model, d: PlanInputs) -> Decisions:
         daily, waits = carries(d, daily, waits.transpose("workload", "quarter"))
         m.add_variable(Decisions.delay, axes_of(d.unmet_musd), upper=daily, mask=waits)
     _serve(m, d)
-    soft = d.commitment_penalty_musd.notnull()
-    if bool(soft.any()):
-        m.add_variable(Decisions.late, axes_of(d.commitment_mw), mask=soft.expand_dims(quarter=list(d.quarters)))
+    if (penalty := price_on(d.rates, "late")) is not None:
+        soft = (penalty < np.inf).expand_dims(quarter=list(d.quarters))
+        m.add_variable(Decisions.late, axes_of(d.commitment_mw), mask=soft)
     if d.milestones is not None and d.milestones.whole:
         tranches = tuple(range(1, d.milestones.n_max + 1))
         m.add_variable(Decisions.z, {"tranche": tranches, **quarter}, upper=1.0, integer=True)

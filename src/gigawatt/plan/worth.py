@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.service import Service
 
 if TYPE_CHECKING:
@@ -19,42 +22,36 @@ def worth_musd(s: Service, rate: xr.DataArray, hours: xr.DataArray, x: Decisions
 
     sum_l,b h_b worth[l,q] rate[l,q] assign[l,b,q] + sum_k,b h_b less[k,q] spared[k,b,q]
     """
-    return _sum(s, rate, hours, x, paid=False)
+    found: list[Expression] = []
+    if s.worth is not None:
+        found.append((x.assign * (s.worth.musd * rate * hours)).sum("lane", "block"))
+    if s.curve is not None:
+        found.append((x.spared * (s.curve.less_musd * hours)).sum("step", "block"))
+    return reduce(add, found) if found else None
 
 
-def paid_musd(s: Service, rate: xr.DataArray, hours: xr.DataArray, x: Decisions) -> Expression | None:
-    """The part of it that is income (quarter) [MUSD], against all served at the first price.
+def sales_musd(d: PlanInputs, x: Decisions) -> Expression:
+    """What work is sold for (workload, quarter) [MUSD]: at the first price, and ``extra_musd`` beyond it."""
+    sold = (x.served * (d.income_musd * d.hours_frac)).sum("block")
+    more = extra_musd(d, x)
+    return sold if more is None else sold + more
+
+
+def extra_musd(d: PlanInputs, x: Decisions) -> Expression | None:
+    """Income beyond the first price (workload, quarter) [MUSD], against all served at it.
 
     sum_l,b h_b paid[l] worth[l,q] rate[l,q] assign[l,b,q] + sum_k,b h_b paid[k] less[k,q] (spared - most)[k,b,q]
     """
-    return _sum(s, rate, hours, x, paid=True)
-
-
-def _sum(s: Service, rate: xr.DataArray, hours: xr.DataArray, x: Decisions, *, paid: bool) -> Expression | None:
     found: list[Expression] = []
-    if s.worth is not None:
-        each = s.worth.musd * rate * hours * (s.worth.paid if paid else 1.0)
-        found.append((x.assign * each).sum("lane", "block"))
-    if s.curve is not None:
-        volume = x.spared - s.curve.most.transpose(*x.spared.axes) if paid else x.spared
-        each = s.curve.less_musd * hours * (s.curve.paid if paid else 1.0)
-        found.append((volume * each).sum("step", "block"))
-    return None if not found else found[0] if len(found) == 1 else found[0] + found[1]
-
-
-def extra_income(plan: LivePlan) -> xr.DataArray:
-    """Income of each class beyond its first price (workload, quarter) [MUSD]: the solved twin of ``paid_musd``."""
-    d = plan.inputs
-    found = d.unmet_musd * 0.0
-    if d.service is None:
-        return found
-    if (worth := d.service.worth) is not None:
-        by_lane = (plan.value("assign") * d.hours_frac).sum("block") * d.rate * worth.musd * worth.paid
-        found = found + _by_class(by_lane, d.lane_workload, found)
-    if (curve := d.service.curve) is not None:
-        volume = ((plan.value("spared") - curve.most) * d.hours_frac).sum("block")
-        found = found + _by_class(volume * curve.less_musd * curve.paid, curve.workload, found)
-    return found
+    classes, s = d.demand["workload"].values.tolist(), d.service
+    if s is not None and s.worth is not None:
+        each = s.worth.musd * d.rate * d.hours_frac * s.worth.paid
+        found.append((x.assign * each).sum("block").group(d.lane_workload, "workload", classes))
+    if s is not None and s.curve is not None:
+        each = s.curve.less_musd * d.hours_frac * s.curve.paid
+        volume = x.spared - s.curve.most.transpose(*x.spared.axes)
+        found.append((volume * each).sum("block").group(s.curve.workload, "workload", classes))
+    return reduce(add, found) if found else None
 
 
 def priced_out(plan: LivePlan) -> xr.DataArray:

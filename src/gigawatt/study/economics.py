@@ -53,6 +53,11 @@ def price_usd_per_w(offer: OfferCase) -> float:
     return price.value / offer.system.it_power.value
 
 
+def moved(case: Case, what: str) -> Floats:
+    """Factor on prices of a kind, by quarter: that of the case's price paths, else 1."""
+    return np.ones(len(case.quarters)) if case.prices is None else np.array(getattr(case.prices, what))
+
+
 def system_usd_per_w(offer: OfferCase) -> float:
     """Price of the systems [USD per IT W]; 0 where they are not bought."""
     return price_usd_per_w(offer) if offer.offer.contract == "own" else 0.0

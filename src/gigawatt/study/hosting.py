@@ -16,8 +16,6 @@ from gigawatt.core.errors import CatalogError
 from gigawatt.core.units import pretty
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.resale import Resale
-from gigawatt.study.money import price_level
 from gigawatt.study.written import Block, MoneyPerWatt, Name, Seconds, Share, Watts
 
 if TYPE_CHECKING:
@@ -120,8 +118,8 @@ def check_classes(scenario: Scenario, catalog: Catalog) -> None:
 
 
 def with_hosting(case: Case, d: PlanInputs) -> PlanInputs:
-    """Inputs with hosting classes and resale values where the scenario has any."""
-    return replace(d, hosting=_hosting(case, d), resale=_resale(case, d))
+    """Inputs with hosting classes where the scenario has any."""
+    return replace(d, hosting=_hosting(case, d))
 
 
 def _hosting(case: Case, d: PlanInputs) -> Hosting | None:
@@ -143,11 +141,8 @@ def _hosting(case: Case, d: PlanInputs) -> Hosting | None:
         offer_class=xr.DataArray(of_offer, dims="offer", coords={"offer": d.initial_mw["offer"].values}),
         initial_mw=xr.DataArray(np.reshape(initial, (len(sites), len(names))), dims=("site", "hosting"),
                                 coords={"site": list(sites), "hosting": names}),
-        fit_musd_per_mw=xr.DataArray([row.fit.value if row.fit else 0.0 for row in rules.classes], dims="hosting",
-                                     coords={"hosting": names}),
         retrofits=tuple(
-            Retrofit(start=row.start, end=row.end, musd_per_mw=row.cost.value,
-                     downtime=math.ceil(row.downtime.value / QUARTER_S - 1e-9))
+            Retrofit(start=row.start, end=row.end, downtime=math.ceil(row.downtime.value / QUARTER_S - 1e-9))
             for row in rules.retrofits
         ),
     )  # fmt: skip
@@ -179,24 +174,3 @@ def resale_share(offer: OfferCase, life_s: float, age: npt.NDArray[np.float64]) 
         rows.append((life_s, 0.0))
     ages, shares = zip(*rows, strict=True)
     return np.asarray(np.interp(age * QUARTER_S, ages, shares, right=0.0))
-
-
-def _resale(case: Case, d: PlanInputs) -> Resale | None:
-    offers = [offer for offer in case.offers if offer.offer.resale]
-    if not offers:
-        return None
-    ages, life_s = np.arange(float(len(case.quarters))), case.costs.system_life.value
-    ids = [offer.id for offer in offers]
-    shares = [resale_share(offer, life_s, ages) for offer in offers]
-    initial = None
-    if aged_fleet(case):
-        stood = [initial_age(case, offer) for offer in offers]
-        paid = d.capex_musd_per_mw.sel(offer=ids).transpose("offer", "quarter").values[:, :1]
-        left = [resale_share(offer, life_s, ages + age) if age is not None else ages * 0.0
-                for offer, age in zip(offers, stood, strict=True)]  # fmt: skip
-        initial = xr.DataArray(np.array(left) * paid * price_level(case), dims=("offer", "quarter"),
-                               coords={"offer": ids, "quarter": list(d.quarters)})  # fmt: skip
-    coords = {"offer": ids, "age": ages.astype(int)}
-    return Resale(
-        share_frac=xr.DataArray(np.array(shares), dims=("offer", "age"), coords=coords), initial_musd_per_mw=initial
-    )

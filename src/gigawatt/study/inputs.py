@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,30 +17,23 @@ from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.study.economics import (
     YEAR_S,
-    capex_usd_per_w,
-    deposit_usd_per_w,
     discount_factors,
     discount_rate,
-    hold_usd_per_w,
     inflow_usd,
     packages_per_w,
-    remaining_frac,
-    site_capex,
-    site_hold,
-    system_worth_frac,
     term_quarters,
 )
-from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
+from gigawatt.study.hosting import with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import runs_on, with_lumps
 from gigawatt.study.money import price_level
 from gigawatt.study.orders import with_leads
+from gigawatt.study.rates import end_values, rates
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
     ClassCase,
     OfferCase,
-    SiteCase,
     commitment_delay,
     dated,
     users,
@@ -48,7 +42,7 @@ from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
 from gigawatt.study.software import software_gain
 from gigawatt.study.tariffs import run_musd_per_mw, tariffs
-from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
+from gigawatt.study.terms import contract_terms, failed, held_mw, lapse
 from gigawatt.study.training import asked_rate, is_steady, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +58,6 @@ def plan_inputs(case: Case) -> PlanInputs:
     quarters = list(case.labels)
     ids = [offer.id for offer in offers]
     discount, level = discount_factors(case), price_level(case)
-    at_end = discount[-1] * level[-1]  # what is left is worth its share of the price then
     demand, tier_share = _demand(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
@@ -100,23 +93,9 @@ def plan_inputs(case: Case) -> PlanInputs:
         term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
-        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * level for o in offers]),
-        hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
-        salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * at_end
-            for o in offers
-        ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([site_capex(case, s) * level + deposit_usd_per_w(case, s) for s in sites]),
-        site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
-        site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * at_end
-            + returned_deposit_usd_per_w(case, s) for s in sites
-        ]),
-        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * at_end if aged_fleet(case) else None,
-        building_left_frac=by_site_quarter([_building_left(case, s) / level * at_end for s in sites]),
         **_supply(case, ids, quarters),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
@@ -156,42 +135,20 @@ def plan_inputs(case: Case) -> PlanInputs:
         spares_mw=_spares_mw(case),
         pace=pace_of(case),
         steady=tuple(row.id for row in classes if is_steady(row)),
-        price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
         terms=contract_terms(case),
     )  # fmt: skip
-    return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
+    return with_prices(case, with_leads(case, with_hosting(case, with_lumps(case, inputs))))
+
+
+def with_prices(case: Case, d: PlanInputs) -> PlanInputs:
+    """Inputs with the prices of the case."""
+    return replace(d, rates=rates(case, d), ends=end_values(case, d))
 
 
 def reserve_frac(case: Case) -> float:
     """Share of every pool that is kept free."""
     reserve, spares = case.scenario.policy.reserve, case.scenario.policy.spares
     return reserve.value if reserve else spares.share if spares else 0.0
-
-
-def _ages(case: Case) -> Floats:
-    """Quarters of use at the end of the horizon, by quarter of acceptance, which counts as used."""
-    return len(case.quarters) - np.arange(0.0, len(case.quarters))
-
-
-def _building_left(case: Case, site: SiteCase) -> Floats:
-    """Share of fit-out, retrofit and opening that is left at the end, by quarter: as of an own building.
-
-    In a leased building they last no longer than its lease, counted from their quarter.
-    """
-    life = case.costs.facility_life.value
-    return remaining_frac(_ages(case), min(life, site.use.lease.term.value) if site.use.lease else life)
-
-
-def _initial_worth(case: Case) -> list[float]:
-    """Worth at the end of what stood at the start, of its price today, where its vintage is known [USD per IT W]."""
-    worth = []
-    for offer in case.offers:
-        age = initial_age(case, offer)
-        left = 0.0
-        if age is not None:
-            left = float(system_worth_frac(case, offer.offer.terms.resale_falls, np.array(age + len(case.quarters))))
-        worth.append(capex_usd_per_w(case, offer) * left)
-    return worth
 
 
 def _initial_w(case: Case, offer: OfferCase) -> float:
@@ -420,19 +377,16 @@ def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
 def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     rows = case.scenario.commitments
     names = [row.id for row in rows]
-    due, penalty = [], []
+    due = []
     for row in rows:
         points = [(q + commitment_delay(case, row.id), value) for q, value in dated(row.by)]
         due.append(lapse(case, row, step_series(points, case.quarters) / 1e6))
-        penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {
         "commitment_weight": xr.DataArray(np.reshape(weight, (len(rows), len(ids))), dims=("commitment", "offer"),
                                           coords={"commitment": names, "offer": ids}),
         "commitment_mw": xr.DataArray(np.reshape(due, (len(rows), len(quarters))), dims=("commitment", "quarter"),
                                       coords={"commitment": names, "quarter": quarters}),
-        "commitment_penalty_musd": xr.DataArray(np.asarray(penalty, dtype=float), dims="commitment",
-                                                coords={"commitment": names}),
     }  # fmt: skip
 
 

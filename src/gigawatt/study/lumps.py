@@ -59,19 +59,19 @@ def with_lumps(case: Case, d: PlanInputs) -> PlanInputs:
     """Inputs with the lumps of the case; as they are where it has none."""
     whole = case.scenario.policy.lumps == "whole"
     halls = hall_mw(case)
-    opening = np.array([
-        site.use.opening.value / 1e6 if site.use.opening and stands <= 0 else np.nan
-        for site, stands in zip(case.sites, d.energised_initial_mw.values, strict=True)
-    ])  # fmt: skip
+    opens = tuple(
+        site.id for site, stands in zip(case.sites, d.energised_initial_mw.values, strict=True)
+        if site.use.opening and stands <= 0
+    )  # fmt: skip
     gangs = bool(d.gang_workload)
-    if not gangs and not halls.any() and np.isnan(opening).all():
+    if not gangs and not halls.any() and not opens:
         return d
     coords = {"site": list(d.sites)}
     able = _gang_able(case, d, halls) if gangs else None
     lumps = Lumps(
         whole=whole,
         hall_mw=xr.DataArray(halls, dims="site", coords=coords),
-        opening_musd=xr.DataArray(opening, dims="site", coords=coords),
+        opens=opens,
         gang_able=able,
         gang_runs=None if able is None else _gang_runs(able, d),
     )

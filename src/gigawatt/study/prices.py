@@ -6,97 +6,43 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.prices import PricePaths
 from gigawatt.plan.service import Service
-from gigawatt.plan.terms import Terms
-from gigawatt.study.economics import (
-    discount_factors,
-    idle_energy_usd_per_w,
-    remaining_frac,
-    rents_usd_per_w,
-    site_capex,
-)
-from gigawatt.study.money import price_level
+from gigawatt.study.inputs import with_prices
+from gigawatt.study.lanes import lanes_of
 from gigawatt.study.resolve import Case
 from gigawatt.study.service import price_usd_per_token
-from gigawatt.study.terms import contract_terms
-
-Floats = npt.NDArray[np.float64]
+from gigawatt.study.tariffs import run_musd_per_mw, tariffs
 
 
 def pricer(case: Case, d: PlanInputs) -> Callable[[PricePaths], PlanInputs]:
-    """``at_prices`` of a case, with contracts worked out once for each path of rents."""
-    signed: dict[tuple[float, ...], Terms] = {}
-
-    def priced(paths: PricePaths) -> PlanInputs:
-        if paths.rents not in signed:
-            signed[paths.rents] = contract_terms(replace(case, prices=paths))
-        return at_prices(case, replace(d, terms=signed[paths.rents]), paths)
-
-    return priced
+    """``at_prices`` of a case."""
+    return lambda paths: at_prices(case, d, paths)
 
 
 def at_prices(case: Case, d: PlanInputs, paths: PricePaths) -> PlanInputs:
-    """The case's inputs ``d``, whose contracts are those of the rents' path, with its prices moved.
+    """The case's inputs ``d`` with its prices moved.
 
     chips: what is paid for systems, and what is left of that. buildings: likewise of own ones; deposits and rents of
     leased ones stay. rents: of chips and cloud capacity by the quarter of signing, with the fees that follow them; a
     minimum take follows the market as ``docs/contracts.md`` says. energy: of idling and of work, where no rent holds
     it. tokens: what a class that is sold brings, and what is lost where it is not served, gated or late.
     """
-    quarters = list(case.labels)
-
-    def along(values: tuple[float, ...]) -> xr.DataArray:
-        return xr.DataArray(np.array(values), dims="quarter", coords={"quarter": quarters})
-
-    def times(values: xr.DataArray, factor: xr.DataArray) -> xr.DataArray:
-        rest = [str(dim) for dim in values.dims if dim != "quarter"]
-        scaled: xr.DataArray = (values * factor).transpose(*rest, "quarter")
-        return scaled
-
-    renting = replace(case, prices=paths)
-    energy = np.array(paths.energy) - 1.0
-    held = [
-        rents_usd_per_w(renting, offer) - rents_usd_per_w(case, offer)
-        + idle_energy_usd_per_w(case, offer) * price_level(case) * energy for offer in case.offers
-    ]  # fmt: skip
-    capex = np.array([site_capex(case, site) for site in case.sites])[:, None] * (np.array(paths.buildings) - 1.0)
-    worth = capex * _left(case)
-    capex = capex * price_level(case)
     sold = xr.DataArray(
         [price_usd_per_token(row) > 0.0 for row in case.classes], dims="workload",
         coords={"workload": [row.id for row in case.classes]},
     )  # fmt: skip
-    tokens = along(paths.tokens).where(sold, 1.0)
-    return replace(
-        d,
-        capex_musd_per_mw=times(d.capex_musd_per_mw, along(paths.chips)),
-        salvage_musd_per_mw=times(d.salvage_musd_per_mw, along(paths.chips)),
-        hold_musd_per_mw=d.hold_musd_per_mw + np.array(held),
-        energise_musd_per_mw=d.energise_musd_per_mw + capex,
-        site_salvage_musd_per_mw=d.site_salvage_musd_per_mw + worth,
-        run_musd_per_mw=times(d.run_musd_per_mw, along(paths.energy)),
-        tariffs=None
-        if d.tariffs is None
-        else replace(d.tariffs, saves_musd=times(d.tariffs.saves_musd, along(paths.energy))),
-        unmet_musd=times(d.unmet_musd, tokens),
-        income_musd=times(d.income_musd, tokens),
-        delay_musd=times(d.delay_musd, tokens),
-        gate_musd=times(d.gate_musd, tokens),
-        service=None if d.service is None else _service(d, d.service, tokens),
-    )
-
-
-def _left(case: Case) -> Floats:
-    """Worth at the end, discounted to the start, of a dollar of own buildings by the quarter it was paid in."""
-    n = len(case.quarters)
-    age = n - np.arange(0.0, n)
-    at_end = discount_factors(case)[-1] * price_level(case)[-1]
-    return np.asarray(remaining_frac(age, case.costs.facility_life.value) * at_end)
+    path = xr.DataArray(np.array(paths.tokens), dims="quarter", coords={"quarter": list(case.labels)})
+    tokens = path.where(sold, 1.0).transpose("workload", "quarter")
+    there = replace(case, prices=paths)
+    return with_prices(there, replace(
+        d, run_musd_per_mw=run_musd_per_mw(there, lanes_of(case)), tariffs=tariffs(there),
+        unmet_musd=d.unmet_musd * tokens, income_musd=d.income_musd * tokens, delay_musd=d.delay_musd * tokens,
+        gate_musd=d.gate_musd * tokens, service=None if d.service is None else _service(d, d.service, tokens),
+    ))  # fmt: skip
 
 
 def _service(d: PlanInputs, service: Service, tokens: xr.DataArray) -> Service:

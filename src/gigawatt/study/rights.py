@@ -10,6 +10,7 @@ import numpy as np
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.extract import extract
+from gigawatt.plan.flows import waived
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.inputs import plan_inputs, right_rows
@@ -149,8 +150,11 @@ def _commitments_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
         mine = inputs.commitment_mw["commitment"] == row.id
         due = inputs.commitment_mw.where(~mine, 0.0)
         holder = row.vendor or ", ".join(row.providers) or "any"
-        yield _Trial(kind="commitment", id=row.id, holder=holder, tried="off",
-                     inputs=replace(inputs, commitment_mw=due, terms=inputs.terms.on_time(row.id)))  # fmt: skip
+        free = replace(
+            inputs, commitment_mw=due, terms=inputs.terms.on_time(row.id),
+            rates=waived(inputs.rates, "delay-damages", "commitment", row.id),
+        )  # fmt: skip
+        yield _Trial(kind="commitment", id=row.id, holder=holder, tried="off", inputs=free)
 
 
 def _takes_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:

@@ -107,7 +107,7 @@ def run(
     say("pricing what is scarce")
     plan = plan.assign(prices(live))
     say("closing the books")
-    book = ledger(flows(case, plan))
+    book = ledger(flows(case, live, plan))
     plan = plan_in_terms(case, plan)
     figures = summary(case, plan, book)
     if looped is not None:

@@ -10,24 +10,21 @@ import xarray as xr
 
 from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
-from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.plan.terms import Late, Leases, Options, Takes, Terms, Warrants
 from gigawatt.study.economics import (
     YEAR_S,
     behind_w,
-    damages_usd,
     deposit_usd_per_w,
     discount_rate,
     guarantee_frac,
     lease_quarters,
     quarters_of,
     rents_usd_per_w,
-    sales_share_frac,
     signed_rents,
-    site_over,
     site_rents,
     term_quarters,
 )
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -41,23 +38,18 @@ def contract_terms(case: Case) -> Terms:
     lags = [offer.offer.terms.acceptance_lag for offer in case.offers]
     tests = [quarters_of(lag.value) if lag else 0 for lag in lags]
     return Terms(
-        rents=_rents(case),
         takes=_takes(case),
-        exit_musd_per_mw=_exits(case),
         options=_options(case),
         leases=_leases(case),
         late=_late(case),
         warrants=_warrants(case),
-        sales_share_frac=_array(shared, quarter=case.labels) if (shared := sales_share_frac(case)).any() else None,
-        cancel_musd_per_mw=_cancels(case),
-        damages_musd_per_mw=_damages(case),
-        testing_quarters=_array(tests, offer=ids) if any(tests) else None,
+        testing_quarters=array(tests, offer=ids) if any(tests) else None,
         survival_frac=_survival(case),
-        failed=_array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
+        failed=array(gone, offer=ids, quarter=case.labels) if gone.any() else None,
     )
 
 
-def _array(values: Any, **axes: Any) -> xr.DataArray:
+def array(values: Any, **axes: Any) -> xr.DataArray:
     """A labelled array; the axes in their order."""
     shape = tuple(len(labels) for labels in axes.values())
     return xr.DataArray(
@@ -145,7 +137,7 @@ def _after(case: Case, rents: Floats) -> float:
     return float((rents * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + len(rents))).sum())
 
 
-def _owed(case: Case, offer: OfferCase) -> Floats:
+def owed_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """Rent owed after the horizon by quarter of signing, discounted to the start (signed) [USD per IT W]."""
     market, term, n = rents_usd_per_w(case, offer), term_quarters(case, offer), len(case.quarters)
     if offer.offer.contract == "own" or failed(case, offer)[-1]:
@@ -153,8 +145,8 @@ def _owed(case: Case, offer: OfferCase) -> Floats:
     return np.array([_after(case, np.full(max(0, u + term - n), market[u])) for u in range(n)])
 
 
-def _charged(case: Case, offer: OfferCase) -> Floats:
-    """Share of ``_owed`` that is charged (signed)."""
+def owed_share(case: Case, offer: OfferCase) -> Floats:
+    """Share of ``owed_usd_per_w`` that is charged (signed)."""
     term, n = term_quarters(case, offer), len(case.quarters)
     market, shares = rents_usd_per_w(case, offer, term), np.zeros(n)
     for u in range(n):
@@ -165,7 +157,7 @@ def _charged(case: Case, offer: OfferCase) -> Floats:
     return shares
 
 
-def _held_owed(case: Case, offer: OfferCase) -> tuple[float, float]:
+def held_owed(case: Case, offer: OfferCase) -> tuple[float, float]:
     """Rent that held stock of the start owes after the horizon, and what of it is charged, discounted [USD].
 
     It counts as begun with the horizon.
@@ -179,25 +171,6 @@ def _held_owed(case: Case, offer: OfferCase) -> tuple[float, float]:
     return owed, owed * charged_frac(case, n + rest, rest, there)
 
 
-def _rents(case: Case) -> Rents | None:
-    over = np.array([over_usd_per_w(case, offer) for offer in case.offers])
-    owed = np.array([_owed(case, offer) for offer in case.offers])
-    fixed = sum((held_over_usd(case, offer) for offer in case.offers), np.zeros(len(case.quarters)))
-    fixed = fixed / 1e6
-    after, charged = np.sum([_held_owed(case, offer) for offer in case.offers], axis=0) / 1e6
-    if not (over.any() or owed.any() or fixed.any() or after):
-        return None
-    ids = [offer.id for offer in case.offers]
-    return Rents(
-        over_musd_per_mw=_array(over, offer=ids, signed=case.labels, quarter=case.labels),
-        owed_musd_per_mw=_array(owed, offer=ids, signed=case.labels),
-        charged_frac=_array([_charged(case, offer) for offer in case.offers], offer=ids, signed=case.labels),
-        fixed_musd=_array(fixed, quarter=case.labels),
-        fixed_after_musd=float(after),
-        fixed_charged_frac=float(charged / after) if after else 1.0,
-    )
-
-
 # --- takes, exits, options
 
 
@@ -209,9 +182,6 @@ def _one_of(case: Case, offer: Offer) -> OfferCase:
     return next(row for row in case.offers if row.offer.id == offer.id)
 
 
-_SPAN = ((min, "start"), (max, "end"))
-
-
 def _takes(case: Case) -> Takes | None:
     offers = [offer for offer in case.scenario.offers if offer.minimum_take]
     if not offers:
@@ -219,34 +189,51 @@ def _takes(case: Case) -> Takes | None:
     n, last = len(case.quarters), max(int(take.end.value) for offer in offers for take in offer.minimum_take)
     after = max(0, last - case.quarters[-1])
     quarters = case.quarters[0] + np.arange(n + after)
-    due, short, rest, charged = [], [], [], []
+    due = []
     for offer in offers:
-        one = _one_of(case, offer)
-        rents, floor, fee = rents_usd_per_w(case, one, after), np.zeros(n + after), np.full(n + after, np.inf)
+        one, floor = _one_of(case, offer), np.zeros(n + after)
         for take in offer.minimum_take:
             age = quarters - take.start.value
             within = (age >= 0) & (quarters <= take.end.value)
             ramp = quarters_of(take.ramp.value) if take.ramp else 1
             floor[within] = (take.power.value / 1e6 * np.minimum(1.0, (age + 1) / max(ramp, 1)))[within]
-            if take.take_or_pay:
-                fee[within] = rents[within]
         floor = np.where(_stays_failed(case, one, after), 0.0, floor)
         held = sum((held_mw(case, row, after)[n:] for row in case.offers if row.offer.id == offer.id), np.zeros(after))
         due.append(np.append(floor[:n], np.maximum(0.0, floor[n:] - held)))
-        short.append(fee[:n])
-        rest.append(rents[n:] * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + after))
-        began, ends = (pick(getattr(take, key).value for take in offer.minimum_take) for pick, key in _SPAN)
-        charged.append(charged_frac(case, int(ends - began) + 1, int(ends) - case.quarters[-1]))
     names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
     labels, whole = [f"+{k}" for k in range(1, after + 1)], np.array(due)
     return Takes(
-        member=_array(_member(case, offers), take=names, offer=ids),
-        mw=_array(whole[:, :n], take=names, quarter=case.labels),
-        short_musd_per_mw=_array(short, take=names, quarter=case.labels),
-        after_mw=_array(whole[:, n:], take=names, after=labels) if after else None,
-        after_musd_per_mw=_array(rest, take=names, after=labels) if after else None,
-        charged_frac=_array(charged, take=names) if after else None,
+        member=array(_member(case, offers), take=names, offer=ids),
+        mw=array(whole[:, :n], take=names, quarter=case.labels),
+        after_mw=array(whole[:, n:], take=names, after=labels) if after else None,
     )
+
+
+def _named(case: Case, name: str) -> Offer:
+    return next(offer for offer in case.scenario.offers if offer.id == name)
+
+
+def take_rents(case: Case, name: str) -> Floats:
+    """Rent of a W of an offer's minimum take that does not stand (quarter) [USD]; inf where it has to stand."""
+    offer, quarters = _named(case, name), np.asarray(case.quarters)
+    paid = np.zeros(len(quarters), dtype=bool)
+    for take in offer.minimum_take:
+        paid |= take.take_or_pay & (quarters >= take.start.value) & (quarters <= take.end.value)
+    return np.where(paid, rents_usd_per_w(case, _one_of(case, offer)), np.inf)
+
+
+def take_price_after(case: Case, name: str, after: int) -> Floats:
+    """Rent of a W of a minimum take in the ``after`` quarters after the horizon, discounted to the start [USD]."""
+    n = len(case.quarters)
+    rents = rents_usd_per_w(case, _one_of(case, _named(case, name)), after)[n:]
+    return np.asarray(rents * (1.0 + discount_rate(case)) ** -np.arange(n + 1.0, n + 1 + after))
+
+
+def take_span(case: Case, name: str) -> tuple[int, int]:
+    """(quarters from the first start of an offer's minimum takes to their last end, those after the horizon)."""
+    rows = _named(case, name).minimum_take
+    began, ends = min(take.start.value for take in rows), max(take.end.value for take in rows)
+    return int(ends - began) + 1, int(ends) - case.quarters[-1]
 
 
 def exit_usd_per_w(case: Case, offer: OfferCase) -> Floats:
@@ -259,28 +246,17 @@ def exit_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     return np.where(may, rule.fee.value * market[:, None] * (begun + term - now), np.inf)
 
 
-def _exits(case: Case) -> xr.DataArray | None:
-    offers = [offer for offer in case.offers if offer.offer.terms.exit]
-    if not offers:
-        return None
-    fees = [exit_usd_per_w(case, offer) for offer in offers]
-    return _array(fees, offer=[offer.id for offer in offers], signed=case.labels, quarter=case.labels)
-
-
 def _options(case: Case) -> Options | None:
     offers = [offer for offer in case.scenario.offers if offer.terms.option]
     if not offers:
         return None
     rules = [offer.terms.option for offer in offers if offer.terms.option]
     names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
-    open_to = [np.asarray(case.quarters) <= rule.until.value for rule in rules]
-    premium = [np.where(when, rule.premium.value, np.inf) for when, rule in zip(open_to, rules, strict=True)]
     return Options(
-        member=_array(_member(case, offers), option=names, offer=ids),
-        firm_mw=_array([rule.firm.value / 1e6 for rule in rules], option=names),
-        most_mw=_array([rule.power.value / 1e6 for rule in rules], option=names),
-        notice=_array([quarters_of(rule.notice.value) if rule.notice else 0 for rule in rules], option=names),
-        premium_musd_per_mw=_array(premium, option=names, quarter=case.labels),
+        member=array(_member(case, offers), option=names, offer=ids),
+        firm_mw=array([rule.firm.value / 1e6 for rule in rules], option=names),
+        most_mw=array([rule.power.value / 1e6 for rule in rules], option=names),
+        notice=array([quarters_of(rule.notice.value) if rule.notice else 0 for rule in rules], option=names),
     )
 
 
@@ -288,24 +264,13 @@ def _options(case: Case) -> Options | None:
 
 
 def _leases(case: Case) -> Leases | None:
-    over = np.array([site_over(case, site) * (1.0 + guarantee_frac(site)) for site in case.sites])
-    if not any(site.use.lease for site in case.sites) and not over.any():
+    if not any(site.use.lease for site in case.sites):
         return None
-    names, n = [site.id for site in case.sites], len(case.quarters)
-    deposits = np.array([lease_deposit_usd_per_w(case, site) for site in case.sites])
+    names = [site.id for site in case.sites]
     return Leases(
-        due_mw=_array([_due_w(case, site) / 1e6 for site in case.sites], site=names, quarter=case.labels),
-        unused_musd_per_mw=_array([unused_usd_per_w(case, site) for site in case.sites], site=names,
-                                  quarter=case.labels),
-        over_musd_per_mw=_array(over, site=names, signed=case.labels, quarter=case.labels) if over.any() else None,
-        term_quarters=_array([lease_quarters(case, site) for site in case.sites], site=names),
-        owed_musd_per_mw=_array([_site_owed(case, site) for site in case.sites], site=names, quarter=case.labels),
-        charged_frac=_array([_site_charged(case, site) for site in case.sites], site=names, quarter=case.labels),
-        owed_unused_musd_per_mw=_array([_unused_owed(case, site)[0] for site in case.sites], site=names),
-        unused_charged_frac=_array([_unused_owed(case, site)[1] for site in case.sites], site=names),
-        deposit_musd_per_mw=_array(deposits, site=names),
-        deposit_after_musd_per_mw=_array(deposits * (1.0 + discount_rate(case)) ** -(n + 1.0), site=names),
-    )  # fmt: skip
+        due_mw=array([_due_w(case, site) / 1e6 for site in case.sites], site=names, quarter=case.labels),
+        term_quarters=array([lease_quarters(case, site) for site in case.sites], site=names),
+    )
 
 
 def _steps_w(case: Case, site: SiteCase) -> Floats:
@@ -324,17 +289,16 @@ def _due_w(case: Case, site: SiteCase) -> Floats:
 
 
 def unused_usd_per_w(case: Case, site: SiteCase) -> Floats:
-    """Rent of a facility W that is paid for and not in use, with the guarantor's fee (quarter) [USD].
+    """Rent of a facility W that is paid for and not in use, without the guarantor's fee (quarter) [USD].
 
     Mean over the steps of the connection whose term runs, each at the rent of its own date.
     """
     steps, signed = _steps_w(case, site), signed_rents(case, site)
     running = (steps[:, None] * (signed > 0.0)).sum(axis=0)
-    mean = np.divide(steps @ signed, running, out=site_rents(case, site).copy(), where=running > 0.0)
-    return np.asarray(mean * (1.0 + guarantee_frac(site)))
+    return np.asarray(np.divide(steps @ signed, running, out=site_rents(case, site).copy(), where=running > 0.0))
 
 
-def _site_owed(case: Case, site: SiteCase) -> Floats:
+def site_owed(case: Case, site: SiteCase) -> Floats:
     """Rent owed after the horizon for a facility W, by the quarter it was taken into use (quarter) [USD, discounted].
 
     What was in use before the horizon counts as leased from its first quarter.
@@ -346,30 +310,22 @@ def _site_owed(case: Case, site: SiteCase) -> Floats:
     return np.array([_after(case, rents[begun, n:]) for begun in range(n)])
 
 
-def _site_charged(case: Case, site: SiteCase) -> Floats:
-    """Share of ``_site_owed`` that is charged (quarter)."""
+def site_owed_share(case: Case, site: SiteCase) -> Floats:
+    """Share of ``site_owed`` that is charged (quarter)."""
     n, term = len(case.quarters), lease_quarters(case, site)
     return np.array([charged_frac(case, term, begun + term - n) for begun in range(n)])
 
 
-def _unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
+def unused_owed(case: Case, site: SiteCase) -> tuple[float, float]:
     """Rent owed after the horizon for a facility W paid for and not in use at its end, and the share charged [USD, 1].
 
     Means over the steps of the connection whose term has not ended by then; discounted.
     """
     n, term = len(case.quarters), lease_quarters(case, site)
     steps = np.where(np.arange(n) + term >= n, _steps_w(case, site), 0.0)
-    owed = steps * _site_owed(case, site)
+    owed = steps * site_owed(case, site)
     whole, due = float(steps.sum()), float(owed.sum())
-    return (due / whole, float(owed @ _site_charged(case, site)) / due) if due > 0.0 else (0.0, 0.0)
-
-
-def lease_deposit_usd_per_w(case: Case, site: SiteCase) -> float:
-    """Deposit that comes back with a facility W given back: that of the horizon's first quarter [USD].
-
-    What later deposits hold beyond it, where rents have risen, comes back after the horizon.
-    """
-    return float(deposit_usd_per_w(case, site)[0])
+    return (due / whole, float(owed @ site_owed_share(case, site)) / due) if due > 0.0 else (0.0, 0.0)
 
 
 def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
@@ -389,26 +345,12 @@ def _late(case: Case) -> Late | None:
     if not late:
         return None
     rows, n = case.scenario.commitments, len(case.quarters)
-    most, received = np.full((len(rows), n), np.inf), np.zeros((len(rows), n))
+    most = np.full((len(rows), n), np.inf)
     for index, row in enumerate(rows):
         if row.id in late:
             comes = step_series(dated(row.by), case.quarters) - late[row.id]
             most[index] = np.where(late[row.id] > 0.0, comes / 1e6, np.inf)
-    for (name, _), usd in damages_usd(case).items():
-        received[[row.id for row in rows].index(name)] += usd / 1e6
-    names = [row.id for row in rows]
-    return Late(
-        most_mw=_array(most, commitment=names, quarter=case.labels),
-        damages_musd=_array(received, commitment=names, quarter=case.labels),
-    )
-
-
-def _damages(case: Case) -> xr.DataArray | None:
-    rows = case.scenario.commitments
-    if all(row.damages is None for row in rows):
-        return None
-    rates = [row.damages.value * QUARTER_S if row.damages else 0.0 for row in rows]  # USD a W is MUSD a MW
-    return _array(rates, commitment=[row.id for row in rows])
+    return Late(most_mw=array(most, commitment=[row.id for row in rows], quarter=case.labels))
 
 
 def _warrants(case: Case) -> Warrants | None:
@@ -416,37 +358,21 @@ def _warrants(case: Case) -> Warrants | None:
     if not rows:
         return None
     names, ids = [row.id for row in rows], [offer.id for offer in case.offers]
-    weight, worth = [], []
+    weight = []
     for row in rows:
         mine = [float(offer.system.vendor == row.vendor) for offer in case.offers]
         basis = [offer.site.facility_over_it if row.basis == "facility" else 1.0 for offer in case.offers]
         weight.append([a * b for a, b in zip(mine, basis, strict=True)])
-        gain = row.price.value - (row.strike.value if row.strike else 0.0)
-        vests = row.vests.value if row.vests else 1.0
-        worth.append(np.full(len(case.quarters), row.shares.value * gain * vests / row.over.value))
     steps = [row.step.value / 1e6 if row.step else np.nan for row in rows]
     whole = case.scenario.policy.lumps == "whole" and not np.isnan(steps).all()
     return Warrants(
-        weight=_array(weight, warrant=names, offer=ids),
-        most_mw=_array([row.over.value / 1e6 for row in rows], warrant=names),
-        musd_per_mw=_array(worth, warrant=names, quarter=case.labels),
-        step_mw=_array(steps, warrant=names) if whole else None,
+        weight=array(weight, warrant=names, offer=ids),
+        most_mw=array([row.over.value / 1e6 for row in rows], warrant=names),
+        step_mw=array(steps, warrant=names) if whole else None,
     )
-
-
-def _cancels(case: Case) -> xr.DataArray | None:
-    rows = case.scenario.commitments
-    if not any(row.cancel for row in rows):
-        return None
-    fees = np.full((len(rows), len(case.quarters)), np.inf)
-    for index, row in enumerate(rows):
-        if row.cancel is not None:
-            until = row.cancel.until.value if row.cancel.until else case.quarters[-1]
-            fees[index, np.asarray(case.quarters) <= until] = row.cancel.fee.value
-    return _array(fees, commitment=[row.id for row in rows], quarter=case.labels)
 
 
 def _survival(case: Case) -> xr.DataArray | None:
     rates = {offer.id: offer.offer.terms.ageing for offer in case.offers}
     aged = {name: (1.0 - rate.value * YEAR_S) ** 0.25 for name, rate in rates.items() if rate}
-    return _array(list(aged.values()), offer=list(aged)) if aged else None
+    return array(list(aged.values()), offer=list(aged)) if aged else None

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.extract import extract
+from gigawatt.plan.flows import waived
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.inputs import plan_inputs
@@ -21,7 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 def without_commitments(inputs: PlanInputs) -> PlanInputs:
     """The same with no commitment of the buyer; what it holds, owes as minimum take and grants as right stays."""
-    return replace(inputs, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None))
+    return replace(
+        inputs, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None),
+        rates=waived(inputs.rates, "delay-damages", "commitment"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from tests.unit.plan.test_hosting import (
     test_what_is_retired_is_sold_for_what_its_age_leaves,
 )
 from tests.unit.plan.test_lumps import test_a_site_is_opened_or_not, test_halls_come_whole
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
+from tests.unit.plan.tiny import QUARTERS, by, grid, rate, solved, text, tiny
 
 TOLERANCE = 1e-5  # MUSD or MW: HiGHS keeps 1e-7
 
@@ -166,8 +166,9 @@ def test_what_is_late_cannot_be_accepted() -> None:
     # 5 facility MW come on time, the rest a quarter late: of 10 MW wanted, 10 - 5 / 1.25 = 6 go unmet at 100 in the
     # first quarter, 10 MW are bought at 2, and 3 of damages are received: 600 + 20 - 3
     most = grid("commitment", ["c"], [[5.0, np.inf]])
-    terms = Terms(late=Late(most_mw=most, damages_musd=grid("commitment", ["c"], [[3.0, 0.0]])))
-    plan = solved(tiny(demand=10.0, terms=terms, **commitment(np.nan)))
+    damages = replace(rate("delay-damages", "fixed", grid("commitment", ["c"], [[3.0, 0.0]])), received=True)
+    terms = Terms(late=Late(most_mw=most))
+    plan = solved(tiny(demand=10.0, terms=terms, rates=(damages,), **commitment(np.nan)))
     assert plan.value("add").values[0].tolist() == [near(4.0), near(6.0)]
     assert plan.objective_musd == near(617.0)
 
@@ -349,7 +350,6 @@ def test_a_holder_that_rents_out_again_and_again_gets_its_share_once() -> None:
         QUARTERS, demand=0.0, capex_musd_per_mw=grid("offer", ["a", "b"], [[2.0, 2.0], [0.0, 0.0]]),
         hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0, 0.0], [0.1, 5.0]]), rights=(right_of([0, 1], 0.5),),
         commitment_weight=link, commitment_mw=grid("commitment", ["c"], [[0.0, 8.0]]),
-        commitment_penalty_musd=by("commitment", ["c"], [np.nan]),
     ))  # fmt: skip
     assert plan.objective_musd == near(28.0)
 
@@ -392,12 +392,11 @@ def test_milestones_signed_later_release_nothing_for_what_stood_before() -> None
 def test_what_is_late_may_be_rented_again() -> None:
     # an event holds a commitment at 4 MW: they are rented when needed, in the first and the third quarter, at 1
     link = xr.DataArray([[1.0, 1.0]], dims=("commitment", "offer"), coords={"commitment": ["c"], "offer": ["a", "b"]})
-    behind = Late(most_mw=grid("commitment", ["c"], 4.0, THREE), damages_musd=grid("commitment", ["c"], 0.0, THREE))
+    behind = Late(most_mw=grid("commitment", ["c"], 4.0, THREE))
     plan = solved(rented_by_the_quarter(
         THREE, demand=[[[4.0, 0.0, 4.0]]], capex_musd_per_mw=grid("offer", ["a", "b"], [[50.0] * 3, [0.0] * 3], THREE),
         hold_musd_per_mw=grid("offer", ["a", "b"], [[0.0] * 3, [1.0] * 3], THREE), terms=Terms(late=behind),
         commitment_weight=link, commitment_mw=grid("commitment", ["c"], 0.0, THREE),
-        commitment_penalty_musd=by("commitment", ["c"], [np.nan]),
     ))  # fmt: skip
     assert plan.objective_musd == near(8.0)
 

@@ -15,7 +15,7 @@ from gigawatt.plan.inputs import RightRow
 from gigawatt.plan.live import build
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
+from tests.unit.plan.tiny import QUARTERS, by, grid, rate, solved, text, tiny
 
 
 def test_a_connection_that_binds_is_said_with_its_worth() -> None:
@@ -116,8 +116,9 @@ def test_cash_that_is_short_is_worth_its_premium() -> None:
 def test_a_connection_has_its_whole_price_where_a_site_is_opened() -> None:
     # as in the first test, at a site opened for 1: the price may stand in the row that says it is open
     one = ("2027Q1",)
-    opening = Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]), opening_musd=by("site", ["hall"], [1.0]))
-    plan = solved(tiny(quarters=one, connection_mw=grid("site", ["hall"], 10.0, one), lumps=opening))
+    opening = Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]), opens=("hall",))
+    price = rate("site-opening", "opened", by("site", ["hall"], [1.0]))
+    plan = solved(tiny(quarters=one, connection_mw=grid("site", ["hall"], 10.0, one), lumps=opening, rates=(price,)))
     (row,) = [row for row in bindings(plan) if row.family == "connection"]
     assert row.price_musd == pytest.approx((78.4,), abs=0.1)
 
@@ -201,7 +202,6 @@ def test_two_conflicts_are_not_met_by_one_family() -> None:
     inputs = tiny(
         demand=0.0, stock_min_mw=grid("offer", ["a"], 12.0), connection_mw=grid("site", ["hall"], 10.0),
         commitment_weight=link, commitment_mw=grid("commitment", ["c"], [[0.0, 30.0]]),
-        commitment_penalty_musd=by("commitment", ["c"], [np.nan]),
     )  # fmt: skip
     with pytest.raises(InfeasibleError) as caught:
         solved(inputs)

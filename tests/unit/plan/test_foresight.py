@@ -18,7 +18,7 @@ from gigawatt.plan.tree import Branch, Outcome, Tree, mean_of
 from gigawatt.plan.tree_check import check
 from gigawatt.plan.whole import dual_bound, solve_whole
 from tests.unit.plan.test_tree import near, newsvendor, three_stages, tree
-from tests.unit.plan.tiny import by, grid, tiny
+from tests.unit.plan.tiny import by, grid, priced, tiny
 
 TWO = [(0.4, 4.0), (0.6, 10.0)]
 """Demand of 4 with 40 %, of 10 with 60 %; bought at 2 before it is known, 5 for what is missing (or 3 below)."""
@@ -179,7 +179,7 @@ def test_the_mean_case() -> None:
 
 def energy_moves(inputs: PlanInputs) -> PlanInputs:
     """0.3 MUSD a MW and quarter of energy in what stock costs, taken out so that ``priced`` puts it in."""
-    return replace(inputs, hold_musd_per_mw=inputs.hold_musd_per_mw + 0.3)
+    return priced(inputs, hold_musd_per_mw=grid("offer", ["a"], 0.3))
 
 
 def test_prices_move_costs_of_decisions_that_cases_share() -> None:
@@ -189,15 +189,15 @@ def test_prices_move_costs_of_decisions_that_cases_share() -> None:
     """
     plain = tiny(demand=[[[4.0, 4.0]]], opening_cash_musd=1e9)
 
-    def priced(paths: PricePaths) -> PlanInputs:
+    def at(paths: PricePaths) -> PlanInputs:
         energy = grid("offer", ["a"], 0.3) * by("quarter", ["2027Q1", "2027Q2"], paths.energy)
-        return replace(plain, hold_musd_per_mw=plain.hold_musd_per_mw + energy)
+        return priced(plain, hold_musd_per_mw=energy)
 
     outcomes = tuple(
         Outcome(name=name, probability=0.5, prices=Prices(energy=f)) for name, f in (("dear", 2.0), ("cheap", 0.5))
     )
     whole = extensive(Tree(
-        inputs=energy_moves(plain), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), priced=priced,
+        inputs=energy_moves(plain), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), priced=at,
         lead={"add": np.array([0]), "energise": np.array([0])},
     ))  # fmt: skip
     found = solve_whole(whole)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.plan.extract import extract
+from gigawatt.plan.flows import EndValue, Rate
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.resale import Resale
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
+from tests.unit.plan.test_contracts import cube
+from tests.unit.plan.tiny import by, end, grid, priced, rate, solved, text, tiny
 
 OLD_NEW, CLASSES, THREE = ["old", "new"], ["air", "liquid"], ("2027Q1", "2027Q2", "2027Q3")
 
@@ -39,10 +40,17 @@ def hosted(*, downtime: int = 1, cost: float = 1.0, fit: float = 0.0, room: floa
     rules = Hosting(
         sites=("hall",), classes=tuple(CLASSES), offer_class=text("offer", OLD_NEW, CLASSES),
         initial_mw=xr.DataArray([[10.0, 0.0]], dims=("site", "hosting"), coords={"site": ["hall"], "hosting": CLASSES}),
-        fit_musd_per_mw=by("hosting", CLASSES, [0.0, fit]),
-        retrofits=(Retrofit(start="air", end="liquid", musd_per_mw=cost, downtime=downtime),),
+        retrofits=(Retrofit(start="air", end="liquid", downtime=downtime),),
     )  # fmt: skip
-    return replace(base, hosting=rules)
+    return priced(base, hosting=rules, rates=fitting(0.0, fit, cost))
+
+
+def fitting(air: float, liquid: float, turned: float) -> tuple[Rate, ...]:
+    """Prices of fitting out in either class, and of turning air into liquid."""
+    return (
+        rate("fit-out", "fit", by("hosting", CLASSES, [air, liquid])),
+        rate("fit-out", "retrofit", by("retrofit", ["air>liquid"], [turned])),
+    )
 
 
 def test_a_hall_is_converted_at_a_cost_and_a_quarter_of_darkness() -> None:
@@ -75,8 +83,9 @@ def sold(share: list[float], term: int = 1, **changes: Any) -> PlanInputs:
         quarters=THREE, demand=[[[10.0, 0.0, 0.0]]], hold_musd_per_mw=grid("offer", ["a"], 0.1, THREE),
         term_quarters=by("offer", ["a"], [term]).astype(int),
     )  # fmt: skip
-    worth = xr.DataArray([share], dims=("offer", "age"), coords={"offer": ["a"], "age": np.arange(3)})
-    return replace(base, resale=Resale(share_frac=worth), **changes)
+    table = [[2.0 * share[q - bought] if q > bought else 0.0 for q in range(3)] for bought in range(3)]
+    price = cube(table, THREE).rename(signed="bought")
+    return priced(base, rates=(rate("resale", "sold", price), *changes.pop("rates", ())), **changes)
 
 
 def test_what_is_retired_is_sold_for_what_its_age_leaves() -> None:
@@ -109,30 +118,34 @@ def test_freedom_of_halls_never_costs(cost: float, fit: float, room: float, more
     assert solved(replace(hosted(room=room), hosting=None)).objective_musd <= tight + 1e-3
 
 
-def left(values: list[float]) -> Any:
-    return grid("site", ["hall"], [values], THREE)
+def left(air: float, liquid: float, turned: float, values: list[float]) -> tuple[EndValue, ...]:
+    """What is left of fit-outs and retrofits by quarter, as a share of their price."""
+    share = grid("site", ["hall"], [values], THREE)
+    return (
+        end("salvage", "kept_fit", by("hosting", CLASSES, [air, liquid]) * share),
+        end("salvage", "kept_retrofit", by("retrofit", ["air>liquid"], [turned]) * share),
+    )
 
 
 def test_fit_outs_and_retrofits_are_worth_what_is_left_of_them() -> None:
     # 5 MW of liquid at 3 in the first quarter, of which 80 % are left: 5 x 2 + 5 x 3 x 0.2
-    worth = {"building_left_frac": left([0.8, 0.9, 1.0])}
-    assert solved(replace(hosted(room=15.0, fit=3.0), **worth)).objective_musd == near(13.0)
+    part = [0.8, 0.9, 1.0]
+    assert solved(priced(hosted(room=15.0, fit=3.0), ends=left(0.0, 3.0, 1.0, part))).objective_musd == near(13.0)
     # retrofit of 10 MW at 1 without downtime: 10 x 2 + 10 x 0.2
-    assert solved(replace(hosted(downtime=0), **worth)).objective_musd == near(22.0)
+    turned = priced(hosted(downtime=0), ends=left(0.0, 0.0, 1.0, part))
+    assert solved(turned).objective_musd == near(22.0)
     # the residual is in money of the last quarter: 10 x 0.8
-    plan = extract(solved(replace(hosted(downtime=0), **worth)))
-    assert float(plan["residual_usd"]) == pytest.approx(8e6, rel=1e-6)
+    assert float(extract(solved(turned))["residual_usd"]) == pytest.approx(8e6, rel=1e-6)
 
 
 def test_a_fit_out_that_was_torn_out_is_worth_nothing() -> None:
     """What leaves a class takes its worth along: what stood at the start goes first, as it is worth nothing."""
     base = hosted(room=15.0, downtime=0)
-    assert base.hosting is not None
-    asked = replace(base, demand=base.demand * 1.5, building_left_frac=left([0.8, 0.8, 0.8]))
+    asked = replace(base, demand=base.demand * 1.5, rates=tuple(row for row in base.rates if row.on == "add"))
 
     def cost(air: float, liquid: float) -> float:
-        fits = replace(base.hosting, fit_musd_per_mw=by("hosting", CLASSES, [air, liquid]))
-        return solved(replace(asked, hosting=fits)).objective_musd
+        worth = left(air, liquid, 1.0, [0.8, 0.8, 0.8])
+        return solved(priced(asked, rates=fitting(air, liquid, 1.0), ends=worth)).objective_musd
 
     # 15 MW of liquid are needed, 10 stand as air: 5 are fitted for 3, 10 turned for 1: 15 x 2 + (15 + 10) x 0.2
     assert cost(3.0, 3.0) == near(35.0)
@@ -143,8 +156,7 @@ def test_a_fit_out_that_was_torn_out_is_worth_nothing() -> None:
 def stood(**more: Any) -> PlanInputs:
     """10 MW stand and are asked for in the first quarter only; nothing can be added; holding costs 0.1 a quarter."""
     base = sold([1.0, 0.5, 0.4])
-    assert base.resale is not None
-    return replace(
+    return priced(
         base, initial_mw=by("offer", ["a"], [10.0]), energised_initial_mw=by("site", ["hall"], [12.5]),
         add_max_mw=grid("offer", ["a"], 0.0, THREE), **more,
     )  # fmt: skip
@@ -152,7 +164,7 @@ def stood(**more: Any) -> PlanInputs:
 
 def test_what_stood_at_the_start_is_sold_at_its_age_or_worth_something_at_the_end() -> None:
     paid = grid("offer", ["a"], [[1.2, 0.9, 0.6]], THREE)
-    worth = {"resale": replace(sold([1.0, 0.5, 0.4]).resale, initial_musd_per_mw=paid)}  # type: ignore[type-var]
+    worth = {"rates": (rate("resale", "sold_initial", paid),)}
     # no vintage: held a quarter for 1 and given up
     assert solved(stood()).objective_musd == near(1.0)
     # sold in the second quarter for 0.9: 1 - 9

@@ -119,7 +119,7 @@ def test_a_gang_of_uneven_pace_is_no_stranger_to_conflicts() -> None:
     # 200 MW of IT need 250 facility MW of 100; the rows of the block at its place have no axis of gangs
     able = xr.DataArray([[[1.0]]], dims=("gang", "place", "offer"),
                         coords={"gang": ["work"], "place": ["hall"], "offer": ["a"]})  # fmt: skip
-    lumps = Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]), opening_musd=by("site", ["hall"], [np.nan]),
+    lumps = Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]),
                   gang_able=able)  # fmt: skip
     inputs = block([4.0] * 4, [8.0] * 4, gang=8.0, lumps=lumps, stock_min_mw=grid("offer", ["a"], 200.0, FOUR))
     with pytest.raises(InfeasibleError) as found:

@@ -20,7 +20,7 @@ from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.rolling import pin_gangs
-from tests.unit.plan.tiny import QUARTERS, by, grid, solved, text, tiny
+from tests.unit.plan.tiny import QUARTERS, by, end, grid, priced, rate, solved, text, tiny
 
 TWO, SITES = ["a", "b"], ["east", "west"]
 
@@ -31,9 +31,11 @@ def near(value: float) -> Any:
 
 def lumps(
     sites: list[str], halls: list[float], openings: list[float] | None = None, *, whole: bool = True, **more: Any
-) -> Lumps:
-    costs = openings or [np.nan] * len(sites)
-    return Lumps(whole=whole, hall_mw=by("site", sites, halls), opening_musd=by("site", sites, costs), **more)
+) -> dict[str, Any]:
+    """Halls of so many MW, and what opening each site costs; none has to be opened where no price is given."""
+    opens = tuple(sites) if openings else ()
+    found = {"lumps": Lumps(whole=whole, hall_mw=by("site", sites, halls), opens=opens, **more)}
+    return found | ({"rates": (rate("site-opening", "opened", by("site", sites, openings)),)} if openings else {})
 
 
 def two_sites(**changes: Any) -> PlanInputs:
@@ -44,28 +46,25 @@ def two_sites(**changes: Any) -> PlanInputs:
         "offer_site": text("offer", TWO, SITES),
         "connection_mw": grid("site", SITES, 100.0),
         "energised_initial_mw": by("site", SITES, [0.0, 0.0]),
-        "energise_musd_per_mw": grid("site", SITES, 0.0),
-        "site_hold_musd_per_mw": grid("site", SITES, 0.0),
-        "site_salvage_musd_per_mw": grid("site", SITES, 0.0),
     }
-    return replace(base, **(sites | changes))
+    return priced(base, **(sites | changes))
 
 
 def test_halls_come_whole() -> None:
     # 10 MW of IT are 12.5 of building at 1 MUSD/MW; halls of 5: three of them, 15 MUSD and 20 for the systems = 35;
     # relaxed: 2.5 halls, 12.5 + 20 = 32.5
     dear = {"energise_musd_per_mw": grid("site", ["hall"], 1.0)}
-    plan = solved(tiny(**dear, lumps=lumps(["hall"], [5.0])))
+    plan = solved(tiny(**dear, **lumps(["hall"], [5.0])))
     assert plan.objective_musd == near(35.0)
     assert plan.value("halls").sum() == near(3.0)
-    relaxed = solved(tiny(**dear, lumps=lumps(["hall"], [5.0], whole=False)))
+    relaxed = solved(tiny(**dear, **lumps(["hall"], [5.0], whole=False)))
     assert relaxed.objective_musd == near(32.5)
     assert relaxed.value("halls").sum() == near(2.5)
 
 
 def test_a_part_of_a_hall_stays_dark() -> None:
     # 12 facility MW come in two halls of 5: 8 MW of IT at 2, and 2 MW unmet twice at 100: 16 + 400
-    plan = solved(tiny(connection_mw=grid("site", ["hall"], 12.0), lumps=lumps(["hall"], [5.0])))
+    plan = solved(tiny(connection_mw=grid("site", ["hall"], 12.0), **lumps(["hall"], [5.0])))
     assert plan.objective_musd == near(416.0)
 
 
@@ -73,11 +72,11 @@ def test_a_site_is_opened_or_not() -> None:
     # fixed-charge location, by hand. East: 8 to open, systems at 1; west: 3 to open, systems at 2. 10 MW:
     # east 8 + 10 = 18; west 3 + 20 = 23; both 11 + 10 = 21. East alone.
     price = grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]])
-    plan = solved(two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0])))
+    plan = solved(two_sites(capex_musd_per_mw=price, **lumps(SITES, [0.0, 0.0], [8.0, 3.0])))
     assert plan.objective_musd == near(18.0)
     assert plan.value("opened").values.tolist() == [[near(1.0)] * 2, [near(0.0)] * 2]
     # of 4 MW: east 8 + 4 = 12; west 3 + 8 = 11. West alone
-    small = two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
+    small = two_sites(capex_musd_per_mw=price, **lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
     small = replace(small, demand=small.demand - 6.0)
     assert solved(small).objective_musd == near(11.0)
     assert small.lumps is not None
@@ -88,7 +87,7 @@ def test_a_site_is_opened_or_not() -> None:
 
 def test_opening_is_paid_in_its_quarter() -> None:
     # 2 MW now, 10 later, worth 0.5 then. East open at 4 serves both; cash shows when it was paid
-    inputs = two_sites(discount=by("quarter", list(QUARTERS), [1.0, 0.5]), lumps=lumps(SITES, [0.0, 0.0], [4.0, 40.0]))
+    inputs = two_sites(discount=by("quarter", list(QUARTERS), [1.0, 0.5]), **lumps(SITES, [0.0, 0.0], [4.0, 40.0]))
     inputs = replace(inputs, demand=inputs.demand.copy(data=[[[0.0, 10.0]]]))
     plan = solved(inputs)
     # second quarter: (4 + 20) x 0.5
@@ -99,8 +98,9 @@ def test_opening_is_paid_in_its_quarter() -> None:
 def test_an_opening_is_worth_what_is_left_of_it() -> None:
     # the east for 8, of which 75 % are left, and 10 x 1: 12; without worth 18
     price = grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]])
-    inputs = two_sites(capex_musd_per_mw=price, lumps=lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
-    assert solved(replace(inputs, building_left_frac=grid("site", SITES, 0.75))).objective_musd == near(12.0)
+    inputs = two_sites(capex_musd_per_mw=price, **lumps(SITES, [0.0, 0.0], [8.0, 3.0]))
+    left = end("salvage", "opened", grid("site", SITES, [[6.0], [2.25]]))
+    assert solved(priced(inputs, ends=(left,))).objective_musd == near(12.0)
 
 
 def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanInputs:
@@ -112,7 +112,7 @@ def ganged(able: list[list[float]], places: list[str], **changes: Any) -> PlanIn
         connection_mw=grid("site", SITES, [[4.0, 4.0], [8.0, 8.0]]),
         gang_workload=("job",), gang_mw=grid("gang", ["job"], [[0.0, 6.0]]),
         gang_offer=xr.DataArray([[1.0, 1.0]], dims=("gang", "offer"), coords={"gang": ["job"], "offer": TWO}),
-        lumps=lumps(SITES, [0.0, 0.0], gang_able=member),
+        **lumps(SITES, [0.0, 0.0], gang_able=member),
     )  # fmt: skip
     return replace(base, demand=base.demand * 0.0, **changes)
 
@@ -149,7 +149,7 @@ def test_a_gang_that_runs_keeps_its_place_when_the_view_moves_on() -> None:
     able = [[1.0, 0.0], [0.0, 1.0]]
     both = {"gang_mw": grid("gang", ["job"], 6.0), "connection_mw": grid("site", SITES, 8.0)}
     inputs = ganged(able, SITES, **both)
-    dear = replace(inputs, capex_musd_per_mw=grid("offer", TWO, [[9.0, 9.0], [3.0, 3.0]]))
+    dear = priced(inputs, capex_musd_per_mw=grid("offer", TWO, [[9.0, 9.0], [3.0, 3.0]]))
     for past, where in ((QUARTERS[:1], [1.0, 0.0]), ((), [0.0, 1.0])):
         session = PlanSession(inputs, mip_gap=1e-6)
         before = session.solve()  # the east is cheaper
@@ -209,10 +209,8 @@ def test_building_ahead_of_demand() -> None:
             capex_musd_per_mw=grid("offer", TWO, 0.0, quarters), discount=by("quarter", list(quarters), discount),
             offer_site=text("offer", TWO, SITES), connection_mw=grid("site", SITES, 6.0, quarters),
             energised_initial_mw=by("site", SITES, [0.0, 0.0]),
-            site_hold_musd_per_mw=grid("site", SITES, 0.0, quarters),
-            site_salvage_musd_per_mw=grid("site", SITES, 0.0, quarters),
             energise_musd_per_mw=grid("site", SITES, [[1.5] * 3, [2.0] * 3], quarters),
-            sites=tuple(SITES), lumps=lumps(SITES, [6.0, 2.0], whole=whole),
+            sites=tuple(SITES), **lumps(SITES, [6.0, 2.0], whole=whole),
         )  # fmt: skip
         return solved(base).objective_musd
 
@@ -227,7 +225,7 @@ def test_whole_never_costs_less_and_room_never_hurts(hall: float, opening: float
     def cost(more: float, *, whole: bool) -> float:
         inputs = tiny(
             demand=demand, connection_mw=grid("site", ["hall"], room + more),
-            energise_musd_per_mw=grid("site", ["hall"], 1.0), lumps=lumps(["hall"], [hall], [opening], whole=whole),
+            energise_musd_per_mw=grid("site", ["hall"], 1.0), **lumps(["hall"], [hall], [opening], whole=whole),
         )  # fmt: skip
         return solved(inputs).objective_musd
 
@@ -238,13 +236,10 @@ def test_whole_never_costs_less_and_room_never_hurts(hall: float, opening: float
 
 def test_doubling_all_money_doubles_the_objective() -> None:
     inputs = two_sites(
-        capex_musd_per_mw=grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]]), lumps=lumps(SITES, [4.0, 3.0], [8.0, 3.0])
+        capex_musd_per_mw=grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]]), **lumps(SITES, [4.0, 3.0], [8.0, 3.0])
     )
-    assert inputs.lumps is not None
-    twice = replace(
-        inputs, capex_musd_per_mw=inputs.capex_musd_per_mw * 2, unmet_musd=inputs.unmet_musd * 2,
-        lumps=replace(inputs.lumps, opening_musd=inputs.lumps.opening_musd * 2),
-    )  # fmt: skip
+    rates = tuple(replace(row, musd=row.musd * 2) for row in inputs.rates)
+    twice = replace(inputs, rates=rates, unmet_musd=inputs.unmet_musd * 2)
     assert solved(twice).objective_musd == near(2 * solved(inputs).objective_musd)
 
 
@@ -258,8 +253,7 @@ def knapsack(n: int = 14) -> PlanInputs:
         facility_over_it=by("offer", offers, np.ones(n)), capex_musd_per_mw=grid("offer", offers, 0.0),
         connection_mw=grid("site", names, 20.0), energised_initial_mw=by("site", names, np.zeros(n)),
         energise_musd_per_mw=grid("site", names, np.repeat(draw.uniform(1, 2, (n, 1)), 2, axis=1)),
-        site_hold_musd_per_mw=grid("site", names, 0.0), site_salvage_musd_per_mw=grid("site", names, 0.0),
-        lumps=lumps(names, list(draw.uniform(3, 7, n)), list(draw.uniform(5, 9, n))),
+        **lumps(names, list(draw.uniform(3, 7, n)), list(draw.uniform(5, 9, n))),
     )  # fmt: skip
 
 
@@ -276,7 +270,7 @@ def test_what_stops_early_leaves_plan_and_bound() -> None:
 
 def test_a_session_goes_on_with_whole_numbers() -> None:
     inputs = two_sites(
-        capex_musd_per_mw=grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]]), lumps=lumps(SITES, [4.0, 3.0], [8.0, 3.0])
+        capex_musd_per_mw=grid("offer", TWO, [[1.0, 1.0], [2.0, 2.0]]), **lumps(SITES, [4.0, 3.0], [8.0, 3.0])
     )
     session = PlanSession(inputs, mip_gap=1e-6)
     first = session.solve().objective_musd
@@ -299,5 +293,5 @@ def test_a_session_goes_on_with_whole_numbers() -> None:
 
 def test_duals_are_of_the_plan_with_its_whole_numbers_held() -> None:
     # three halls stand and 10 of 12 MW are used: one more unit of demand costs a system, 2, and no hall
-    plan = solved(tiny(energise_musd_per_mw=grid("site", ["hall"], 1.0), lumps=lumps(["hall"], [5.0])))
+    plan = solved(tiny(energise_musd_per_mw=grid("site", ["hall"], 1.0), **lumps(["hall"], [5.0])))
     assert float(plan.dual("demand_now").sum()) == pytest.approx(2.0, abs=1e-3)

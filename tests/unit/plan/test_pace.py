@@ -81,7 +81,7 @@ def test_a_gang_that_is_late_trains_later() -> None:
     # 10 due: 10 / 16 of the time of 8 MW over two quarters, 5 MW in fractions; the whole gang where gangs are whole
     assert solved(block([2.5] * 4, [8.0] * 4, gang=8.0, **LATE)).objective_musd == near(10.0)
     whole = block([2.5] * 4, [8.0] * 4, gang=8.0, lumps=Lumps(
-        whole=True, hall_mw=by("site", ["hall"], [np.nan]), opening_musd=by("site", ["hall"], [np.nan])), **LATE)  # fmt: skip
+        whole=True, hall_mw=by("site", ["hall"], [np.nan])), **LATE)  # fmt: skip
     assert solved(whole).objective_musd == near(16.0)
 
 

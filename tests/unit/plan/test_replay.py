@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ from hypothesis import strategies as st
 
 from gigawatt.plan.forward import accept, operate
 from gigawatt.plan.replay import Delays, delays_of, replay
-from gigawatt.plan.terms import Rents, Takes, Terms, Warrants
+from gigawatt.plan.terms import Takes, Terms, Warrants
 from tests.unit.plan.test_constraints import milestones, near
-from tests.unit.plan.test_contracts import building
+from tests.unit.plan.test_contracts import building, owed_by_signing, rents, short
 from tests.unit.plan.test_hosting import hosted
-from tests.unit.plan.tiny import by, grid, solved, text, tiny
+from tests.unit.plan.tiny import by, end, grid, rate, solved, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
@@ -303,8 +304,9 @@ RENTED = {"offer_contract": text("offer", ["a"], ["lease"]), "capex_musd_per_mw"
 def test_a_take_moves_with_the_provider_that_is_late() -> None:
     # 12 MW are owed, 10 needed at 1 a quarter; what does not stand is paid at 0.5: (10 + 1) x 4
     takes = Takes(member=xr.DataArray([[1.0]], dims=("take", "offer"), coords={"take": ["k"], "offer": ["a"]}),
-                  mw=grid("take", ["k"], 12.0, FOUR), short_musd_per_mw=grid("take", ["k"], 0.5, FOUR))  # fmt: skip
-    plan = four(hold_musd_per_mw=grid("offer", ["a"], 1.0, FOUR), terms=Terms(takes=takes), **RENTED)
+                  mw=grid("take", ["k"], 12.0, FOUR))  # fmt: skip
+    rent = grid("offer", ["a"], 1.0, FOUR)
+    plan = four(hold_musd_per_mw=rent, terms=Terms(takes=takes), rates=(short(0.5, FOUR),), **RENTED)
     assert float(replay(plan, late())["cost_musd"][0]) == near(44.0)
     # a quarter late, in chips or building: nothing is owed for it, 10 x 100 are unmet, then three quarters as planned
     assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 33.0)
@@ -313,9 +315,8 @@ def test_a_take_moves_with_the_provider_that_is_late() -> None:
 
 def test_a_guaranteed_rent_is_owed_once_the_building_stands() -> None:
     # 12.5 facility MW are guaranteed at 0.5 a quarter, 6.25 used by 5 IT MW bought at 2: 10 + 4 x 6.25
-    lease = building(due=12.5, quarters=FOUR)
     rent = grid("site", ["hall"], 0.5, FOUR)
-    plan = four(demand=5.0, site_hold_musd_per_mw=rent, terms=Terms(leases=lease))
+    plan = four(demand=5.0, site_hold_musd_per_mw=rent, **building(due=12.5, quarters=FOUR))
     assert float(replay(plan, late())["cost_musd"][0]) == near(35.0)
     # the landlord is a quarter late: no rent then, 5 x 100 unmet
     assert float(replay(plan, late(site=1))["cost_musd"][0]) == near(10.0 + 3 * 6.25 + 500.0)
@@ -328,17 +329,10 @@ def test_rent_is_that_of_the_quarter_in_which_it_really_begins() -> None:
     falling = grid("offer", ["a"], [[4.0, 1.0, 1.0, 1.0]], FOUR)
     over = np.zeros((1, 4, 4))
     over[0, 0, 1:] = 3.0
-    signed = {"offer": ["a"], "signed": list(FOUR)}
-    rents = Rents(
-        over_musd_per_mw=xr.DataArray(
-            over, dims=("offer", "signed", "quarter"), coords={**signed, "quarter": list(FOUR)}
-        ),
-        owed_musd_per_mw=xr.DataArray([[0.0, 1.0, 2.0, 3.0]], dims=("offer", "signed"), coords=signed),
-        fixed_musd=by("quarter", list(FOUR), np.zeros(4)),
-    )
+    signed = {"rates": (rents(over, FOUR),), "ends": owed_by_signing([0.0, 1.0, 2.0, 3.0], FOUR)}
     term = by("offer", ["a"], [4]).astype(int)
     most = grid("offer", ["a"], [[10.0, 0.0, 0.0, 0.0]], FOUR)
-    plan = four(hold_musd_per_mw=falling, terms=Terms(rents=rents), term_quarters=term, add_max_mw=most, **RENTED)
+    plan = four(hold_musd_per_mw=falling, term_quarters=term, add_max_mw=most, **signed, **RENTED)
     assert float(replay(plan, late())["cost_musd"][0]) == near(160.0)
     # and a quarter of its term, owed at 1, now lies after the horizon
     assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 30.0 + 10.0)
@@ -346,8 +340,8 @@ def test_rent_is_that_of_the_quarter_in_which_it_really_begins() -> None:
 
 def test_a_share_of_sales_is_of_what_is_really_sold() -> None:
     # 10 Mwork/s bring 3 a quarter, a fifth of which goes to its holder: 20 for systems and 4 x 6 for the share
-    share = by("quarter", list(FOUR), [0.2] * 4)
-    plan = four(income_musd=grid("workload", ["work"], 3.0, FOUR), terms=Terms(sales_share_frac=share))
+    share = rate("revenue-share", "sales", by("quarter", list(FOUR), [0.2] * 4))
+    plan = four(income_musd=grid("workload", ["work"], 3.0, FOUR), rates=(share,))
     assert float(replay(plan, late())["spent_musd"].sum()) == near(20.0 + 24.0)
     # a quarter late nothing is sold in it
     assert float(replay(plan, late(offer=1))["spent_musd"].sum()) == near(20.0 + 18.0)
@@ -357,9 +351,10 @@ def test_shares_vest_as_deliveries_come() -> None:
     # a share worth 0.5 vests with each MW; what vests a year later is worth a tenth less
     shares = Warrants(
         weight=xr.DataArray([[1.0]], dims=("warrant", "offer"), coords={"warrant": ["w"], "offer": ["a"]}),
-        most_mw=by("warrant", ["w"], [20.0]), musd_per_mw=grid("warrant", ["w"], [[0.5, 0.45, 0.45, 0.45]], FOUR),
+        most_mw=by("warrant", ["w"], [20.0]),
     )  # fmt: skip
-    plan = four(terms=Terms(warrants=shares))
+    worth = end("vested", "vested", grid("warrant", ["w"], [[0.5, 0.45, 0.45, 0.45]], FOUR))
+    plan = four(terms=Terms(warrants=shares), ends=(worth,))
     assert float(replay(plan, late())["cost_musd"][0]) == near(20.0 - 5.0)
     assert float(replay(plan, late(offer=1))["cost_musd"][0]) == near(1000.0 + 20.0 - 4.5)
 
@@ -367,10 +362,11 @@ def test_shares_vest_as_deliveries_come() -> None:
 def test_damages_are_received_for_what_a_vendor_brings_late() -> None:
     # 8 MW are due in the first quarter and 10 come: two quarters late earn 8 x 0.5 twice
     one = {"coords": {"commitment": ["c"], "offer": ["a"]}, "dims": ("commitment", "offer")}
+    damages = rate("delay-damages", "withheld", by("commitment", ["c"], [0.5]))
     plan = four(
         commitment_weight=xr.DataArray([[1.0]], **one), commitment_mw=grid("commitment", ["c"], 8.0, FOUR),
         commitment_penalty_musd=by("commitment", ["c"], [0.0]),
-        terms=Terms(damages_musd_per_mw=by("commitment", ["c"], [0.5])),
+        rates=(replace(damages, received=True),),
     )  # fmt: skip
     assert float(replay(plan, late())["cost_musd"][0]) == near(20.0)
     assert float(replay(plan, late(offer=2))["cost_musd"][0]) == near(2000.0 + 20.0 - 8.0)

@@ -17,7 +17,7 @@ from tests.unit.plan.tiny import by, grid, solved, text, tiny
 
 
 def standby(mw: float, whole: bool, demand: float = 10.0, **changes: Any) -> Any:
-    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [np.nan]), opening_musd=by("site", ["hall"], [np.nan]))
+    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [np.nan]))
     return tiny(demand=demand, spares_mw=by("pool", ["pool-a"], [mw]), lumps=lumps, **changes)
 
 

@@ -26,7 +26,7 @@ from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.plan.whole import solve_whole
-from tests.unit.plan.tiny import by, grid, solved, tiny
+from tests.unit.plan.tiny import by, end, grid, priced, rate, solved, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 TWO = ["a", "b"]
@@ -205,8 +205,7 @@ def with_halls(penalty: float, *, whole: bool = True) -> Tree:
         capex_musd_per_mw=grid("offer", ["a"], 0.0), energise_musd_per_mw=grid("site", ["hall"], 2.5),
         facility_over_it=by("offer", ["a"], [1.0]), energised_initial_mw=by("site", ["hall"], [0.0]),
     )  # fmt: skip
-    shut = by("site", ["hall"], [np.nan])
-    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [4.0]), opening_musd=shut)
+    lumps = Lumps(whole=whole, hall_mw=by("site", ["hall"], [4.0]))
     return tree(replace(inputs, lumps=lumps), demands("2027Q2", (0.5, 3.0), (0.5, 6.0)), lead=1)
 
 
@@ -288,21 +287,20 @@ def with_terms(lead: int, late: int) -> Tree:
         return xr.DataArray([weights], dims=(dim, "offer"), coords={dim: ["k"], "offer": TWO})
 
     terms = Terms(
-        takes=Takes(member=link("take", [1.0, 1.0]), mw=grid("take", ["k"], 5.0, FOUR),
-                    short_musd_per_mw=grid("take", ["k"], 1.5, FOUR)),
+        takes=Takes(member=link("take", [1.0, 1.0]), mw=grid("take", ["k"], 5.0, FOUR)),
         options=Options(member=link("option", [1.0, 0.0]), firm_mw=by("option", ["k"], [3.0]),
-                        most_mw=by("option", ["k"], [4.0]), notice=by("option", ["k"], [1]).astype(int),
-                        premium_musd_per_mw=grid("option", ["k"], 0.2, FOUR)),
-        warrants=Warrants(weight=link("warrant", [1.25, 0.0]), most_mw=by("warrant", ["k"], [6.0]),
-                          musd_per_mw=grid("warrant", ["k"], 0.4, FOUR)),
-        exit_musd_per_mw=left,
-        leases=Leases(
-            due_mw=grid("site", ["hall"], 0.0, FOUR), term_quarters=by("site", ["hall"], [1]).astype(int),
-            owed_musd_per_mw=grid("site", ["hall"], 0.0, FOUR), owed_unused_musd_per_mw=by("site", ["hall"], [0.0]),
-            deposit_musd_per_mw=by("site", ["hall"], [0.1]), deposit_after_musd_per_mw=by("site", ["hall"], [0.05]),
-        ),
+                        most_mw=by("option", ["k"], [4.0]), notice=by("option", ["k"], [1]).astype(int)),
+        warrants=Warrants(weight=link("warrant", [1.25, 0.0]), most_mw=by("warrant", ["k"], [6.0])),
+        leases=Leases(due_mw=grid("site", ["hall"], 0.0, FOUR), term_quarters=by("site", ["hall"], [1]).astype(int)),
     )  # fmt: skip
-    return replace(plan, inputs=replace(plan.inputs, terms=terms))
+    rates = (
+        rate("take-or-pay", "short", grid("take", ["k"], 1.5, FOUR)), rate("exit-fee", "left", left),
+        rate("option-premium", "exercised", grid("option", ["k"], 0.2, FOUR)),
+        rate("deposit-return", "vacate", by("site", ["hall"], [0.1])),
+    )  # fmt: skip
+    worth = grid("warrant", ["k"], 0.4, FOUR) * plan.inputs.discount
+    ends = (end("vested", "vested", worth), end("salvage", "vacate", by("site", ["hall"], [-0.05])))
+    return replace(plan, inputs=priced(plan.inputs, terms=terms, rates=rates, ends=ends))
 
 
 @pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 1), (2, 1)])

@@ -14,16 +14,15 @@ from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.session import PlanSession
-from gigawatt.plan.terms import Terms
 from tests.unit.plan.test_contracts import FOUR, building, near, rented
-from tests.unit.plan.tiny import by, grid, solved, text
+from tests.unit.plan.tiny import by, grid, rate, solved, text
 
 
 def falling(demand: list[float], term: int = 2, **changes: Any) -> Any:
     """Chips at 1 MUSD a MW and quarter in a building at 0.5 a facility MW; 1.25 facility MW for an IT MW."""
     lease = changes.pop("lease", building(term, quarters=FOUR))
     base: dict[str, Any] = {"site_hold_musd_per_mw": grid("site", ["hall"], 0.5, FOUR)}
-    return rented(quarters=FOUR, demand=[[demand]], terms=Terms(leases=lease), **(base | changes))
+    return rented(quarters=FOUR, demand=[[demand]], **(base | changes | lease))
 
 
 @pytest.mark.parametrize(("term", "paid"), [(1, 2), (2, 2), (3, 3), (4, 4), (40, 4)])
@@ -54,19 +53,19 @@ def test_what_is_needed_again_is_leased_again() -> None:
 
 def test_what_stands_at_the_start_has_its_term_from_the_first_quarter() -> None:
     # 10 facility MW stand, nothing is asked for: two quarters are paid, and two quarters owed per MW for nobody
-    owed = building(2, owed=[[0.0, 0.0, 7.0, 7.0]], quarters=FOUR)
+    owed = building(2, owing=[[0.0, 0.0, 7.0, 7.0]], quarters=FOUR)
     plan = solved(falling([0.0] * 4, energised_initial_mw=by("site", ["hall"], [10.0]), lease=owed))
     assert plan.objective_musd == near(10.0)
     assert plan.value("vacate").values.tolist() == [[near(0.0), near(0.0), near(10.0), near(0.0)]]
     # a term of five: all four quarters, and one more that is owed, 10 x 0.5
-    longer = building(5, owed=[[0.5, 1.0, 1.5, 2.0]], quarters=FOUR)
+    longer = building(5, owing=[[0.5, 1.0, 1.5, 2.0]], quarters=FOUR)
     plan = solved(falling([0.0] * 4, energised_initial_mw=by("site", ["hall"], [10.0]), lease=longer))
     assert plan.objective_musd == near(20.0 + 5.0)
 
 
 def test_what_was_taken_into_use_late_owes_more_after_the_horizon() -> None:
     # term of three, asked for in the last quarter: chips 8, building 5, two more quarters owed at 0.5: 10
-    owed = building(3, owed=[[0.0, 0.0, 0.5, 1.0]], quarters=FOUR)
+    owed = building(3, owing=[[0.0, 0.0, 0.5, 1.0]], quarters=FOUR)
     assert solved(falling([0.0, 0.0, 0.0, 8.0], lease=owed)).objective_musd == near(8.0 + 5.0 + 10.0)
 
 
@@ -87,7 +86,7 @@ def test_a_deposit_comes_back_with_what_is_given_back() -> None:
 def test_halls_are_given_back_whole() -> None:
     # halls of 4 facility MW: three for 8 MW of IT (10), one for 2.4 MW (3): two of them go.
     # Chips 8 + 8 + 2.4 + 2.4, building 6 + 6 + 2 + 2
-    lumps = Lumps(whole=True, hall_mw=by("site", ["hall"], [4.0]), opening_musd=by("site", ["hall"], [np.nan]))
+    lumps = Lumps(whole=True, hall_mw=by("site", ["hall"], [4.0]))
     plan = solved(falling([8.0, 8.0, 2.4, 2.4], lumps=lumps))
     assert plan.objective_musd == near(20.8 + 16.0)
     assert plan.value("emptied").values.tolist() == [[near(0.0), near(0.0), near(2.0), near(0.0)]]
@@ -104,7 +103,7 @@ def test_what_is_given_back_leaves_its_class() -> None:
     hosting = Hosting(
         sites=("hall",), classes=tuple(classes), offer_class=text("offer", offers, classes),
         initial_mw=xr.DataArray([[0.0, 0.0]], dims=("site", "hosting"), coords={"site": ["hall"], "hosting": classes}),
-        fit_musd_per_mw=by("hosting", classes, [0.0, 0.0]), retrofits=tuple[Retrofit, ...](),
+        retrofits=tuple[Retrofit, ...](),
     )  # fmt: skip
     most = grid("offer", offers, [[np.inf, np.inf, 0.0, 0.0], [0.0, 0.0, np.inf, np.inf]], FOUR)
     inputs = falling([8.0] * 4, offers=offers, hosting=hosting, add_max_mw=most,
@@ -149,9 +148,9 @@ def test_what_still_stands_in_a_replay_keeps_its_building() -> None:
 
 def test_a_lease_that_ends_beyond_a_window_is_given_back_in_the_next() -> None:
     # two quarters are seen, in which a term of three cannot end; with four in sight it is given back in the fourth
-    lease, two = building(3), FOUR[:2]
-    seen = rented(quarters=two, demand=[[[8.0, 8.0]]], terms=Terms(leases=lease),
-                  site_hold_musd_per_mw=grid("site", ["hall"], 0.5, two))  # fmt: skip
+    two = FOUR[:2]
+    rent = grid("site", ["hall"], 0.5, two)
+    seen = rented(quarters=two, demand=[[[8.0, 8.0]]], site_hold_musd_per_mw=rent, **building(3))
     session = PlanSession(seen)
     before = session.solve()
     session.change(falling([8.0, 8.0, 0.0, 0.0], 3))
@@ -178,9 +177,9 @@ def test_a_rent_rises_from_its_own_signing() -> None:
         for age in range(min(3, 4 - signed)):
             over[0, signed, signed + age] = 0.1 * age
     axes = {"site": ["hall"], "signed": list(FOUR), "quarter": list(FOUR)}
-    lease = replace(
-        building(3, quarters=FOUR), over_musd_per_mw=xr.DataArray(over, dims=("site", "signed", "quarter"), coords=axes)
-    )
+    lease = building(3, quarters=FOUR)
+    more = rate("site-rent", "taken", xr.DataArray(over, dims=("site", "signed", "quarter"), coords=axes))
+    lease["rates"] = (*lease["rates"], more)
     # 8 MW of IT from the second quarter: chips 24, 10 facility MW at 0.5, 0.6, 0.7
     plan = solved(falling([0.0, 8.0, 8.0, 8.0], lease=lease))
     assert plan.objective_musd == near(24.0 + 18.0)

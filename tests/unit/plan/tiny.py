@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gigawatt.plan.flows import EndValue, Rate, What
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import LivePlan, open_plan, solve
 
@@ -25,6 +26,42 @@ def grid(dim: str, labels: list[str], values: Any, quarters: tuple[str, ...] = Q
 
 def text(dim: str, labels: list[str], values: list[str]) -> xr.DataArray:
     return xr.DataArray(values, dims=dim, coords={dim: labels})
+
+
+RATES = {
+    "capex_musd_per_mw": ("systems", "add"), "hold_musd_per_mw": ("maintenance", "stock"),
+    "energise_musd_per_mw": ("shell", "energise"), "site_hold_musd_per_mw": ("site-rent", "in_use"),
+    "commitment_penalty_musd": ("penalty", "late"),
+}  # fmt: skip
+ENDS = {
+    "salvage_musd_per_mw": "kept", "site_salvage_musd_per_mw": "energise", "initial_salvage_musd_per_mw": "kept_initial"
+}  # fmt: skip
+"""What keys of ``tiny`` and ``priced`` price: kind and amount; of what stands at the end the amount."""
+
+
+def rate(kind: str, on: str, musd: xr.DataArray) -> Rate:
+    """A price; what a plan costs does not ask who is paid."""
+    return Rate(kind=kind, on=on, musd=musd, party="someone", received=kind in ("resale", "deposit-return"))
+
+
+def end(what: What, on: str, musd: xr.DataArray) -> EndValue:
+    return EndValue(what=what, on=on, musd=musd)
+
+
+def owed(on: str, musd: xr.DataArray) -> tuple[EndValue, EndValue]:
+    """What contracts ask for after the horizon, all of it charged."""
+    return end("owed", on, musd), end("charged", on, musd)
+
+
+def priced(d: PlanInputs, **changes: Any) -> PlanInputs:
+    """Inputs with other prices in place of all that is on their amounts, and with other fields."""
+    new = [rate(*RATES[key], musd) for key, musd in changes.items() if key in RATES]
+    new = [row for row in new if np.isfinite(row.musd).any()]  # a commitment that is firm has no penalty
+    ends = [end("salvage", ENDS[key], musd) for key, musd in changes.items() if key in ENDS]
+    rates = [*(row for row in d.rates if row.on not in {one.on for one in new}), *new, *changes.get("rates", ())]
+    left = [*(row for row in d.ends if row.on not in {one.on for one in ends}), *ends, *changes.get("ends", ())]
+    others = {key: value for key, value in changes.items() if key not in (*RATES, *ENDS, "rates", "ends")}
+    return replace(d, rates=tuple(rates), ends=tuple(left), **others)
 
 
 def tiny(
@@ -72,15 +109,9 @@ def tiny(
         term_quarters=by("offer", offers, np.full(len(offers), 20)).astype(int),
         facility_over_it=by("offer", offers, np.full(len(offers), 1.25)),
         packages_per_mw=by("offer", offers, np.full(len(offers), 500.0)),
-        capex_musd_per_mw=og(2.0),
-        hold_musd_per_mw=og(0.0),
-        salvage_musd_per_mw=og(0.0),
         sites=("hall",),
         connection_mw=grid("site", ["hall"], 100.0, quarters),
         energised_initial_mw=by("site", ["hall"], [0.0]),
-        energise_musd_per_mw=grid("site", ["hall"], 0.0, quarters),
-        site_hold_musd_per_mw=grid("site", ["hall"], 0.0, quarters),
-        site_salvage_musd_per_mw=grid("site", ["hall"], 0.0, quarters),
         supply_member=links("supply"),
         supply_packages=rows("supply"),
         lane_pool=text("lane", lanes, [f"pool-{o}" for o in offers]),
@@ -102,7 +133,6 @@ def tiny(
         gang_offer=links("gang"),
         commitment_weight=links("commitment"),
         commitment_mw=rows("commitment"),
-        commitment_penalty_musd=xr.DataArray(np.empty(0), dims="commitment", coords={"commitment": []}),
         rights=(),
         milestones=None,
         opening_cash_musd=1e6,
@@ -112,7 +142,7 @@ def tiny(
         credit_spread=0.0,
         gap_musd=by("quarter", list(quarters), np.full(len(quarters), 0.1)),
     )
-    return replace(base, **changes)
+    return priced(base, **{"capex_musd_per_mw": og(2.0)} | changes)
 
 
 def solved(inputs: PlanInputs) -> LivePlan:

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
 from gigawatt.plan.extract import extract
+from gigawatt.plan.flows import What, ending, price_on
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.economics import (
@@ -224,11 +227,18 @@ def lease_and_purchase(saving: str, term: str, top: dict[str, Any], falls: str =
     assert rent.system.id == buy.system.id
 
     def paid(offer: Any) -> float:
-        chips = inputs.hold_musd_per_mw.sel(offer=offer.id).values - idle_energy_usd_per_w(case, offer) * rise
-        if inputs.terms.rents:  # signed in the first quarter, whose rent it keeps
-            chips = chips + inputs.terms.rents.over_musd_per_mw.sel(offer=offer.id, signed=case.labels[0]).values
-        bought = inputs.capex_musd_per_mw.sel(offer=offer.id).values[0] * inputs.discount.values[0]
-        back = inputs.salvage_musd_per_mw.sel(offer=offer.id).values[0]
+        held, capex, left = (
+            price_on(inputs.rates, "stock"),
+            price_on(inputs.rates, "add"),
+            price_on(inputs.ends, "kept"),
+        )
+        assert held is not None and capex is not None and left is not None
+        chips = held.sel(offer=offer.id).values - idle_energy_usd_per_w(case, offer) * rise
+        over = price_on(inputs.rates, "signed")
+        if over is not None:  # signed in the first quarter, whose rent it keeps
+            chips = chips + over.sel(offer=offer.id, signed=case.labels[0]).values
+        bought = capex.sel(offer=offer.id).values[0] * inputs.discount.values[0]
+        back = left.sel(offer=offer.id).values[0]
         return float((chips * inputs.discount.values).sum() + bought - back)
 
     return paid(rent), paid(buy)
@@ -275,14 +285,14 @@ def test_rents_fall_by_their_yearly_rate_and_buildings_rise_in_steps() -> None:
     assert site_hold(case, case.sites[0]).tolist() == pytest.approx([0.6 * 1.02] * 8)
     assert signed_rents(case, case.sites[0])[0].tolist() == pytest.approx([0.6] * 4 + [0.6 * 1.03] * 4)
     assert signed_rents(case, case.sites[0])[2].tolist() == pytest.approx([0, 0] + [0.6] * 4 + [0.6 * 1.03] * 2)
-    leases = plan_inputs(case).terms.leases
-    assert leases is not None and leases.over_musd_per_mw is not None
-    over = leases.over_musd_per_mw.sel(site="hall", signed="2027Q3").values
-    assert over.tolist() == pytest.approx([0.0] * 6 + [0.6 * 0.03 * 1.02] * 2)
+    rates = plan_inputs(case).rates
+    over, unused = price_on(rates, "taken"), price_on(rates, "unused")
+    assert over is not None and unused is not None
+    assert over.sel(site="hall", signed="2027Q3").values.tolist() == pytest.approx([0.0] * 6 + [0.6 * 0.03 * 1.02] * 2)
     # the guaranteed steps: 2 MW from the first quarter, 3 MW more from the fourth; 80 % of both, each with its own years
-    assert leases.unused_musd_per_mw is not None
-    unused = leases.unused_musd_per_mw.sel(site="hall").values / (0.6 * 1.02)
-    assert unused.tolist() == pytest.approx([1.0] * 4 + [(2 * 1.03 + 3) / 5] * 3 + [1.03])
+    assert (unused.sel(site="hall").values / (0.6 * 1.02)).tolist() == pytest.approx(
+        [1.0] * 4 + [(2 * 1.03 + 3) / 5] * 3 + [1.03]
+    )
 
 
 def test_a_take_ramps_and_is_owed_over_all_sites() -> None:
@@ -304,24 +314,31 @@ def owing(end: str = "2028Q4", held: str = "2028Q4", worth: str = "40 %") -> Cas
     return case_of(Scenario.model_validate(raw))
 
 
+def left(d: PlanInputs, what: What, on: str) -> xr.DataArray:
+    """What a unit of an amount leaves at the end."""
+    price = price_on(ending(d.ends, what), on)
+    assert price is not None
+    return price
+
+
 def test_takes_and_held_rents_are_owed_beyond_the_horizon() -> None:
     # the horizon ends with 2028Q4, its 8th quarter. Cloud rent is 12/4 = 3 USD a W, falling by a tenth a year from 2027Q1;
     # 60 % is charged. A take until 2029Q3 owes 2 MW in quarters 9, 10, 11:
     #   3 x 0.9^((k-1)/4) / (1+r)^k a W
     case = owing(end="2029Q3", held="2029Q2")
-    r, terms = discount_rate(case), plan_inputs(case).terms
-    assert terms.takes and terms.takes.after_mw is not None and terms.takes.after_musd_per_mw is not None
-    assert terms.takes.after_mw.values.tolist() == [[2.0, 2.0, 2.0]]
+    r, d = discount_rate(case), plan_inputs(case)
+    assert d.terms.takes and d.terms.takes.after_mw is not None
+    assert d.terms.takes.after_mw.values.tolist() == [[2.0, 2.0, 2.0]]
     owed = [3 * 0.9 ** ((k - 1) / 4) / (1 + r) ** k for k in (9, 10, 11)]
-    assert terms.takes.after_musd_per_mw.values[0].tolist() == pytest.approx(owed)
-    assert terms.takes.charged_frac is not None and terms.takes.charged_frac.values.tolist() == [0.6]
+    assert left(d, "owed", "beyond").values[0].tolist() == pytest.approx(owed)
+    assert (left(d, "charged", "beyond") / left(d, "owed", "beyond")).values.tolist() == [pytest.approx([0.6] * 3)]
     # what is held until 2029Q2, 0.5 MW, owes its first rent of $1.60 an hour in quarters 9 and 10
     h200 = next(row for row in case.offers if row.offer.id == "rent-h200")
     assert h200.system.it_power
     rent = 1.60 * 2190 * 8 / h200.system.it_power.value
-    assert terms.rents
-    assert terms.rents.fixed_after_musd == pytest.approx(0.5 * rent * ((1 + r) ** -9 + (1 + r) ** -10))
-    assert terms.rents.fixed_charged_frac == pytest.approx(0.6)
+    after = 0.5 * rent * ((1 + r) ** -9 + (1 + r) ** -10)
+    assert float(left(d, "owed", "fixed").sum()) == pytest.approx(after)
+    assert float(left(d, "charged", "fixed").sum()) == pytest.approx(0.6 * after)
 
 
 def test_held_stock_stands_for_the_take_of_its_own_offer() -> None:
@@ -357,18 +374,16 @@ def test_what_building_rent_is_owed_after_the_horizon() -> None:
     # what is taken into use in 2027Q1 for ten years has 32 quarters left after the horizon's eight, in 2027Q4 35
     chosen = changed(site={"lease": {"term": "10 yr"}})
     case = case_of(chosen)
-    leases = plan_inputs(case).terms.leases
-    assert leases is not None
+    d = plan_inputs(case)
     rate, rent = discount_rate(case), float(site_hold(case, case.sites[0])[0])
 
     def worth(quarters: int) -> float:
         return sum(rent * (1 + rate) ** -(8 + k) for k in range(1, quarters + 1))
 
-    owed = leases.owed_musd_per_mw.sel(site="hall").values
+    owed = left(d, "owed", "taken").sel(site="hall").values
     assert [owed[0], owed[3]] == pytest.approx([worth(32), worth(35)], rel=1e-6)
     # of 40 quarters' present value 32/40 and 35/40 remain by a straight line: the part of the rest that is not charged
-    assert leases.charged_frac is not None
-    charged = leases.charged_frac.sel(site="hall").values
+    charged = left(d, "charged", "taken").sel(site="hall").values / owed
     assert [charged[0], charged[3]] == pytest.approx([1 - straight(rate, 40, 32), 1 - straight(rate, 40, 35)], rel=1e-9)
 
 
@@ -380,10 +395,10 @@ def straight(rate: float, term: int, rest: int) -> float:
 
 def h200_charged(case: Case) -> float:
     """Share charged of what CoreWeave's H200, signed in 2027Q4, owe after the horizon."""
-    rents = plan_inputs(case).terms.rents
-    assert rents is not None and rents.charged_frac is not None
+    d = plan_inputs(case)
     name = next(row.id for row in case.offers if row.offer.id == "rent-h200")
-    return float(rents.charged_frac.sel(offer=name, signed="2027Q4"))
+    share = left(d, "charged", "signed_at_end") / left(d, "owed", "signed_at_end")
+    return float(share.sel(offer=name, signed="2027Q4"))
 
 
 def test_what_is_left_of_a_contract_is_worth_what_is_left_of_a_purchase() -> None:
@@ -543,27 +558,19 @@ def test_deposits_go_to_the_landlord_and_are_worth_something_at_the_end() -> Non
     assert float(paid["usd"].sum()) == pytest.approx(1.2 * taken, rel=1e-3)
     cash = balance_usd(found.book, found.case.scenario.buyer, found.case.labels, 20e6)
     assert np.abs(cash.to_numpy() - found.plan["cash_usd"].values).max() < 1.0
-    back = plan_inputs(found.case).site_salvage_musd_per_mw.sel(site="hall")
+    back = left(plan_inputs(found.case), "salvage", "energise").sel(site="hall")
     assert float(back[0]) == pytest.approx(1.2 * (1 + discount_rate(found.case)) ** -21, rel=1e-3)
 
 
 def test_doubling_all_money_of_all_contracts_doubles_the_objective() -> None:
     inputs = plan_inputs(case_of(everything()))
-    terms = inputs.terms
-    assert terms.rents and terms.takes and terms.options and terms.leases and terms.warrants
-    assert terms.exit_musd_per_mw is not None and terms.cancel_musd_per_mw is not None
-
-    def twice(block: Any) -> Any:
-        money = {f.name: getattr(block, f.name) * 2.0 for f in fields(block)
-                 if "musd" in f.name and getattr(block, f.name) is not None}  # fmt: skip
-        return replace(block, **money)
-
-    doubled = replace(twice(inputs), credit_limit_musd=inputs.credit_limit_musd * 2, gap_musd=inputs.gap_musd)
-    doubled = replace(doubled, terms=replace(
-        terms, rents=twice(terms.rents), takes=twice(terms.takes), options=twice(terms.options),
-        leases=twice(terms.leases), warrants=twice(terms.warrants), exit_musd_per_mw=terms.exit_musd_per_mw * 2,
-        cancel_musd_per_mw=terms.cancel_musd_per_mw * 2,
-    ))  # fmt: skip
+    paid = {rate.on for rate in inputs.rates} | {end.on for end in inputs.ends}
+    assert {"signed", "short", "exercised", "unused", "vested", "left", "cancelled"} <= paid
+    money = {f.name: getattr(inputs, f.name) * 2.0 for f in fields(inputs)
+             if "musd" in f.name and f.name != "gap_musd" and getattr(inputs, f.name) is not None}  # fmt: skip
+    rates = tuple(row if row.on == "sales" else replace(row, musd=row.musd * 2.0) for row in inputs.rates)
+    ends = tuple(replace(row, musd=row.musd * 2.0) for row in inputs.ends)
+    doubled = replace(inputs, rates=rates, ends=ends, **money)
     once = solve(open_plan(inputs)).objective_musd
     assert solve(open_plan(doubled)).objective_musd == pytest.approx(2 * once, rel=1e-6)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gigawatt.plan.flows import price_on
 from gigawatt.study.economics import (
     discount_rate,
     level_rate,
@@ -83,17 +84,18 @@ def test_what_is_signed_stays_and_what_is_not_follows_prices() -> None:
     rents = signed_rents(case, case.sites[0])[1]
     assert rents.tolist() == pytest.approx([0.0] + [0.6 * STEP] * 4 + [0.6 * STEP * 1.03] * 3)
     d = plan_inputs(case)
-    assert d.terms.rents is not None and d.terms.options is not None and d.terms.cancel_musd_per_mw is not None
+    fixed_rent, premium, fee, capex = (price_on(d.rates, on) for on in ("fixed", "exercised", "cancelled", "add"))
+    assert fixed_rent is not None and premium is not None and fee is not None and capex is not None
     # held until 2027Q3 at the first quarter's rent, against a market that moves as 0.8^(q/4) STEP^q
     held = next(row for row in case.offers if row.offer.id == "rent-h200")
     first = rent_usd_per_w(case, held)
     fixed = [0.5e6 * first * (1 - 0.8 ** (q / 4) * STEP**q) / 1e6 for q in range(3)] + [0.0] * 5
-    assert d.terms.rents.fixed_musd.values.tolist() == pytest.approx(fixed)
+    assert fixed_rent.sum("offer").values.tolist() == pytest.approx(fixed)
     # premiums, fees and rounds stay as written; systems, unmet work and token prices rise
-    assert d.terms.options.premium_musd_per_mw.values[0][:5].tolist() == [0.1] * 5
-    assert d.terms.cancel_musd_per_mw.values[0][:5].tolist() == [0.5] * 5
+    assert premium.values[0][:5].tolist() == [0.1] * 5
+    assert fee.values[0][:5].tolist() == [0.5] * 5
     assert float(d.inflow_musd[3] - d.inflow_musd[4]) == pytest.approx(10.0)
-    for prices in (d.unmet_musd[0], d.income_musd[0], d.capex_musd_per_mw.sel(offer="buy-b200")):
+    for prices in (d.unmet_musd[0], d.income_musd[0], capex.sel(offer="buy-b200")):
         assert (prices / prices[0]).values.tolist() == pytest.approx([STEP**q for q in range(8)])
 
 

@@ -9,11 +9,13 @@ import pytest
 import yaml
 
 from gigawatt.catalog.load import load_catalog
+from gigawatt.plan.flows import price_on
 from gigawatt.study.economics import discount_rate
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import BUNDLED, Scenario
 from gigawatt.study.terms import contract_terms
+from tests.unit.study.test_contracts import left
 
 STARTER = (BUNDLED / "starter.yaml").read_text(encoding="utf-8")
 H200_W = 9 / 4
@@ -37,7 +39,7 @@ def test_the_fee_for_leaving_early_is_a_share_of_the_rent_that_remains() -> None
     # Signed in the first quarter (index 0) and left in the third: 2 of 4 quarters remain; in the fourth: 1.
     # Signed in the fifth, when the rent has fallen by a fifth, and left in the eighth: 1 remains
     exit_rule = {"rent_falls": "20 %/yr", "exit": {"fee": "30 %", "after": "6 months"}}
-    fees = contract_terms(case_of(h200={"term": "1 yr", "terms": exit_rule})).exit_musd_per_mw
+    fees = price_on(plan_inputs(case_of(h200={"term": "1 yr", "terms": exit_rule})).rates, "left")
     assert fees is not None
     (table,) = fees.values
     assert table[0].tolist() == [np.inf, np.inf, pytest.approx(0.3 * H200_W * 2), pytest.approx(0.3 * H200_W * 1),
@@ -66,10 +68,10 @@ def test_a_warrant_is_worth_its_price_less_its_strike() -> None:
         "over": "4 MW",
         "vests": "50 %",
     }
-    warrants = contract_terms(case_of(warrants=[row])).warrants
-    assert warrants is not None
-    assert warrants.musd_per_mw.values.tolist() == [pytest.approx([70.0] * 8)]
-    assert warrants.most_mw.values.tolist() == [4.0]
+    d = plan_inputs(case_of(warrants=[row]))
+    assert (left(d, "vested", "vested") / d.discount).values.tolist() == [pytest.approx([70.0] * 8)]
+    assert d.terms.warrants is not None
+    assert d.terms.warrants.most_mw.values.tolist() == [4.0]
 
 
 def test_an_escalator_goes_on_after_the_horizon() -> None:
@@ -77,25 +79,25 @@ def test_an_escalator_goes_on_after_the_horizon() -> None:
     # into use in 2027Q1 its third year (1.04^2) is left after the horizon's eighth quarter, of what is taken into use in
     # 2027Q4 three quarters of its second year and all of its third
     case = case_of(hall={"lease": {"term": "3 yr", "escalator": "4 %/yr", "take_or_pay": "80 %"}})
-    leases, r = contract_terms(case).leases, discount_rate(case)
-    assert leases is not None
+    d, r = plan_inputs(case), discount_rate(case)
     third = sum(0.6 * 1.04**2 / (1 + r) ** k for k in (9, 10, 11, 12))
     later = sum(0.6 * 1.04 / (1 + r) ** k for k in (9, 10, 11))
     later += sum(0.6 * 1.04**2 / (1 + r) ** k for k in (12, 13, 14, 15))
-    owed = leases.owed_musd_per_mw.sel(site="hall").values
+    owed = left(d, "owed", "taken").sel(site="hall").values
     assert [owed[0], owed[3]] == pytest.approx([third, later])
     # the connection's steps are 2 MW in 2027Q1 and 3 MW in 2027Q4: what is paid for unused owes their mean
-    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == pytest.approx(2 / 5 * third + 3 / 5 * later)
+    assert float(left(d, "owed", "unused_at_end").sel(site="hall")) == pytest.approx(2 / 5 * third + 3 / 5 * later)
 
 
 def test_take_or_pay_of_a_building_ends_with_its_term() -> None:
     # 80 % of 2 MW from 2027Q1 and of 3 MW more from 2027Q4, each for a year
-    leases = contract_terms(case_of(hall={"lease": {"term": "1 yr", "take_or_pay": "80 %"}})).leases
+    d = plan_inputs(case_of(hall={"lease": {"term": "1 yr", "take_or_pay": "80 %"}}))
+    leases = d.terms.leases
     assert leases is not None
     due = [1.6, 1.6, 1.6, 4.0, 2.4, 2.4, 2.4, 0.0]
     assert leases.due_mw.sel(site="hall").values.tolist() == pytest.approx(due)
     assert leases.term_quarters.values.tolist() == [4]
-    assert float(leases.owed_unused_musd_per_mw.sel(site="hall")) == 0.0
+    assert float(left(d, "owed", "unused_at_end").sel(site="hall")) == 0.0
 
 
 def failing(*providers: str, events: tuple[str, ...] = ("fails",)) -> list[float]:
@@ -123,10 +125,11 @@ def test_what_is_held_from_the_start_pays_the_first_rent_until_its_quarter() -> 
     # 0.5 MW held until 2027Q4 at 2.25 USD a W while the market's rent falls by 36 % a year, a factor of 0.8 in two
     # quarters: in the third quarter 0.5 x 2.25 x (1 - 0.8) MUSD more than the market's rent, nothing from the fifth on
     case = case_of(h200={"terms": {"rent_falls": "36 %/yr"}}, held="2027Q4")
-    rents = contract_terms(case).rents
-    assert rents is not None
+    d = plan_inputs(case)
+    rent = price_on(d.rates, "fixed")
+    assert rent is not None
     levels = [0.64 ** (q / 4) for q in range(4)]
     assert levels[2] == pytest.approx(0.8)
     expected = [0.5 * H200_W * (1 - level) for level in levels] + [0.0] * 4
-    assert rents.fixed_musd.values.tolist() == pytest.approx(expected)
-    assert rents.fixed_after_musd == 0.0
+    assert rent.sum("offer").values.tolist() == pytest.approx(expected)
+    assert not [end for end in d.ends if end.on == "fixed"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 from gigawatt.catalog.load import load_catalog
@@ -13,6 +14,7 @@ from gigawatt.core.calendar import parse_quarter
 from gigawatt.core.errors import InfeasibleError, ScenarioError
 from gigawatt.core.units import pretty
 from gigawatt.finance.ledger import balance_usd, imbalance_usd
+from gigawatt.plan.flows import ending, price_on
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
@@ -187,23 +189,29 @@ def test_hosting_and_resale_in_the_books() -> None:
     ] - 1e3  # classes only bind  # fmt: skip
 
 
+def left(d: PlanInputs, on: str) -> xr.DataArray:
+    """What a unit of an amount is worth at the end."""
+    price = price_on(ending(d.ends, "salvage"), on)
+    assert price is not None
+    return price
+
+
 def test_a_fit_out_keeps_of_its_cost_what_capex_of_the_site_keeps() -> None:
     """Salvage of 2 USD/W more as the capex of an own hall is that of a fit-out of 2 USD/W."""
 
     def inputs(capex: str, **more: Any) -> PlanInputs:
-        own = {"tenure": "own", "landlord": None, "rent": None, "capex": capex}
+        own = {"tenure": "own", "landlord": None, "rent": None, "capex": capex, "opening": "$3M"}
         return plan_inputs(case_of(starter(site=own, initial=[], **more)))
 
     dear, cheap = inputs("8 USD/W"), inputs("6 USD/W")
-    share = cheap.building_left_frac
-    assert share is not None
-    assert (dear.site_salvage_musd_per_mw - cheap.site_salvage_musd_per_mw).values == pytest.approx(2 * share.values)
+    share = left(cheap, "opened") / 3.0
+    more = left(dear, "energise") - left(cheap, "energise")
+    assert more.sel(site="hall").values == pytest.approx(2 * share.sel(site="hall").values)
     # 14 years are 56 quarters; built in the first of eight, 48 are left; 10 % a year over two years
-    assert float(share[0, 0]) == pytest.approx(48 / 56 / 1.1**2)
+    assert float(share.sel(site="hall")[0]) == pytest.approx(48 / 56 / 1.1**2)
     # a lease of three years leaves a third of it: 4 of 12 quarters
-    leased = plan_inputs(case_of(starter(site={"lease": {"term": "3 yr"}}))).building_left_frac
-    assert leased is not None
-    assert float(leased[0, 0]) == pytest.approx(4 / 12 / 1.1**2)
+    leased = plan_inputs(case_of(starter(site={"lease": {"term": "3 yr"}, "opening": "$3M"}, initial=[])))
+    assert float(left(leased, "opened").sel(site="hall")[0] / 3.0) == pytest.approx(4 / 12 / 1.1**2)
 
 
 def test_initial_systems_have_an_age() -> None:
@@ -211,25 +219,21 @@ def test_initial_systems_have_an_age() -> None:
     old = [{"offer": "buy-b200", "site": "hall", "power": "1.4 MW", "accepted": "2026Q1"}]
     case = case_of(starter(own=aged, initial=old))
     d = plan_inputs(case)
-    assert d.resale is not None
-    mine, price = case.offers[0], float(d.capex_musd_per_mw.sel(offer="buy-b200")[0])
+    capex, sold = price_on(d.rates, "add"), price_on(d.rates, "sold_initial")
+    assert capex is not None and sold is not None
+    mine, price = case.offers[0], float(capex.sel(offer="buy-b200")[0])
     life_s = 5 * YEAR_S
     # by quarters: 100 % new, 80 % at half a year, 60 at one, 40 at two, 20 at three, 10 at four, 0 from five years on
     shares = resale_share(mine, life_s, np.array([0, 2, 4, 8, 12, 16, 20, 24]))
     assert shares == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0, 0.0])
     # a year old in 2027Q1, two years in 2028Q1
-    paid = d.resale.initial_musd_per_mw
-    assert paid is not None
-    assert paid.sel(offer="buy-b200").values[[0, 4]] / price == pytest.approx([0.6, 0.4])
+    assert -sold.sel(offer="buy-b200").values[[0, 4]] / price == pytest.approx([0.6, 0.4])
     # three years old at the end: 2 of 5 left, at 10 % over two years
-    left = d.initial_salvage_musd_per_mw
-    assert left is not None
-    assert left.values.tolist() == [pytest.approx(price * 0.4 / 1.21), 0.0]
+    assert left(d, "kept_initial").values.tolist() == [pytest.approx(price * 0.4 / 1.21), 0.0]
     # without a vintage: nothing
     none = plan_inputs(case_of(starter(own=aged, initial=[old[0] | {"accepted": None}])))
-    assert none.initial_salvage_musd_per_mw is None
-    assert none.resale is not None
-    assert none.resale.initial_musd_per_mw is None
+    assert price_on(none.ends, "kept_initial") is None
+    assert price_on(none.rates, "sold") is not None and price_on(none.rates, "sold_initial") is None
     results = run(case.scenario)
     books_agree(results)
     dead = run(starter(own=aged, initial=[old[0] | {"accepted": None}]))
@@ -247,8 +251,11 @@ def test_terms_of_money() -> None:
     assert price_level(rising)[4] == pytest.approx(1.025)
     assert deflator(real)[4] == pytest.approx(1 / 1.025)
     assert deflator(rising).tolist() == [1.0] * 8
-    held, risen = (plan_inputs(case).hold_musd_per_mw.sel(offer="buy-b200") for case in (flat, rising))
-    assert float(risen[4] / held[4]) == pytest.approx(1.025)  # energy and maintenance follow inflation
+    held, risen = (price_on(plan_inputs(case).rates, "stock") for case in (flat, rising))
+    assert held is not None and risen is not None
+    assert float((risen / held).sel(offer="buy-b200")[4]) == pytest.approx(
+        1.025
+    )  # energy and maintenance follow inflation
     books_agree(run(rising.scenario))
 
 

@@ -11,6 +11,7 @@ import yaml
 from gigawatt.catalog.load import Catalog, load_catalog
 from gigawatt.core.errors import ScenarioError
 from gigawatt.plan.extensive import extensive
+from gigawatt.plan.flows import price_on
 from gigawatt.plan.foresight import first_orders
 from gigawatt.plan.prices import Prices
 from gigawatt.plan.recourse import Serial
@@ -158,9 +159,9 @@ def test_prices_of_the_default_tree(catalog: Catalog) -> None:
     d, leaf = tree.inputs, tree.leaves()[0].inputs  # high demand, on time, twice
     before, after, last = "2027Q4", "2028Q1", "2029Q4"
     assert tree.branches[1].quarter == "2029Q1"
-    for name, factors in (("capex_musd_per_mw", (1.0, 1.1, 1.21)), ("salvage_musd_per_mw", (1.0, 1.1, 1.21))):
-        here, there = (getattr(x, name).sel(offer="own-b200") for x in (d, leaf))
-        for quarter, factor in zip((before, after, last), factors, strict=True):
+    for rows, on in (("rates", "add"), ("ends", "kept")):
+        here, there = (price_on(getattr(x, rows), on).sel(offer="own-b200") for x in (d, leaf))  # type: ignore[union-attr]
+        for quarter, factor in zip((before, after, last), (1.0, 1.1, 1.21), strict=True):
             assert float(there.sel(quarter=quarter)) == pytest.approx(float(here.sel(quarter=quarter)) * factor)
     run = leaf.run_musd_per_mw.sel(quarter=last) / d.run_musd_per_mw
     assert run.values == pytest.approx(0.81)  # energy, on time twice: 0.9 x 0.9
@@ -174,13 +175,14 @@ def test_rents_move_for_what_is_signed_from_the_branch_on(catalog: Catalog) -> N
     up, same = (leaf.inputs for leaf in tree.leaves())
     offer = {"offer": "rent-h100"}
     rent = 1.30 * float(tree.inputs.packages_per_mw.sel(offer)) * 2190 / 1e6  # 8760 / 4 hours a quarter
-    more = (up.hold_musd_per_mw - same.hold_musd_per_mw).sel(offer)
+    dear, held, signed = (price_on(up.rates, "stock"), price_on(same.rates, "stock"), price_on(up.rates, "signed"))
+    assert dear is not None and held is not None and signed is not None
+    more = (dear - held).sel(offer)
     assert more.sel(quarter="2027Q4") == pytest.approx(0.0) and more.sel(quarter="2028Q1") == pytest.approx(0.2 * rent)
-    assert up.terms.rents is not None
-    over = up.terms.rents.over_musd_per_mw.sel(offer)
+    over = signed.sel(offer)
     assert float(over.sel(signed="2027Q2", quarter="2028Q3")) == pytest.approx(-0.2 * rent)
     assert float(over.sel(signed="2028Q2", quarter="2028Q3")) == pytest.approx(0.0)
-    assert (up.hold_musd_per_mw - same.hold_musd_per_mw).sel(offer="own-b200").values == pytest.approx(0.0)
+    assert (dear - held).sel(offer="own-b200").values == pytest.approx(0.0)
 
 
 def test_token_prices_move_income_and_what_is_lost(catalog: Catalog) -> None:

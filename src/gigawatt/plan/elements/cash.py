@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gigawatt.plan.algebra import Model
-from gigawatt.plan.cashflow import inflow, outflow, released_cash
+from gigawatt.plan.amounts import inflow, outflow
+from gigawatt.plan.cashflow import released_cash
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.metadata import MUSD, Family, Words

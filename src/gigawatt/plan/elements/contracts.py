@@ -9,7 +9,7 @@ from gigawatt.plan.algebra import Model
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.metadata import IT, LESS, Family, Words
-from gigawatt.plan.signed import freed, kept_until
+from gigawatt.plan.signed import freed, kept_until, owed_beyond
 
 TERM = Family("term", IT, Words("contract terms", "one {one} let go sooner", many=True))
 MINIMUM_TAKE = Family(
@@ -63,7 +63,7 @@ def take_after(m: Model, d: PlanInputs, x: Decisions) -> None:
     a = 1, 2 ... counts quarters after the N of the horizon. ``beyond`` is charged the rent of its quarter.
     """
     takes = d.terms.takes
-    if takes is None or takes.after_mw is None or takes.after_musd_per_mw is None:
+    if takes is None or takes.after_mw is None or (asked := owed_beyond(d)) is None:
         return
     owed, n = takes.after_mw, len(d.quarters)
     after, term = owed["after"].values.tolist(), d.term_quarters.values.astype(int)
@@ -73,7 +73,6 @@ def take_after(m: Model, d: PlanInputs, x: Decisions) -> None:
         coords={"offer": d.term_quarters["offer"].values, "signed": list(d.quarters), "after": after},
     )  # fmt: skip
     stands = (kept_until(d, x).at("quarter", d.quarters[-1]).along("after", after, 2) * runs).sum("signed")
-    asked = (owed > 0) & (takes.after_musd_per_mw > 0)
     m.add_rows(TAKE_AFTER, x.beyond + stands.dot(takes.member, "offer"), ">=", owed, mask=asked)
 
 
