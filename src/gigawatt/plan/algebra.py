@@ -115,19 +115,21 @@ class Expression:
             raise ValueError("a factor holds nan; say what it means first")
         return np.broadcast_to(data, _shape(self.axes)).ravel().astype(np.float64)
 
-    def _gather(self, axes: Axes, target: Ints) -> Expression:
-        """Cells added up into new cells: ``target`` (old cell) is the new cell, -1 to drop it."""
+    def _gather(self, axes: Axes, target: Ints, weight: Floats | None = None) -> Expression:
+        """Cells added up into new ones: ``target`` (old cell) is the new cell, -1 to drop it, ``weight`` its factor."""
         size, old = int(np.prod(_shape(axes), dtype=np.int64)), np.arange(target.size)
-        keep = target.ravel() >= 0
-        pick = sp.csr_array((np.ones(int(keep.sum())), (target.ravel()[keep], old[keep])), shape=(size, target.size))
+        keep = target.ravel() >= 0 if weight is None else (target.ravel() >= 0) & (weight != 0.0)
+        times = np.ones(int(keep.sum())) if weight is None else weight[keep]
+        pick = sp.csr_array((times, (target.ravel()[keep], old[keep])), shape=(size, target.size))
         return Expression(axes=axes, matrix=pick @ self.matrix, const=pick @ self.const)
 
-    def sum(self, *dims: str) -> Expression:
-        """Sum over axes."""
+    def sum(self, *dims: str, weight: xr.DataArray | None = None) -> Expression:
+        """Sum over axes, every cell times a weight where one is given."""
         axes = {dim: labels for dim, labels in self.axes.items() if dim not in dims}
         kept = [1 if dim in dims else len(labels) for dim, labels in self.axes.items()]
         cells = _cells(axes).reshape(kept)
-        return self._gather(axes, np.broadcast_to(cells, _shape(self.axes)))
+        times = None if weight is None else self._spread(weight)
+        return self._gather(axes, np.broadcast_to(cells, _shape(self.axes)), times)
 
     def group(self, by: xr.DataArray, into: str, labels: Sequence[str | int]) -> Expression:
         """Sum along the axis of ``by`` into an axis ``into`` with ``labels``; a label nobody has sums to zero."""

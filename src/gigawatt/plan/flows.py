@@ -59,7 +59,7 @@ SALES = "sales"
 
 def finite(price: xr.DataArray) -> xr.DataArray:
     """Prices with 0 where there is no right: nothing can be decided there."""
-    return price.where(price < np.inf, 0.0)
+    return price.where(price < np.inf, 0.0) if np.isinf(price.values).any() else price
 
 
 def _signed(row: Priced) -> xr.DataArray:
@@ -105,7 +105,7 @@ def priced(amount: Expression, price: xr.DataArray, *keep: str) -> Expression:
     for dim in price.dims:
         if dim not in amount.axes:
             amount = amount.along(str(dim), price[dim].values.tolist(), len(amount.axes))
-    return (amount * finite(price)).sum(*(dim for dim in amount.axes if dim not in keep))
+    return amount.sum(*(dim for dim in amount.axes if dim not in keep), weight=finite(price))
 
 
 def money(rows: Sequence[Priced], amounts: Numbers, *keep: str) -> xr.DataArray:

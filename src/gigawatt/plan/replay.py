@@ -41,20 +41,26 @@ import xarray as xr
 from gigawatt.plan.amounts import numbers
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import saved_musd, work_cost, works_mw
-from gigawatt.plan.flows import MINIMISED, Numbers, costs, ending, money
+from gigawatt.plan.flows import Numbers
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Played, duties
+from gigawatt.plan.late_contracts import Played
 from gigawatt.plan.late_gangs import Gangs, gangs_of
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
+from gigawatt.plan.replay_money import (
+    BILL,
+    end_cost,
+    money_musd,
+    paid_musd,
+    played_amounts,
+    released_gw,
+    tranches_musd,
+)
 from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-BILL = "bill"
-"""Name among the amounts of a replay of the energy that work adds to idling [MUSD]."""
 _CHUNK = 1_000  # draws at a time: the arrays of a step stay in the cache
 
 
@@ -116,8 +122,9 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     (systems, buildings, energy, penalties less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
-    n, beyond = len(delays.site), _beyond(plan)
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), beyond)[0] for k in range(0, n, _CHUNK)]
+    n, d, beyond = len(delays.site), plan.inputs, _beyond(plan)
+    rest = (paid_musd(d, beyond).values, float(end_cost(d, beyond)))
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), rest)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
@@ -133,13 +140,15 @@ def _beyond(plan: LivePlan) -> Numbers:
     none = delays_of(plan.inputs, 1)
     bill = plan.amount(work_cost(plan.inputs, Decisions(plan.model, plan.inputs)))
     planned: Numbers = {**numbers(plan), BILL: (bill,)}
-    _, found = _replay(plan, none, {})
+    _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0))
     found = {on: tuple(-part.isel(draw=0, drop=True) for part in parts) for on, parts in found.items()}
     return {on: (*planned.get(on, ()), *found.get(on, ())) for on in (*planned, *found) if on != "at_work"}
 
 
-def _replay(plan: LivePlan, late: Delays, beyond: Numbers) -> tuple[xr.Dataset, Numbers]:
-    """(what becomes of the plan, amounts that follow from it)."""
+def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[xr.Dataset, Numbers]:
+    """(what becomes of the plan, amounts that follow). ``rest``: (quarter) MUSD paid and MUSD at the end that do
+    not.
+    """
     d = plan.inputs
     built = _pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
@@ -159,11 +168,9 @@ def _replay(plan: LivePlan, late: Delays, beyond: Numbers) -> tuple[xr.Dataset, 
         counted=counted_mw(owned, accepted, stock),
         planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
     )  # fmt: skip
-    found = _amounts(d, played, work, _due(plan))
-    moved = money(costs(d.rates), found, "draw", "quarter").transpose("draw", "quarter").values + work.running
-    net = moved - work.income
-    rest = money(costs(d.rates), beyond, "quarter").values + sum(part.values for part in beyond.get(BILL, ()))
-    spent = moved + rest
+    found = played_amounts(d, played, _due(plan), income=work.income, bill=work.running)
+    moved = paid_musd(d, found).values
+    net, spent = moved - work.income, moved + rest[0]
     cash = money_musd(plan, spent - work.income, tranches_musd(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
@@ -172,7 +179,7 @@ def _replay(plan: LivePlan, late: Delays, beyond: Numbers) -> tuple[xr.Dataset, 
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
     lost += d.credit_spread * cash[1] - work.worth
     cost = ((spent + lost) * d.discount.values).sum(axis=1) + (cash[2] * d.gap_musd.values).sum(axis=1)
-    cost += _ends(d, found).values + float(_ends(d, beyond))
+    cost += end_cost(d, found).values + rest[1]
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
               "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip
@@ -191,43 +198,6 @@ def _replay(plan: LivePlan, late: Delays, beyond: Numbers) -> tuple[xr.Dataset, 
         "debt_musd": by(cash[1], "", "MUSD"), "gap_musd": by(cash[2], "", "MUSD"),
         "cost_musd": xr.DataArray(cost, dims="draw", attrs={"units": "MUSD"}),
     }), found  # fmt: skip
-
-
-def _amounts(d: PlanInputs, played: Played, work: _Worked, due: Floats) -> Numbers:
-    """Amounts that follow from what a replay found, by draw."""
-    labels: dict[str, Sequence[str]] = {
-        "offer": d.offer_site["offer"].values.tolist(), "site": d.sites, "quarter": d.quarters, "signed": d.quarters,
-        "commitment": d.commitment_mw["commitment"].values.tolist(),
-    }  # fmt: skip
-    if d.terms.takes is not None:
-        labels["take"] = d.terms.takes.mw["take"].values.tolist()
-    if d.terms.warrants is not None:
-        labels["warrant"] = d.terms.warrants.most_mw["warrant"].values.tolist()
-    of = {
-        "add": ("offer", "quarter", played.new), "stock": ("offer", "quarter", played.stock),
-        "kept": ("offer", "quarter", _kept(played.new, played.stock[:, :, -1])),
-        "signed": ("offer", "signed", played.new), "signed_at_end": ("offer", "signed", played.new),
-        "energise": ("site", "quarter", played.built), "in_use": ("site", "quarter", played.in_use),
-        "taken": ("site", "signed", played.built),
-        **{name: (axis, "quarter", mw) for name, (axis, mw) in duties(d, played, due).items()},
-    }  # fmt: skip
-    found = {
-        name: (xr.DataArray(mw, dims=("draw", row, when), coords={row: list(labels[row]), when: list(labels[when])}),)
-        for name, (row, when, mw) in of.items()
-    }
-    if "unused" in found:
-        found["unused_at_end"] = (found["unused"][0].isel(quarter=-1, drop=True),)
-    for name, musd in (("sales", work.income), (BILL, work.running)):
-        found[name] = (xr.DataArray(musd, dims=("draw", "quarter"), coords={"quarter": list(d.quarters)}),)
-    return found
-
-
-def _ends(d: PlanInputs, amounts: Numbers) -> xr.DataArray:
-    """Values at the end of the horizon as costs (draw), or of no draw [discounted MUSD]."""
-    total = xr.DataArray(0.0)
-    for what, sign in MINIMISED.items():
-        total = total + sign * money(ending(d.ends, what), amounts, "draw")
-    return total
 
 
 def _pushed(planned: Floats, late: Ints) -> Floats:
@@ -476,12 +446,6 @@ def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
 def _gated(plan: LivePlan) -> Floats:
     """(workload, block, quarter) Mwork/s that policy gates, as planned."""
     return np.asarray(plan.value("gated").transpose("workload", "block", "quarter").values)
-
-
-def _kept(new: Floats, stands: Floats) -> Floats:
-    """(draw, offer, quarter) IT MW of additions that are left of what stands at the end, the newest first."""
-    younger = np.cumsum(new[:, :, ::-1], axis=2)
-    return np.diff(np.minimum(younger, stands[:, :, None]), prepend=0.0, axis=2)[:, :, ::-1]
 
 
 def _due(plan: LivePlan) -> Floats:

@@ -1,16 +1,24 @@
-"""Money of a replay: what milestones release, and where what is spent comes from."""
+"""Money of a replay: amounts and what they cost, what milestones release, and where what is spent comes from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 from gigawatt.plan.cashflow import tranche_payments
+from gigawatt.plan.flows import MINIMISED, Numbers, costs, ending, money
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.late_contracts import Played, duties
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
+
+BILL = "bill"
+"""Name among the amounts of a replay of the energy that work adds to idling [MUSD]."""
 
 
 def released_gw(plan: LivePlan, accepted: Floats, stock: Floats) -> Floats:
@@ -58,3 +66,60 @@ def _borrowed(plan: LivePlan) -> tuple[Floats, Floats]:
     lacks = np.maximum(plan.value("debt").values + gap - cash, 0.0)
     line = np.maximum(lacks - gap, 0.0)
     return line, lacks - line
+
+
+def played_amounts(d: PlanInputs, played: Played, due: Floats, *, income: Floats, bill: Floats) -> Numbers:
+    """Amounts that follow from what a replay found, by draw.
+
+    Args:
+        d: inputs.
+        played: what stands.
+        due: (commitment, quarter) MW that are committed and not cancelled.
+        income: (draw, quarter) of sales, and ``bill`` the energy that work adds to idling [MUSD].
+        bill: see above.
+    """
+    labels: dict[str, Sequence[str]] = {
+        "offer": d.offer_site["offer"].values.tolist(), "site": d.sites, "quarter": d.quarters, "signed": d.quarters,
+        "commitment": d.commitment_mw["commitment"].values.tolist(),
+    }  # fmt: skip
+    if d.terms.takes is not None:
+        labels["take"] = d.terms.takes.mw["take"].values.tolist()
+    if d.terms.warrants is not None:
+        labels["warrant"] = d.terms.warrants.most_mw["warrant"].values.tolist()
+    of = {
+        "add": ("offer", "quarter", played.new), "stock": ("offer", "quarter", played.stock),
+        "kept": ("offer", "quarter", _kept(played.new, played.stock[:, :, -1])),
+        "signed": ("offer", "signed", played.new), "signed_at_end": ("offer", "signed", played.new),
+        "energise": ("site", "quarter", played.built), "in_use": ("site", "quarter", played.in_use),
+        "taken": ("site", "signed", played.built),
+        **{name: (axis, "quarter", mw) for name, (axis, mw) in duties(d, played, due).items()},
+    }  # fmt: skip
+    found = {
+        name: (xr.DataArray(mw, dims=("draw", row, when), coords={row: list(labels[row]), when: list(labels[when])}),)
+        for name, (row, when, mw) in of.items()
+    }
+    if "unused" in found:
+        found["unused_at_end"] = (found["unused"][0].isel(quarter=-1, drop=True),)
+    for name, musd in (("sales", income), (BILL, bill)):
+        found[name] = (xr.DataArray(musd, dims=("draw", "quarter"), coords={"quarter": list(d.quarters)}),)
+    return found
+
+
+def paid_musd(d: PlanInputs, amounts: Numbers) -> xr.DataArray:
+    """What is paid for amounts, less what is received beside sales (draw, quarter), or of no draw [MUSD]."""
+    bill = sum(amounts.get(BILL, ()), xr.DataArray(0.0))
+    return (money(costs(d.rates), amounts, "draw", "quarter") + bill).transpose(..., "quarter")
+
+
+def end_cost(d: PlanInputs, amounts: Numbers) -> xr.DataArray:
+    """Values at the end of the horizon as costs (draw), or of no draw [discounted MUSD]."""
+    total = xr.DataArray(0.0)
+    for what, sign in MINIMISED.items():
+        total = total + sign * money(ending(d.ends, what), amounts, "draw")
+    return total
+
+
+def _kept(new: Floats, stands: Floats) -> Floats:
+    """(draw, offer, quarter) IT MW of additions that are left of what stands at the end, the newest first."""
+    younger = np.cumsum(new[:, :, ::-1], axis=2)
+    return np.diff(np.minimum(younger, stands[:, :, None]), prepend=0.0, axis=2)[:, :, ::-1]
