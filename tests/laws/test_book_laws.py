@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import FUNDING_KINDS, balance_usd, ledger
@@ -13,13 +14,15 @@ from gigawatt.plan.algebra import Expression
 from gigawatt.plan.amounts import at_end
 from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.extract import extract
+from gigawatt.plan.recourse import Serial
 from gigawatt.plan.solve import LivePlan, open_plan, solve
 from gigawatt.plan.worth import worth_musd
 from gigawatt.study.cash import flows
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.money import deflator
 from gigawatt.study.resolve import Case, resolve
-from gigawatt.study.scenario import bundled, load_scenario
+from gigawatt.study.scenario import BUNDLED, Scenario, bundled, load_scenario
+from gigawatt.study.tree import plan_tree
 from tests.cases.scenarios import planned
 
 OF_SALES = "of token sales"
@@ -94,3 +97,21 @@ def test_books_of_three_hundred_random_plans_are_the_plans() -> None:
 def test_books_of_shipped_plans_are_the_plans(name: str) -> None:
     case = resolve(load_scenario(name), load_catalog())
     assert_one_money(case, solve(open_plan(plan_inputs(case))))
+
+
+def test_books_of_a_leaf_are_its_plans() -> None:
+    """At the prices of its case: rents up by half and chips down by a fifth in one, energy doubled in the other."""
+    said = {"branches": ["2028Q1"], "factors": [{"name": "prices", "states": [
+        {"name": "tight", "probability": 0.4, "rent": 1.5, "chip_price": 0.8},
+        {"name": "hot", "probability": 0.6, "energy_price": 2.0}]}]}  # fmt: skip
+    raw = yaml.safe_load((BUNDLED / "neocloud.yaml").read_text(encoding="utf-8"))
+    case = resolve(Scenario.model_validate(raw | {"uncertainty": said}), load_catalog())
+    results = plan_tree(case, worth=False, executor=Serial(), gap=1e-2)
+    for leaf in range(2):
+        assert_one_money(case, results.plan_of(leaf))
+    tight, hot = (results.book(leaf) for leaf in range(2))
+    whole = results.expected_book()
+    energy = [float(book.loc[book["kind"] == "energy", "usd"].sum()) for book in (tight, hot)]
+    expected = float(whole.loc[whole["kind"] == "energy", "usd"].sum())
+    assert expected == pytest.approx(0.4 * energy[0] + 0.6 * energy[1], rel=1e-9)
+    assert energy[1] > energy[0]

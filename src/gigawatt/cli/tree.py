@@ -90,7 +90,8 @@ def tree(
 
         write_whole(figure, stock_fan(results).to_html())
     if as_json:
-        print_json(body)
+        paid = results.expected_book().to_dict("records")
+        print_json(body | {"expected_payments": paid})
     else:
         console = console_of()
         for part in _tables(body):

@@ -120,6 +120,14 @@ def open_plan(inputs: PlanInputs) -> LivePlan:
     )
 
 
+def known_plan(inputs: PlanInputs, model: Model, primal: Floats) -> LivePlan:
+    """A plan whose decisions are known, such as that of a leaf of a tree: read like a solved one, without prices."""
+    return LivePlan(
+        inputs=inputs, model=model, solver=hand_off(model), counted=None, build_s=0.0, hand_off_s=0.0, primal=primal,
+        objective_musd=float(model.cost @ primal) + model.constant,
+    )  # fmt: skip
+
+
 def integer_columns(model: Model) -> Ints:
     """Columns of whole numbers."""
     return np.flatnonzero(np.concatenate(model.integer))

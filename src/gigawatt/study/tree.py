@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError, SolverError
+from gigawatt.finance.ledger import ledger
 from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, extensive
+from gigawatt.plan.extract import extract
 from gigawatt.plan.foresight import (
     Followed,
     first_stage,
@@ -23,12 +26,13 @@ from gigawatt.plan.foresight import (
     regrets,
 )
 from gigawatt.plan.found import Say, TreePlan, quiet
-from gigawatt.plan.live import LivePlan
+from gigawatt.plan.live import LivePlan, known_plan
 from gigawatt.plan.recourse import Executor, Processes, Serial
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.tree_check import Checked, check
 from gigawatt.plan.whole import solve_whole
+from gigawatt.study.cash import flows
 from gigawatt.study.outcomes import notes_of, tree_of
 from gigawatt.study.resolve import Case
 
@@ -83,6 +87,23 @@ class TreeResults:
     def charged_musd(self) -> float:
         """Part of the expected cost that is the price of what is missed [MUSD]."""
         return float(self.whole.probability @ self.whole.charged(self.found.x))
+
+    def book(self, leaf: int) -> pd.DataFrame:
+        """Ledger of one case: who pays whom what in the plan, at the prices of that case."""
+        live = self.plan_of(leaf)
+        return ledger(flows(self.case, live, extract(live)))
+
+    def plan_of(self, leaf: int) -> LivePlan:
+        """The plan as it is carried out in one case."""
+        whole = self.whole
+        return known_plan(whole.leaves[leaf].inputs, whole.models[leaf], whole.plan(self.found.x, leaf))
+
+    def expected_book(self) -> pd.DataFrame:
+        """Who pays whom for what, expected over the cases: payer, payee, kind, usd; the most first."""
+        books = [self.book(leaf).assign(p=weight) for leaf, weight in enumerate(self.whole.probability)]
+        whole = pd.concat(books)
+        paid = (whole["usd"] * whole["p"]).groupby([whole[key] for key in ("payer", "payee", "kind")]).sum()
+        return paid.rename("usd").sort_values(ascending=False).reset_index()
 
     def check(self) -> Checked:
         """The plan in the model of every case, without a solver."""
