@@ -105,7 +105,7 @@ def hosting_cost(d: PlanInputs, x: HostingDecisions) -> Expression:
     spent = (x.fit * d.hosting.fit_musd_per_mw).sum("site", "hosting")
     if x.retrofit is not None:
         spent = spent + (x.retrofit * retrofit_price(d.hosting)).sum("retrofit", "site")
-    return spent if d.price_level is None else spent * d.price_level
+    return spent if d.building_level is None else spent * d.building_level
 
 
 def hosting_salvage(d: PlanInputs, x: HostingDecisions) -> Expression | None:
@@ -113,7 +113,7 @@ def hosting_salvage(d: PlanInputs, x: HostingDecisions) -> Expression | None:
     h, parts = d.hosting, []
     if h is None or d.building_left_frac is None:
         return None
-    left = d.building_left_frac.sel(site=list(h.sites)) * (1.0 if d.price_level is None else d.price_level)
+    left = d.building_left_frac.sel(site=list(h.sites)) * (1.0 if d.building_level is None else d.building_level)
     if x.kept_fit is not None:
         worth = (h.fit_musd_per_mw * left).transpose(*x.kept_fit.axes)
         parts.append((x.kept_fit * worth).sum("site", "hosting", "quarter"))

@@ -180,7 +180,9 @@ class PlanInputs:
     tariffs: Tariffs | None = None
     """offers whose power costs less than the dearest of their pool; None where all of a pool pay the same"""
     price_level: xr.DataArray | None = None
-    """(quarter) factor on prices of today: of fit-outs, retrofits, openings and resale; None where it is 1"""
+    """(quarter) factor on prices of today by which what is sold on has risen since it was bought; None where it is 1"""
+    building_level: xr.DataArray | None = None
+    """(quarter) factor on prices of today: of fit-outs, retrofits and openings; None where it is 1"""
     supply_from: xr.DataArray | None = None
     """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none; None: that of its own
     delivery. What a delay pushes keeps its place in the supply of the quarter it was ordered for"""

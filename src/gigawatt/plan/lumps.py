@@ -103,7 +103,7 @@ def opening_cost(d: PlanInputs, x: LumpDecisions) -> Expression | None:
         return None
     price = d.lumps.opening_musd.sel(site=list(d.lumps.opens))
     spent = (x.opened.change("quarter") * price).sum("site")
-    return spent if d.price_level is None else spent * d.price_level
+    return spent if d.building_level is None else spent * d.building_level
 
 
 def opening_salvage(d: PlanInputs, x: LumpDecisions) -> Expression | None:
@@ -112,7 +112,7 @@ def opening_salvage(d: PlanInputs, x: LumpDecisions) -> Expression | None:
         return None
     sites = list(d.lumps.opens)
     worth = d.lumps.opening_musd.sel(site=sites) * d.building_left_frac.sel(site=sites)
-    worth = worth if d.price_level is None else (worth * d.price_level).transpose("site", "quarter")
+    worth = worth if d.building_level is None else (worth * d.building_level).transpose("site", "quarter")
     return (x.opened.change("quarter") * worth).sum("site", "quarter")
 
 

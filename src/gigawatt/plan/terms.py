@@ -107,12 +107,14 @@ class Leases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """What an event delays: ``most_mw`` (commitment, quarter) is all that can have been accepted of a commitment, on
-    its own basis, inf where it is not behind; ``damages_musd`` (commitment, quarter) is received for it.
+    """What is late of commitments: ``most_mw`` (commitment, quarter) is all that can have been accepted since the
+    quarter at place ``start``, on its own basis, inf where it is not behind; ``damages_musd`` (commitment, quarter) is
+    received for it.
     """
 
     most_mw: xr.DataArray
     damages_musd: xr.DataArray
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from gigawatt.study.economics import (
 )
 from gigawatt.study.money import flows_in_terms, price_level
 from gigawatt.study.resolve import QUARTER_S, Case
-from gigawatt.study.service import price_usd_per_token
+from gigawatt.study.service import class_level, price_usd_per_token
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def daily_mean(case: Case, values: xr.DataArray) -> xr.DataArray:
 
 
 def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer, rise = case.scenario.buyer, price_level(case)
+    buyer, rise = case.scenario.buyer, price_level(case, of="chips")
     for index, offer in enumerate(case.offers):
         add, stock = plan["add_w"].values[index], plan["stock_w"].values[index]
         systems = add * system_usd_per_w(offer) * rise
@@ -63,7 +63,7 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         yield from each(case, network, buyer, NETWORK_VENDORS, "network", offer.id)
         yield from each(case, stock * upkeep_usd_per_w(case, offer), buyer, SERVICES, "maintenance", offer.id)
         work = plan["work_w"].values[index] * work_energy_usd_per_w(case, offer)
-        energy = (stock * idle_energy_usd_per_w(case, offer) + work) * rise
+        energy = (stock * idle_energy_usd_per_w(case, offer) + work) * price_level(case, of="energy")
         yield from each(case, energy, buyer, UTILITIES, "energy", offer.id)
         if "resale_usd" in plan:
             yield from each(case, plan["resale_usd"].values[index], SECONDARY, buyer, "resale", offer.id)
@@ -73,7 +73,7 @@ def _capacity(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
 
 
 def _buildings(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
-    buyer, cost, rise = case.scenario.buyer, facility_cost(case), price_level(case)
+    buyer, cost, rise = case.scenario.buyer, facility_cost(case), price_level(case, of="buildings")
     parts = {"shell": cost.shell_usd_per_w, "power": cost.power_usd_per_w, "cooling": cost.cooling_usd_per_w}
     for index, site in enumerate(case.sites):
         taken = plan["energise_w"].values[index] * rise
@@ -97,7 +97,7 @@ def _fit_out(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
     price |= {f"{row.start}>{row.end}": row.cost.value for row in rules.retrofits}
     for name, dim in (("fit_w", "hosting"), ("retrofit_w", "retrofit")):
         for label in plan[dim].values if name in plan else ():
-            watts = plan[name].sel({dim: label}).sum("hosting_site").values * price_level(case)
+            watts = plan[name].sel({dim: label}).sum("hosting_site").values * price_level(case, of="buildings")
             yield from each(case, watts * price[str(label)], case.scenario.buyer, BUILDERS, "fit-out", str(label))
 
 
@@ -114,7 +114,7 @@ def _income(case: Case, plan: xr.Dataset) -> Iterator[Flow]:
         price = price_usd_per_token(item)
         if price > 0.0:
             served = plan["served"].sel(workload=item.id).transpose("block", "quarter").values
-            usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S * price_level(case)
+            usd = (served * hours[:, None]).sum(axis=0) * price * QUARTER_S * class_level(case, item)
             if "extra_income_usd" in plan:
                 usd = usd + plan["extra_income_usd"].sel(workload=item.id).values
             yield from each(case, usd, CUSTOMERS, buyer, "sales", item.id)

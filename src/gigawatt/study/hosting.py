@@ -17,6 +17,7 @@ from gigawatt.core.units import pretty
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.resale import Resale
+from gigawatt.study.change import price_path
 from gigawatt.study.money import price_level
 from gigawatt.study.written import Block, MoneyPerWatt, Name, Seconds, Share, Watts
 
@@ -194,7 +195,8 @@ def _resale(case: Case, d: PlanInputs) -> Resale | None:
         paid = d.capex_musd_per_mw.sel(offer=ids).transpose("offer", "quarter").values[:, :1]
         left = [resale_share(offer, life_s, ages + age) if age is not None else ages * 0.0
                 for offer, age in zip(offers, stood, strict=True)]  # fmt: skip
-        initial = xr.DataArray(np.array(left) * paid * price_level(case), dims=("offer", "quarter"),
+        now = price_level(case, of="chips") / price_path(case, "chips")[0]
+        initial = xr.DataArray(np.array(left) * paid * now, dims=("offer", "quarter"),
                                coords={"offer": ids, "quarter": list(d.quarters)})  # fmt: skip
     coords = {"offer": ids, "age": ages.astype(int)}
     return Resale(

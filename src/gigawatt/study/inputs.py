@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from gigawatt.core.units import pretty
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
+from gigawatt.plan.lateness import drawn_from, meant_for, moved
+from gigawatt.study.change import dates, demand_path, offer_lates, places, price_path, signed_late
 from gigawatt.study.economics import (
     YEAR_S,
     capex_usd_per_w,
@@ -33,22 +36,29 @@ from gigawatt.study.hosting import aged_fleet, initial_age, with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import runs_on, with_lumps
 from gigawatt.study.money import price_level
-from gigawatt.study.orders import with_leads
+from gigawatt.study.orders import order_lead, with_leads
 from gigawatt.study.resolve import (
     QUARTER_S,
     Case,
     ClassCase,
     OfferCase,
     SiteCase,
-    commitment_delay,
     dated,
     users,
 )
 from gigawatt.study.scenario import Demanded, Trained
-from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
+from gigawatt.study.service import class_level, marginals, price_usd_per_token, service_inputs
 from gigawatt.study.software import software_gain
 from gigawatt.study.tariffs import run_musd_per_mw, tariffs
-from gigawatt.study.terms import contract_terms, failed, held_mw, lapse, returned_deposit_usd_per_w
+from gigawatt.study.terms import (
+    commitment_weight,
+    contract_terms,
+    failed,
+    held_mw,
+    initial_w,
+    lapse,
+    returned_deposit_usd_per_w,
+)
 from gigawatt.study.training import asked_rate, is_steady, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +74,7 @@ def plan_inputs(case: Case) -> PlanInputs:
     quarters = list(case.labels)
     ids = [offer.id for offer in offers]
     discount, level = discount_factors(case), price_level(case)
+    chips, buildings = price_level(case, of="chips"), price_level(case, of="buildings")
     at_end = discount[-1] * level[-1]  # what is left is worth its share of the price then
     demand, tier_share = _demand(case)
     lanes = lanes_of(case)
@@ -83,8 +94,8 @@ def plan_inputs(case: Case) -> PlanInputs:
         coords = {"site": [site.id for site in sites], "quarter": quarters}
         return xr.DataArray(np.asarray(values, dtype=float), dims=("site", "quarter"), coords=coords)
 
-    initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
-    stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
+    initial = by_offer([initial_w(case, offer) / 1e6 for offer in offers])
+    stands = [sum(initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
     inputs = PlanInputs(
         quarters=tuple(quarters),
         discount=xr.DataArray(discount, dims="quarter", coords={"quarter": quarters}),
@@ -100,24 +111,29 @@ def plan_inputs(case: Case) -> PlanInputs:
         term_quarters=by_offer([term_quarters(case, o) for o in offers]),
         facility_over_it=by_offer([o.site.facility_over_it for o in offers]),
         packages_per_mw=by_offer([packages_per_w(o) * 1e6 for o in offers]),
-        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * level for o in offers]),
+        capex_musd_per_mw=by_offer_quarter([capex_usd_per_w(case, o) * chips for o in offers]),
         hold_musd_per_mw=by_offer_quarter([hold_usd_per_w(case, o) for o in offers]),
         salvage_musd_per_mw=by_offer_quarter([
-            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case)) * at_end
-            for o in offers
+            capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, _ages(case))
+            * price_path(case, "chips") * at_end for o in offers
         ]),
         sites=tuple(site.id for site in sites),
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
-        energise_musd_per_mw=by_site_quarter([site_capex(case, s) * level + deposit_usd_per_w(case, s) for s in sites]),
+        energise_musd_per_mw=by_site_quarter([
+            site_capex(case, s) * buildings + deposit_usd_per_w(case, s) for s in sites
+        ]),
         site_hold_musd_per_mw=by_site_quarter([site_hold(case, s) for s in sites]),
         site_salvage_musd_per_mw=by_site_quarter([
-            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value) * at_end
-            + returned_deposit_usd_per_w(case, s) for s in sites
+            site_capex(case, s) * remaining_frac(_ages(case), case.costs.facility_life.value)
+            * price_path(case, "buildings") * at_end + returned_deposit_usd_per_w(case, s) for s in sites
         ]),
-        initial_salvage_musd_per_mw=by_offer(_initial_worth(case)) * at_end if aged_fleet(case) else None,
+        initial_salvage_musd_per_mw=(
+            by_offer(_initial_worth(case)) * discount[-1] * chips[-1] if aged_fleet(case) else None
+        ),
         building_left_frac=by_site_quarter([_building_left(case, s) / level * at_end for s in sites]),
         **_supply(case, ids, quarters),
+        supply_from=_supply_from(case, by_offer_quarter),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
@@ -132,12 +148,13 @@ def plan_inputs(case: Case) -> PlanInputs:
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [0 if is_steady(row) else _PATIENCE[row.workload.patience] for row in classes]),
-        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * level for row in classes]),
+        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * class_level(case, row) for row in classes]),
         income_musd=_by_class_quarter(
-            case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
+            case, [price_usd_per_token(row) * QUARTER_S * class_level(case, row) for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [DELAY_OVER_VALUE * _unmet(case, row) * level * _waits_at_a_loss(row) for row in classes]
+            case,
+            [DELAY_OVER_VALUE * _unmet(case, row) * class_level(case, row) * _waits_at_a_loss(row) for row in classes],
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -156,7 +173,8 @@ def plan_inputs(case: Case) -> PlanInputs:
         spares_mw=_spares_mw(case),
         pace=pace_of(case),
         steady=tuple(row.id for row in classes if is_steady(row)),
-        price_level=xr.DataArray(level, dims="quarter", coords={"quarter": quarters}) if level[-1] != 1.0 else None,
+        price_level=_unless_one(level, quarters),
+        building_level=_unless_one(buildings, quarters),
         terms=contract_terms(case),
     )  # fmt: skip
     return with_leads(case, with_hosting(case, with_lumps(case, inputs)))
@@ -166,6 +184,10 @@ def reserve_frac(case: Case) -> float:
     """Share of every pool that is kept free."""
     reserve, spares = case.scenario.policy.reserve, case.scenario.policy.spares
     return reserve.value if reserve else spares.share if spares else 0.0
+
+
+def _unless_one(level: Floats, quarters: list[str]) -> xr.DataArray | None:
+    return None if (level == 1.0).all() else xr.DataArray(level, dims="quarter", coords={"quarter": quarters})
 
 
 def _ages(case: Case) -> Floats:
@@ -194,18 +216,27 @@ def _initial_worth(case: Case) -> list[float]:
     return worth
 
 
-def _initial_w(case: Case, offer: OfferCase) -> float:
-    return sum(
-        row.power.value for row in case.scenario.initial if (row.offer, row.site) == (offer.offer.id, offer.site.id)
-    )
-
-
 def _add_max(case: Case, offer: OfferCase) -> Floats:
     most = offer.offer.most_per_quarter
     cap = most.value / 1e6 if most else np.inf
     quarters = np.asarray(case.quarters)
-    open_to = (quarters >= offer.first) & (quarters <= offer.last) & ~failed(case, offer)
-    return np.where(open_to, cap, 0.0)
+    open_to = ((quarters >= offer.first) & (quarters <= offer.last)).astype(np.float64)
+    for place, late in places(case, offer_lates(case, offer)):
+        later = moved(open_to, [(place, late)], 0.0, gap=0.0)
+        open_to = later if late > 0 else np.maximum(open_to, later)
+    return np.where((open_to > 0.0) & ~failed(case, offer), cap, 0.0)
+
+
+def _supply_from(case: Case, by_offer_quarter: Callable[[Any], xr.DataArray]) -> xr.DataArray | None:
+    """(offer, quarter) place of the quarter whose supply an acceptance draws on; None where nothing is late."""
+    late = [[step for step in places(case, offer_lates(case, offer)) if step[1] > 0] for offer in case.offers]
+    if not any(late):
+        return None
+    return drawn_from(
+        np.array([meant_for(len(case.quarters), order_lead(case, offer), steps)
+                  for offer, steps in zip(case.offers, late, strict=True)]),
+        by_offer_quarter(np.array([[offer.lag] * len(case.quarters) for offer in case.offers])),
+    )  # fmt: skip
 
 
 def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
@@ -213,7 +244,12 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     names = [f"{row.vendor}:{'+'.join(row.systems)}" for row in rows]
     systems = [{case.catalog.system(name).id for name in row.systems} for row in rows]
     member = [[float(o.system.id in wanted) for o in case.offers] for wanted in systems]
-    packages = [step_series(dated(row.packages_per_quarter), case.quarters) for row in rows]
+    packages = []
+    for row, wanted in zip(rows, systems, strict=True):
+        mine = (late for o in case.offers if o.system.id in wanted for late in offer_lates(case, o))
+        sooner = min((late.quarters for late in mine), default=0)
+        made = step_series(dated(row.packages_per_quarter), case.quarters)
+        packages.append(moved(made, [(0, sooner)], 0.0) if sooner < 0 else made)
     shape = (len(rows), len(quarters))
     return {
         "supply_member": xr.DataArray(
@@ -298,7 +334,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
-        mean = mean * _event_scale(case, item.id)
+        mean = mean * demand_path(case, item.id)
         load = day_load(case, item)
         rows.append(load[:, None] * mean[None, :])
     array = xr.DataArray(
@@ -320,15 +356,6 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     growth = compound(row.growth.value * YEAR_S, case.quarters) if row.growth else 1.0
     whole = float(total.sum())
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
-
-
-def _event_scale(case: Case, name: str) -> Floats:
-    scale = np.ones(len(case.quarters))
-    for event in case.scenario.events:
-        if event.id in case.events_on and name in event.scale_demand:
-            start = event.start.value if event.start else case.quarters[0]
-            scale[np.asarray(case.quarters) >= start] *= event.scale_demand[name].value
-    return scale
 
 
 def _by_class(classes: tuple[ClassCase, ...], values: Any) -> xr.DataArray:
@@ -368,7 +395,8 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
         until = np.asarray(case.quarters) < gate.until.value
         closed[index, until] = share
-        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index]) * price_level(case)
+        row = case.classes[index]
+        loss[index] = gate.lost_value.value * _unmet(case, row) * class_level(case, row)
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
 
 
@@ -404,26 +432,12 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
-    """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
-    row = case.scenario.commitments[index]
-    systems = {case.catalog.system(name).id for name in row.systems}
-    if row.vendor and offer.system.vendor != row.vendor:
-        return 0.0
-    if systems and offer.system.id not in systems:
-        return 0.0
-    if row.providers and offer.offer.provider not in row.providers:
-        return 0.0
-    return offer.site.facility_over_it if row.basis == "facility" else 1.0
-
-
 def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     rows = case.scenario.commitments
     names = [row.id for row in rows]
     due, penalty = [], []
     for row in rows:
-        points = [(q + commitment_delay(case, row.id), value) for q, value in dated(row.by)]
-        due.append(lapse(case, row, step_series(points, case.quarters) / 1e6))
+        due.append(lapse(case, row, step_series(dates(case, row.id, dated(row.by)), case.quarters) / 1e6))
         penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {
@@ -476,11 +490,7 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         * float(o.system.vendor == equity.counts_vendor and o.offer.contract in terms.contracts)
         for o in case.offers
     ]
-    late = max(
-        (commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal),
-        default=0,
-    )
-    signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
+    signed = min(max(signed_late(case, int(terms.signed.value), terms.deal), case.quarters[0]), case.quarters[-1])
     label = case.labels[signed - case.quarters[0]]
     on_signing = terms.first_on_signing
     signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9

@@ -19,8 +19,9 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.prices import Prices
 from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.orders import lead_quarters
 from gigawatt.study.prices import pricer
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, delay_quarters
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.uncertainty import State, Uncertainty
 
@@ -209,7 +210,7 @@ def default_lateness(case: Case, first: str) -> Lateness:
     events = [event for event in case.scenario.events if event.delay]
     if events:
         return Lateness(
-            quarters=max(delay_quarters(event) for event in events),
+            quarters=max(lead_quarters(event.delay.value) for event in events if event.delay),
             sites=tuple(name for event in events for name in event.delay_sites),
             commitments=tuple(name for event in events for name in event.delay_commitments),
         )

@@ -13,6 +13,7 @@ from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.prices import PricePaths
 from gigawatt.plan.service import Service
 from gigawatt.plan.terms import Terms
+from gigawatt.study.change import Price, apply
 from gigawatt.study.economics import (
     discount_factors,
     idle_energy_usd_per_w,
@@ -34,7 +35,7 @@ def pricer(case: Case, d: PlanInputs) -> Callable[[PricePaths], PlanInputs]:
 
     def priced(paths: PricePaths) -> PlanInputs:
         if paths.rents not in signed:
-            signed[paths.rents] = contract_terms(replace(case, prices=paths))
+            signed[paths.rents] = contract_terms(apply(case, (Price(of="rents", path=paths.rents),)))
         return at_prices(case, replace(d, terms=signed[paths.rents]), paths)
 
     return priced
@@ -58,7 +59,7 @@ def at_prices(case: Case, d: PlanInputs, paths: PricePaths) -> PlanInputs:
         scaled: xr.DataArray = (values * factor).transpose(*rest, "quarter")
         return scaled
 
-    renting = replace(case, prices=paths)
+    renting = apply(case, (Price(of="rents", path=paths.rents),))
     energy = np.array(paths.energy) - 1.0
     held = [
         rents_usd_per_w(renting, offer) - rents_usd_per_w(case, offer)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run_musd_per_mw(case: Case, lanes: list[Lane]) -> xr.DataArray:
-    """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW].
+    """Energy that work adds to idling (lane), or (lane, quarter) where its price moves [MUSD per MW].
 
     Of the lane's offer, or of the dearest of its pool.
     """
@@ -50,8 +50,8 @@ def tariffs(case: Case) -> Tariffs | None:
 
 
 def _with_prices(case: Case, today: xr.DataArray) -> xr.DataArray:
-    """Something at first prices, by quarter as well where prices rise."""
-    steps = price_level(case)
+    """Something at first prices, by quarter as well where prices move."""
+    steps = price_level(case, of="energy")
     if (steps == 1.0).all():
         return today
     return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})

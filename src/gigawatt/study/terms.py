@@ -10,7 +10,9 @@ import xarray as xr
 
 from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
+from gigawatt.plan.lateness import moved
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
+from gigawatt.study.change import fails_from, lates, offer_lates, places
 from gigawatt.study.economics import (
     YEAR_S,
     behind_w,
@@ -27,7 +29,7 @@ from gigawatt.study.economics import (
     site_rents,
     term_quarters,
 )
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated, fails_from
+from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -68,13 +70,9 @@ def _array(values: Any, **axes: Any) -> xr.DataArray:
 # --- failing providers
 
 
-def _on(case: Case) -> list[Any]:
-    return [event for event in case.scenario.events if event.id in case.events_on]
-
-
 def failed(case: Case, offer: OfferCase) -> Bools:
     """Quarters in which the offer's provider has failed."""
-    start = fails_from(_on(case), offer.offer.provider)
+    start = fails_from(case, offer.offer.provider)
     return np.asarray(case.quarters) >= (np.inf if start is None else start)
 
 
@@ -86,11 +84,34 @@ def _stays_failed(case: Case, offer: OfferCase, after: int) -> Bools:
 
 def lapse(case: Case, row: Commitment, due: Floats) -> Floats:
     """What is still due of a commitment: nothing once all its providers have failed."""
-    starts = [fails_from(_on(case), name) for name in row.providers]
+    starts = [fails_from(case, name) for name in row.providers]
     dates = [start for start in starts if start is not None]
     if not dates or len(dates) < len(starts):
         return due
     return np.where(np.asarray(case.quarters) >= max(dates), 0.0, due)
+
+
+# --- what stands, what counts
+
+
+def initial_w(case: Case, offer: OfferCase) -> float:
+    """What stands under an offer at the start [IT W]."""
+    return sum(
+        row.power.value for row in case.scenario.initial if (row.offer, row.site) == (offer.offer.id, offer.site.id)
+    )
+
+
+def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
+    """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
+    row = case.scenario.commitments[index]
+    systems = {case.catalog.system(name).id for name in row.systems}
+    if row.vendor and offer.system.vendor != row.vendor:
+        return 0.0
+    if systems and offer.system.id not in systems:
+        return 0.0
+    if row.providers and offer.offer.provider not in row.providers:
+        return 0.0
+    return offer.site.facility_over_it if row.basis == "facility" else 1.0
 
 
 # --- rents
@@ -230,7 +251,7 @@ def _takes(case: Case) -> Takes | None:
             floor[within] = (take.power.value / 1e6 * np.minimum(1.0, (age + 1) / max(ramp, 1)))[within]
             if take.take_or_pay:
                 fee[within] = rents[within]
-        floor = np.where(_stays_failed(case, one, after), 0.0, floor)
+        floor = np.where(_stays_failed(case, one, after), 0.0, _when_it_comes(case, offer, floor))
         held = sum((held_mw(case, row, after)[n:] for row in case.offers if row.offer.id == offer.id), np.zeros(after))
         due.append(np.append(floor[:n], np.maximum(0.0, floor[n:] - held)))
         short.append(fee[:n])
@@ -247,6 +268,21 @@ def _takes(case: Case) -> Takes | None:
         after_musd_per_mw=_array(rest, take=names, after=labels) if after else None,
         charged_frac=_array(charged, take=names) if after else None,
     )
+
+
+def _when_it_comes(case: Case, offer: Offer, floor: Floats) -> Floats:
+    """A minimum take (quarter) that waits for the latest of what is to stand under it, and is never more for that.
+
+    Until it comes, the take is for what stood before.
+    """
+    rows = [row for row in case.offers if row.offer.id == offer.id]
+    stood = sum(initial_w(case, row) for row in rows) / 1e6
+    waits = [late for row in rows for late in (offer_lates(case, row), lates(case, "site", row.site.id))]
+    waits += [
+        lates(case, "commitment", commitment.id) for index, commitment in enumerate(case.scenario.commitments)
+        if any(commitment_weight(case, row, index) > 0.0 for row in rows)
+    ]  # fmt: skip
+    return np.asarray(np.min([floor, *(moved(floor, places(case, late), stood) for late in waits)], axis=0))
 
 
 def exit_usd_per_w(case: Case, offer: OfferCase) -> Floats:
@@ -389,18 +425,20 @@ def _late(case: Case) -> Late | None:
     if not late:
         return None
     rows, n = case.scenario.commitments, len(case.quarters)
+    begin = min(place for name in late for place, _ in places(case, lates(case, "commitment", name)))
     most, received = np.full((len(rows), n), np.inf), np.zeros((len(rows), n))
     for index, row in enumerate(rows):
         if row.id in late:
-            comes = step_series(dated(row.by), case.quarters) - late[row.id]
+            promised = step_series(dated(row.by), case.quarters)
+            comes = promised - late[row.id] - (promised[begin - 1] if begin else 0.0)
             most[index] = np.where(late[row.id] > 0.0, comes / 1e6, np.inf)
     for (name, _), usd in damages_usd(case).items():
         received[[row.id for row in rows].index(name)] += usd / 1e6
     names = [row.id for row in rows]
     return Late(
         most_mw=_array(most, commitment=names, quarter=case.labels),
-        damages_musd=_array(received, commitment=names, quarter=case.labels),
-    )
+        damages_musd=_array(received, commitment=names, quarter=case.labels), start=begin,
+    )  # fmt: skip
 
 
 def _damages(case: Case) -> xr.DataArray | None:
