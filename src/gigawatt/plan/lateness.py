@@ -64,13 +64,14 @@ def meant_for(n_quarters: int, lead: int, steps: Sequence[tuple[int, int]]) -> I
     return meant
 
 
-def drawn_from(meant: Ints, tests: xr.DataArray) -> xr.DataArray:
+def drawn_from(meant: Ints, tests: Ints, like: xr.DataArray) -> xr.DataArray:
     """(offer, quarter) place of the quarter whose supply an acceptance draws on, -1 for none.
 
     What a delay pushes keeps its place in the supply of the quarter it was ordered for.
 
     Args:
         meant: (offer, quarter) quarter for which what is accepted was ordered, -1 for none.
-        tests: (offer, quarter) quarters of tests before acceptance.
+        tests: (offer) quarters of tests before acceptance.
+        like: whose axes it has.
     """
-    return tests.copy(data=np.where(meant >= 0, np.maximum(meant - tests.values.astype(np.int64), -1), -1))
+    return like.copy(data=np.where(meant >= 0, np.maximum(meant - tests[:, None], -1), -1))

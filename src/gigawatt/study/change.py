@@ -24,7 +24,7 @@ from gigawatt.study.orders import connection_in_time_w, lead_quarters
 
 if TYPE_CHECKING:
     from gigawatt.study.resolve import Case, OfferCase, SiteCase
-    from gigawatt.study.scenario import Event
+    from gigawatt.study.scenario import Commitment, Event
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,11 +45,12 @@ class Late:
 
     site: its energised power, what its lease owes used or not, and minimum takes of offers there. offer, or all offers
     of a system: its deliveries and its minimum take; a vendor's supply does not shrink, and what comes draws on that of
-    the quarter it was ordered for (sooner: the supply moves too). commitment: its due dates, what of it is delivered,
-    damages, the signing of its deal, and minimum takes of offers that count. software: the date of a step.
+    the quarter it was ordered for (sooner: the supply moves too); and the due dates of commitments that they count for,
+    with damages. commitment: its due dates, what of it is delivered, damages, the signing of its deal, and minimum
+    takes of offers that count for it. due: the due dates of a commitment alone. software: the date of a step.
     """
 
-    kind: Literal["site", "offer", "system", "commitment", "software"]
+    kind: Literal["site", "offer", "system", "commitment", "due", "software"]
     id: str
     quarters: int
     start: int | None = None
@@ -173,10 +174,23 @@ def offer_lates(case: Case, offer: OfferCase) -> list[Late]:
     return lates(case, "offer", offer.id, offer.offer.id) + lates(case, "system", offer.system.id)
 
 
-def dates(case: Case, name: str, points: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Dated points of a commitment with what is late of it."""
-    rows = lates(case, "commitment", name)
-    return [(_later(quarter, rows), value) for quarter, value in points]
+def counts_for(case: Case, offer: OfferCase, row: Commitment) -> bool:
+    """Whether what is accepted under an offer counts for a commitment."""
+    systems = {case.catalog.system(name).id for name in row.systems}
+    of_vendor = not row.vendor or offer.system.vendor == row.vendor
+    of_system = not systems or offer.system.id in systems
+    return of_vendor and of_system and (not row.providers or offer.offer.provider in row.providers)
+
+
+def withheld(case: Case, row: Commitment) -> list[list[Late]]:
+    """Lateness of what a commitment's vendor or provider brings: its own, and that of each offer that counts for it."""
+    offers = [offer_lates(case, offer) for offer in case.offers if counts_for(case, offer, row)]
+    return [late for late in (lates(case, "commitment", row.id), *offers) if late]
+
+
+def later(points: Iterable[tuple[int, float]], rows: Sequence[Sequence[Late]]) -> list[tuple[int, float]]:
+    """Dated points, each as late as the latest of several rows of lateness."""
+    return [(max([quarter, *(_later(quarter, row) for row in rows)]), value) for quarter, value in points]
 
 
 def _later(quarter: int, rows: Sequence[Late]) -> int:
@@ -188,8 +202,8 @@ def _later(quarter: int, rows: Sequence[Late]) -> int:
 
 def signed_late(case: Case, quarter: int, deal: str) -> int:
     """Quarter in which a deal is signed: as late as the latest of its commitments."""
-    rows = [row.id for row in case.scenario.commitments if row.deal == deal]
-    return max([quarter, *(_later(quarter, lates(case, "commitment", name)) for name in rows)])
+    rows = [lates(case, "commitment", row.id) for row in case.scenario.commitments if row.deal == deal]
+    return later([(quarter, 0.0)], rows)[0][0]
 
 
 def fails_from(case: Case, provider: str) -> int | None:

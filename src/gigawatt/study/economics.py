@@ -11,7 +11,7 @@ from gigawatt.core.money import annuity_frac, per_quarter
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
-from gigawatt.study.change import dates, fails_from, price_path
+from gigawatt.study.change import fails_from, later, price_path, withheld
 from gigawatt.study.money import inflation, price_level, real_rate
 from gigawatt.study.resolve import QUARTER_S, Case, OfferCase, SiteCase, dated
 from gigawatt.study.scenario import Commitment
@@ -295,13 +295,13 @@ def _whole_revenue_usd(case: Case) -> Floats:
 
 
 def behind_w(case: Case) -> dict[str, Floats]:
-    """What lateness keeps from being delivered of each commitment it names, against its dates, by quarter [W]."""
+    """What its vendor or provider withholds of each commitment for being late, against its dates, by quarter [W]."""
     found = {}
     for row in case.scenario.commitments:
-        promised = dated(row.by)
-        if (comes := dates(case, row.id, promised)) != promised:
-            late = step_series(promised, case.quarters) - step_series(comes, case.quarters)
-            found[row.id] = np.maximum(late, 0.0)
+        if late := withheld(case, row):
+            promised = dated(row.by)
+            comes = step_series(later(promised, late), case.quarters)
+            found[row.id] = np.maximum(step_series(promised, case.quarters) - comes, 0.0)
     return found
 
 

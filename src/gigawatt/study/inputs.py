@@ -16,7 +16,7 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.lateness import drawn_from, meant_for, moved
-from gigawatt.study.change import dates, demand_path, offer_lates, places, price_path, signed_late
+from gigawatt.study.change import demand_path, later, lates, offer_lates, places, price_path, signed_late, withheld
 from gigawatt.study.economics import (
     YEAR_S,
     capex_usd_per_w,
@@ -76,7 +76,7 @@ def plan_inputs(case: Case) -> PlanInputs:
     discount, level = discount_factors(case), price_level(case)
     chips, buildings = price_level(case, of="chips"), price_level(case, of="buildings")
     at_end = discount[-1] * level[-1]  # what is left is worth its share of the price then
-    demand, tier_share = _demand(case)
+    demand, tier_share = demand_rates(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
 
@@ -222,8 +222,8 @@ def _add_max(case: Case, offer: OfferCase) -> Floats:
     quarters = np.asarray(case.quarters)
     open_to = ((quarters >= offer.first) & (quarters <= offer.last)).astype(np.float64)
     for place, late in places(case, offer_lates(case, offer)):
-        later = moved(open_to, [(place, late)], 0.0, gap=0.0)
-        open_to = later if late > 0 else np.maximum(open_to, later)
+        shifted = moved(open_to, [(place, late)], 0.0, gap=0.0)
+        open_to = shifted if late > 0 else np.maximum(open_to, shifted)
     return np.where((open_to > 0.0) & ~failed(case, offer), cap, 0.0)
 
 
@@ -232,11 +232,10 @@ def _supply_from(case: Case, by_offer_quarter: Callable[[Any], xr.DataArray]) ->
     late = [[step for step in places(case, offer_lates(case, offer)) if step[1] > 0] for offer in case.offers]
     if not any(late):
         return None
-    return drawn_from(
-        np.array([meant_for(len(case.quarters), order_lead(case, offer), steps)
-                  for offer, steps in zip(case.offers, late, strict=True)]),
-        by_offer_quarter(np.array([[offer.lag] * len(case.quarters) for offer in case.offers])),
-    )  # fmt: skip
+    n = len(case.quarters)
+    meant = [meant_for(n, order_lead(case, offer), steps) for offer, steps in zip(case.offers, late, strict=True)]
+    lag = np.array([offer.lag for offer in case.offers], dtype=np.int64)
+    return drawn_from(np.array(meant), lag, by_offer_quarter(np.zeros((len(late), n))))
 
 
 def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
@@ -323,7 +322,7 @@ def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
     )  # fmt: skip
 
 
-def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
+def demand_rates(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     """((workload, block, quarter) Mwork/s, share of each class's demand by tier)."""
     shapes = [block.shape for block in case.scenario.blocks]
     shares: dict[str, dict[str, float]] = {}
@@ -437,7 +436,8 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
     names = [row.id for row in rows]
     due, penalty = [], []
     for row in rows:
-        due.append(lapse(case, row, step_series(dates(case, row.id, dated(row.by)), case.quarters) / 1e6))
+        late = [*withheld(case, row), lates(case, "due", row.id)]
+        due.append(lapse(case, row, step_series(later(dated(row.by), late), case.quarters) / 1e6))
         penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {

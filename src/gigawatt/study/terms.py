@@ -12,7 +12,7 @@ from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.lateness import moved
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
-from gigawatt.study.change import fails_from, lates, offer_lates, places
+from gigawatt.study.change import counts_for, fails_from, lates, offer_lates, places
 from gigawatt.study.economics import (
     YEAR_S,
     behind_w,
@@ -104,12 +104,7 @@ def initial_w(case: Case, offer: OfferCase) -> float:
 def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
     """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
     row = case.scenario.commitments[index]
-    systems = {case.catalog.system(name).id for name in row.systems}
-    if row.vendor and offer.system.vendor != row.vendor:
-        return 0.0
-    if systems and offer.system.id not in systems:
-        return 0.0
-    if row.providers and offer.offer.provider not in row.providers:
+    if not counts_for(case, offer, row):
         return 0.0
     return offer.site.facility_over_it if row.basis == "facility" else 1.0
 
@@ -279,8 +274,8 @@ def _when_it_comes(case: Case, offer: Offer, floor: Floats) -> Floats:
     stood = sum(initial_w(case, row) for row in rows) / 1e6
     waits = [late for row in rows for late in (offer_lates(case, row), lates(case, "site", row.site.id))]
     waits += [
-        lates(case, "commitment", commitment.id) for index, commitment in enumerate(case.scenario.commitments)
-        if any(commitment_weight(case, row, index) > 0.0 for row in rows)
+        lates(case, "commitment", commitment.id) for commitment in case.scenario.commitments
+        if any(counts_for(case, row, commitment) for row in rows)
     ]  # fmt: skip
     return np.asarray(np.min([floor, *(moved(floor, places(case, late), stood) for late in waits)], axis=0))
 
@@ -422,18 +417,19 @@ def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
 
 def _late(case: Case) -> Late | None:
     late = behind_w(case)
-    if not late:
-        return None
     rows, n = case.scenario.commitments, len(case.quarters)
-    begin = min(place for name in late for place, _ in places(case, lates(case, "commitment", name)))
+    capped = {name: places(case, lates(case, "commitment", name)) for name in late}
+    begin = min((place for steps in capped.values() for place, _ in steps), default=0)
     most, received = np.full((len(rows), n), np.inf), np.zeros((len(rows), n))
     for index, row in enumerate(rows):
-        if row.id in late:
+        if capped.get(row.id):
             promised = step_series(dated(row.by), case.quarters)
             comes = promised - late[row.id] - (promised[begin - 1] if begin else 0.0)
             most[index] = np.where(late[row.id] > 0.0, comes / 1e6, np.inf)
     for (name, _), usd in damages_usd(case).items():
         received[[row.id for row in rows].index(name)] += usd / 1e6
+    if np.isinf(most).all() and not received.any():
+        return None
     names = [row.id for row in rows]
     return Late(
         most_mw=_array(most, commitment=names, quarter=case.labels),
