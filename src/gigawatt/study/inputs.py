@@ -222,8 +222,10 @@ def _add_max(case: Case, offer: OfferCase) -> Floats:
     quarters = np.asarray(case.quarters)
     open_to = ((quarters >= offer.first) & (quarters <= offer.last)).astype(np.float64)
     for place, late in places(case, offer_lates(case, offer)):
-        shifted = moved(open_to, [(place, late)], 0.0, gap=0.0)
-        open_to = shifted if late > 0 else np.maximum(open_to, shifted)
+        if late > 0:
+            open_to = moved(open_to, [(place, late)], 0.0, gap=0.0)
+        else:  # opens sooner and ends as it did
+            open_to = np.array([open_to[q : q - late + 1].max() for q in range(len(open_to))])
     return np.where((open_to > 0.0) & ~failed(case, offer), cap, 0.0)
 
 

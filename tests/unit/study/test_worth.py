@@ -26,6 +26,8 @@ class Case:
 
     offers: tuple[Any, ...] = ()
     software: tuple[Any, ...] = ()
+    sites: tuple[Any, ...] = ()
+    made: tuple[Any, ...] = ()
     quarters: tuple[int, ...] = tuple(range(START, START + 4))
     labels: tuple[str, ...] = FOUR
 
@@ -37,8 +39,12 @@ def near(value: float) -> object:
 def test_a_quarter_of_a_system_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # 10 Mwork/s are asked for and unmet cost 100 a quarter; the only system comes in the second. A quarter sooner saves
     # 10 x 100 = 1,000 MUSD, a quarter later costs as much; what is bought costs the same whenever it is: 333.3 a month
-    inputs = tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [[0.0, np.inf, np.inf, np.inf]], FOUR))
-    monkeypatch.setattr(module, "plan_inputs", lambda _: inputs)
+    def inputs(case: Case) -> PlanInputs:
+        open_to = np.arange(4) >= 1 + sum(change.quarters for change in case.made)
+        return tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [np.where(open_to, np.inf, 0.0)], FOUR))
+
+    monkeypatch.setattr(module, "plan_inputs", inputs)
+    monkeypatch.setattr(module, "apply", lambda case, changes: replace(case, made=tuple(changes)))
     offer = SimpleNamespace(
         id="a", offer=SimpleNamespace(available=SimpleNamespace(value=START + 1)),
         system=SimpleNamespace(id="system-a", first_available=None),
