@@ -6,7 +6,7 @@ axis ``signed`` is the quarter in which capacity was accepted. A fee of inf says
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -47,12 +47,6 @@ class Takes:
     after_mw: xr.DataArray | None = None
     after_musd_per_mw: xr.DataArray | None = None
     charged_frac: xr.DataArray | None = None
-
-    def without(self, name: str) -> Takes:
-        """The same with nothing owed under one take."""
-        kept = self.mw["take"] != name
-        after = None if self.after_mw is None else self.after_mw.where(kept, 0.0)
-        return replace(self, mw=self.mw.where(kept, 0.0), after_mw=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,18 +161,6 @@ class Terms:
         """(site, quarter) True where a building may be given back; None where none may within the horizon."""
         may = None if self.leases is None else self.leases.may_vacate
         return None if may is None or not bool(may.any()) else may
-
-    def on_time(self, commitment: str) -> Terms:
-        """The same without what an event delays of a commitment, and without damages for it."""
-        if self.late is None:
-            return self
-        most, received = self.late.most_mw, self.late.damages_musd
-        other = most["commitment"] != commitment
-        return replace(self, late=Late(most_mw=most.where(other, np.inf), damages_musd=received.where(other, 0.0)))
-
-    def without_takes(self) -> Terms:
-        """The same without minimum takes."""
-        return replace(self, takes=None)
 
 
 NONE = Terms()

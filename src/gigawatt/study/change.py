@@ -92,9 +92,11 @@ class Fails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
-    """The case without a right, a commitment, a minimum take (by its offer), new capacity of an offer, or a rule."""
+    """The case without a right, a commitment, a minimum take (by its offer), a rule of policy, or new capacity of an
+    offer or a system.
+    """
 
-    kind: Literal["right", "commitment", "take", "offer", "rule"]
+    kind: Literal["right", "commitment", "take", "rule", "offer", "system"]
     id: str
 
 
@@ -321,6 +323,9 @@ def _without(case: Case, change: Without) -> Case:
             return _in_scenario(case, offers=_updated(scenario.offers, name, {"minimum_take": ()}))
         case "offer":
             return _offers(case, name, lambda row: replace(row, last=row.first - 1))
+        case "system":
+            shut = (replace(row, last=row.first - 1) if row.system.id == name else row for row in case.offers)
+            return replace(case, offers=tuple(shut))
 
 
 def _settled(case: Case, change: Settled) -> Case:
