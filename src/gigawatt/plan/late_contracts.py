@@ -1,23 +1,27 @@
 """What contracts move when deliveries come otherwise than planned: the part of their money that follows what stands.
 
 Whose lateness counts: what a vendor, a provider or a landlord brings late moves the buyer's duty towards it by as many
-quarters. A minimum take over several sites moves by the latest of them. Of a commitment moves what its vendor or
-provider withholds: MW that counted by then in the plan and come only later, with its systems or with a building that it
-brings itself (``brought_late``). For those the buyer owes no penalty, and receives damages where any are agreed. Chips
-that are late in a building that stands are the buyer's own matter: the building's guaranteed rent is owed. So is a
-building that is late for chips which somebody else brings in time: the penalty is owed.
+quarters, to what the contracts say of a case that is so late. A minimum take over several sites moves by the latest of
+them. Of a commitment moves what its vendor or provider withholds: MW that counted by then in the plan and come only
+later, with its systems or with a building that it brings itself (``brought_late``). For those the buyer owes no
+penalty, and receives damages where any are agreed. Chips that are late in a building that stands are the buyer's own
+matter: the building's guaranteed rent is owed. So is a building that is late for chips which somebody else brings in
+time: the penalty is owed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lateness import pushed
 from gigawatt.plan.signed import finite, unused_price
+from gigawatt.plan.terms import Terms
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -55,29 +59,48 @@ class Moved:
         return Moved(paid=self.paid - other.paid, later=self.later - other.later)
 
 
-def moved(d: PlanInputs, played: Played) -> Moved:
-    """Takes paid and not held, guaranteed and market rents, what is owed later, what vests, damages."""
+def moved(d: PlanInputs, played: Played, terms: Sequence[Terms]) -> Moved:
+    """Takes paid and not held, guaranteed and market rents, what is owed later, what vests, damages.
+
+    ``terms``: contracts where everything comes 0, 1, 2 and so on quarters late.
+    """
     paid, later = np.zeros((len(played.stock), len(d.quarters))), np.zeros(len(played.stock))
     for part in (
-        _takes(d, played), _leases(d, played), _rents(d, played), _vested(d, played), _damages(d, played),
+        _takes(d, played, terms), _leases(d, played, terms), _rents(d, played), _vested(d, played), _damages(d, played),
     ):  # fmt: skip
         if part is not None:
             paid, later = paid + part.paid, later + part.later
     return Moved(paid=paid, later=later)
 
 
-def _due(mw: xr.DataArray, rows: str, late: Ints, stood: Floats) -> Floats:
-    """(draw, row, quarter) MW of a duty (row, quarter) that moves by its quarters and is never more for it.
+def duties_late(d: PlanInputs, quarters: int) -> Terms:
+    """Contracts with duties so many quarters later and never more, where no case says what they are then.
 
-    Until what is late comes, the duty is for what stood before (row).
+    Until what is late comes, a duty is for what stood before.
     """
-    table = mw.transpose(rows, "quarter").values
-    source = np.arange(table.shape[1])[None, None, :] - late[:, :, None]
-    back = np.take_along_axis(np.broadcast_to(table, (len(late), *table.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.minimum(table, np.where(source >= 0, back, stood[None, :, None])))
+    terms = d.terms
+
+    def later(mw: xr.DataArray, rows: str, stood: Floats) -> xr.DataArray:
+        table = mw.transpose(rows, "quarter")
+        back = pushed(table.values, np.full((1, len(table)), quarters), stood)[0]
+        return table.copy(data=np.minimum(table.values, back))
+
+    if (takes := terms.takes) is not None:
+        stood = takes.member.transpose("take", "offer").values @ d.initial_mw.values
+        terms = replace(terms, takes=replace(takes, mw=later(takes.mw, "take", stood)))
+    if (leases := terms.leases) is not None:
+        due = later(leases.due_mw, "site", d.energised_initial_mw.values)
+        terms = replace(terms, leases=replace(leases, due_mw=due))
+    return terms
 
 
-def _takes(d: PlanInputs, played: Played) -> Moved | None:
+def _as_late(tables: Sequence[Floats], late: Ints) -> Floats:
+    """(draw, row, ...) rows of the table that holds where they are so many quarters late (draw, row)."""
+    stacked = np.stack(tables)
+    return np.asarray(stacked[np.minimum(late, len(tables) - 1), np.arange(late.shape[1])])
+
+
+def _takes(d: PlanInputs, played: Played, terms: Sequence[Terms]) -> Moved | None:
     takes = d.terms.takes
     if takes is None:
         return None
@@ -86,26 +109,27 @@ def _takes(d: PlanInputs, played: Played) -> Moved | None:
     by_offer = np.maximum(played.late_offer, played.late_site[:, site_of])
     late = (by_offer[:, None, :] * (member > 0)).max(axis=2)
     stands = np.einsum("to,noq->ntq", member, played.stock)
-    short = np.maximum(_due(takes.mw, "take", late, member @ d.initial_mw.values) - stands, 0.0)
+    owed = [row.takes.mw.transpose("take", "quarter").values for row in terms if row.takes is not None]
+    short = np.maximum(_as_late(owed, late) - stands, 0.0)
     fee = finite(takes.short_musd_per_mw).transpose("take", "quarter").values
     return Moved(paid=np.einsum("ntq,tq->nq", short, fee), later=np.zeros(len(short)))
 
 
-def _leases(d: PlanInputs, played: Played) -> Moved | None:
+def _leases(d: PlanInputs, played: Played, terms: Sequence[Terms]) -> Moved | None:
     leases = d.terms.leases
     if leases is None:
         return None
-    unused = np.maximum(
-        _due(leases.due_mw, "site", played.late_site, d.energised_initial_mw.values) - played.in_use, 0.0
-    )
-    unused[:, ~(leases.due_mw > 0).any("quarter").values] = 0.0
+    signed = [row.leases for row in terms if row.leases is not None]
+    late = played.late_site
+    due = _as_late([row.due_mw.transpose("site", "quarter").values for row in signed], late)
+    unused = np.where(due > 0.0, np.maximum(due - played.in_use, 0.0), 0.0)
     owed = leases.owed_musd_per_mw * (1.0 if leases.charged_frac is None else leases.charged_frac)
-    rest = leases.owed_unused_musd_per_mw
-    rest = rest * (1.0 if leases.unused_charged_frac is None else leases.unused_charged_frac)
-    later = (
-        np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values) + unused[:, :, -1] @ rest.values
-    )
-    paid = np.einsum("nsq,sq->nq", unused, unused_price(d, leases).values)
+    rest = _as_late([(row.owed_unused_musd_per_mw * row.unused_charged_frac).values
+                     if row.unused_charged_frac is not None else row.owed_unused_musd_per_mw.values
+                     for row in signed], late)  # fmt: skip
+    later = np.einsum("nsq,sq->n", played.built, owed.transpose("site", "quarter").values)
+    later = later + (unused[:, :, -1] * rest).sum(axis=1)
+    paid = (unused * _as_late([unused_price(d, row).values for row in signed], late)).sum(axis=1)
     if leases.over_musd_per_mw is not None:
         over = leases.over_musd_per_mw.transpose("site", "signed", "quarter").values
         paid = paid + np.einsum("nsu,suq->nq", played.built, over)
@@ -147,11 +171,9 @@ def brought_late(d: PlanInputs, late_offer: Ints, late_site: Ints) -> Ints:
 def _withheld(d: PlanInputs, played: Played) -> Floats:
     """(draw, commitment, quarter) MW, on its basis, that counted by then in the plan and are brought later."""
     late = brought_late(d, played.late_offer, played.late_site)
-    source = np.arange(len(d.quarters))[None, None, :] - late[:, :, None]
-    table = np.broadcast_to(played.planned, (len(late), *played.planned.shape))
-    came = np.where(source >= 0, np.take_along_axis(table, np.maximum(source, 0), axis=2), 0.0)
+    withheld = np.maximum(played.planned[None] - pushed(played.planned, late), 0.0)
     weight = d.commitment_weight.transpose("commitment", "offer").values
-    return np.asarray(np.einsum("co,noq->ncq", weight, np.maximum(table - came, 0.0)))
+    return np.asarray(np.einsum("co,noq->ncq", weight, withheld))
 
 
 def behind_mw(d: PlanInputs, played: Played, due: Floats) -> Floats:

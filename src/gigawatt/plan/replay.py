@@ -43,13 +43,15 @@ from gigawatt.plan.cashflow import inflow, outflow
 from gigawatt.plan.energy import saved_musd, works_mw
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Moved, Played, behind_mw, moved
+from gigawatt.plan.late_contracts import Moved, Played, behind_mw, duties_late, moved
 from gigawatt.plan.late_gangs import Gangs, gangs_of
+from gigawatt.plan.lateness import pushed
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.objective import salvaged
 from gigawatt.plan.replay_money import money_musd, released_gw, tranches_musd
 from gigawatt.plan.signed import charged_after, vested_worth
 from gigawatt.plan.since import counted_mw
+from gigawatt.plan.terms import Terms
 from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
@@ -106,8 +108,10 @@ def delays_of(
     return Delays(site=table(inputs.sites, site), offer=table([str(x) for x in inputs.offer_system.values], system))
 
 
-def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
+def replay(plan: LivePlan, delays: Delays, later: Callable[[int], Terms] | None = None) -> xr.Dataset:
     """What becomes of a plan in each draw.
+
+    ``later`` gives the contracts where every site and offer comes so many quarters late; ``duties_late`` where None.
 
     Returns a dataset by draw and quarter: ``stock_mw``, ``accepted_mw`` (draw, offer, quarter; IT, cumulative),
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
@@ -116,9 +120,16 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     (systems, buildings, energy, penalties less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
-    n, fixed = len(delays.site), _fixed(plan)
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed)[0] for k in range(0, n, _CHUNK)]
+    n, fixed, terms = len(delays.site), _fixed(plan), _terms(plan.inputs, delays, later)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), fixed, terms)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
+
+
+def _terms(d: PlanInputs, delays: Delays, later: Callable[[int], Terms] | None) -> list[Terms]:
+    """Contracts at every lateness there is, from none on."""
+    owes = d.terms.takes is not None or (d.terms.leases is not None and bool((d.terms.leases.due_mw > 0).any()))
+    most = max(int(delays.site.max(initial=0)), int(delays.offer.max(initial=0))) if owes else 0
+    return [d.terms, *(later(late) if later else duties_late(d, late) for late in range(1, most + 1))]
 
 
 def _some(delays: Delays, rows: slice) -> Delays:
@@ -139,17 +150,18 @@ def _fixed(plan: LivePlan) -> Moved:
     none = Delays(
         site=np.zeros((1, len(d.sites)), dtype=np.int64), offer=np.zeros((1, len(d.offer_site)), dtype=np.int64)
     )
-    base, follows = _replay(plan, none, Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1)))
+    nothing = Moved(paid=np.zeros((1, len(d.quarters))), later=np.zeros(1))
+    base, follows = _replay(plan, none, nothing, [d.terms])
     paid = value(outflow(d, x)) - value(inflow(d, x)) - base["net_musd"].values[0]
     later = value(charged_after(d, x)) - value(vested_worth(d, x)) - value(salvaged(d, x)) - follows.later
     return Moved(paid=paid[None, :], later=later)
 
 
-def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Moved]:
+def _replay(plan: LivePlan, late: Delays, fixed: Moved, terms: Sequence[Terms]) -> tuple[xr.Dataset, Moved]:
     """(what becomes of the plan, what of its contracts and of its worth at the end follows what stands)."""
     d = plan.inputs
     n, n_quarters = len(late.site), len(d.quarters)
-    built = _pushed(plan.value("energise").values, late.site)
+    built = pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
     if "vacate" in plan.model.variables:
         in_use = _vacated(plan, in_use)
@@ -171,7 +183,7 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
         counted=counted_mw(owned, accepted, stock),
         planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
     )  # fmt: skip
-    late_mw, follows = behind_mw(d, played, _due(plan)), moved(d, played)
+    late_mw, follows = behind_mw(d, played, _due(plan)), moved(d, played, terms)
     worth = _worth(d, new, stock[:, :, -1]) + np.einsum("nsq,sq->n", built, d.site_salvage_musd_per_mw.values)
     follows = replace(follows, later=follows.later - worth)
     spent = spent + follows.paid + np.einsum("ncq,c->nq", late_mw, d.commitment_penalty_musd.fillna(0.0).values)
@@ -209,20 +221,12 @@ def _replay(plan: LivePlan, late: Delays, fixed: Moved) -> tuple[xr.Dataset, Mov
     }), follows  # fmt: skip
 
 
-def _pushed(planned: Floats, late: Ints) -> Floats:
-    """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
-    quarters = np.arange(planned.shape[1])
-    source = quarters[None, None, :] - late[:, :, None]
-    later = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.where(source >= 0, later, 0.0))
-
-
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
     """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
     from gigawatt.plan.forward import accept
 
     d = plan.inputs
-    arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
+    arrived = pushed(plan.value("add").values, late.offer).cumsum(axis=2)
     room, group = _rooms(plan, late, in_use)
     tests = d.terms.testing_quarters
     accepted, stock = np.zeros_like(arrived), np.zeros_like(arrived)
@@ -256,7 +260,7 @@ def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
             change[:, h.classes.index(retrofit.end), down:] += row[:, : row.shape[1] - down]
     n, n_quarters = len(late.site), len(d.quarters)
     rows = change.reshape(-1, n_quarters)
-    by_class = _pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
+    by_class = pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
     by_class += h.initial_mw.transpose("site", "hosting").values.reshape(1, -1, 1)
     place = {site: k for k, site in enumerate(h.sites)}
     group = site_of.copy()

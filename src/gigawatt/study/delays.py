@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,11 @@ from gigawatt.plan.found import Say, quiet
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.plan.terms import Terms
+from gigawatt.study.change import Late, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case
+from gigawatt.study.terms import contract_terms
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,6 +82,17 @@ class Delayed:
         }  # fmt: skip
 
 
+def contracts_late(case: Case) -> Callable[[int], Terms]:
+    """Contracts of a case in which every site and every delivery comes so many quarters late, from the first on."""
+
+    def later(quarters: int) -> Terms:
+        sites = (Late(kind="site", id=site.id, quarters=quarters) for site in case.sites)
+        offers = (Late(kind="offer", id=offer.id, quarters=quarters) for offer in case.offers)
+        return contract_terms(apply(case, [*sites, *offers]))
+
+    return later
+
+
 def _priced_out(plan: LivePlan) -> float:
     """Work that the plan leaves to customers who would pay less than it asks, at the value of unmet work [MUSD]."""
     d = plan.inputs
@@ -116,7 +131,9 @@ def delayed(
     late = delays_of(
         d, n_draws, site=lambda _: rng.poisson(site_mean, n_draws), system=lambda _: rng.poisson(system_mean, n_draws)
     )
-    draws, base = replay(plan, late), replay(plan, delays_of(d, 1))
+
+    later = contracts_late(case)
+    draws, base = replay(plan, late, later), replay(plan, delays_of(d, 1))
 
     def stands(outcome: xr.Dataset) -> Floats:
         return np.asarray((outcome["stock_mw"] * d.facility_over_it).sum("offer").values / 1e3)
@@ -128,7 +145,7 @@ def delayed(
         d, len(names), site=lambda name: one[d.sites.index(name)],
         system=lambda name: one[len(d.sites) + systems.index(name)],
     )  # fmt: skip
-    each = replay(plan, alone)
+    each = replay(plan, alone, later)
     plain = float(base["cost_musd"][0])
     more = {name: float(cost - plain) * 1e6 for name, cost in zip(names, each["cost_musd"].values, strict=True)}
     return Delayed(
