@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.plan.tree import Branch, Outcome, Tree
-from gigawatt.study.change import (
-    PRICES,
-    Demand,
-    Kept,
-    Late,
-    Price,
-    Priced,
-    apply,
-    counts_for,
-    lates,
-    offer_lates,
-)
+from gigawatt.study.change import PRICES, Demand, Late, Price, Priced, apply, counts_for
 from gigawatt.study.inputs import demand_rates, plan_inputs
 from gigawatt.study.orders import LEAD_QUARTERS, lead_quarters, order_lead
-from gigawatt.study.resolve import QUARTER_S, Case, OfferCase
+from gigawatt.study.resolve import Case
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.uncertainty import State, Uncertainty
 
+Ints = npt.NDArray[np.int64]
 Row = TypeVar("Row")
 
 LATE_FRAC, LATE_QUARTERS = 0.4, 2
@@ -50,17 +41,6 @@ TIGHT, EASY = (Price(of="energy", path=(1.15,)),), (Price(of="energy", path=(0.9
 0.09 USD/kWh around 0.07 as nine cases in ten give a standard deviation of 11 % at each of two branches."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lateness:
-    """What comes late by default: quarters, sites, systems and commitments, and a sentence where it needs one."""
-
-    quarters: int
-    sites: tuple[str, ...] = ()
-    systems: tuple[str, ...] = ()
-    commitments: tuple[str, ...] = ()
-    note: str = ""
-
-
 def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     """The tree a scenario declares, or the default one. Raises ScenarioError with a sentence."""
     said = case.scenario.uncertainty or Uncertainty()
@@ -77,9 +57,10 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     else:
         factors = _default_factors(case, quarters[0], spread)
     outcomes = tuple(_both(case, combination) for combination in itertools.product(*factors))
+    building = lead_quarters(said.building_lead.value) if said.building_lead else LEAD_QUARTERS
     lead = {
         "add": np.array([order_lead(case, offer) for offer in case.offers], dtype=np.int64),
-        "energise": np.full(len(case.sites), _quarters(said.building_lead, LEAD_QUARTERS), dtype=np.int64),
+        "energise": np.full(len(case.sites), building, dtype=np.int64),
     }
     try:
         rows = tuple(Branch(quarter=quarter, outcomes=outcomes) for quarter in quarters)
@@ -96,12 +77,9 @@ def case_at(case: Case, taken: Sequence[tuple[int, Outcome]]) -> Case:
     return apply(case, (_from(case, place, change) for place, outcome in taken for change in outcome.brings))
 
 
-def _from(case: Case, place: int, change: Kept) -> Kept:
-    start = case.quarters[place]
-    if isinstance(change, Demand):  # of a tree: by quarter of the horizon
-        return replace(change, start=start, path=change.path[place:])
-    assert isinstance(change, Late | Price)
-    return replace(change, start=start)
+def _from(case: Case, place: int, change: Any) -> Any:
+    path = {"path": change.path[place:]} if isinstance(change, Demand) else {}  # of a tree: by quarter of the horizon
+    return replace(change, start=case.quarters[place], **path)
 
 
 def branches_of(case: Case, asked: Sequence[str] = ()) -> list[str]:
@@ -117,16 +95,12 @@ def notes_of(case: Case, tree: Tree) -> tuple[str, ...]:
         f"'{state.name}' of '{factor.name}' has probability 0 and is left out"
         for factor in said.factors for state in factor.states if state.probability.value == 0.0
     ]  # fmt: skip
-    if not said.factors and (note := default_lateness(case, tree.branches[0].quarter).note):
+    if not said.factors and (note := default_lateness(case, tree.branches[0].quarter)[1]):
         found.append(note)
     sold = any(bool((tree.inputs.income_musd.sel(workload=row.id) > 0).any()) for row in case.classes)
     if any(prices_of(o)["tokens"] != 1.0 for branch in tree.branches for o in branch.outcomes) and not sold:
         found.append("token prices move nothing: no class of this scenario is sold by the token")
     return tuple(found)
-
-
-def _quarters(fact: Fact | None, default: int) -> int:
-    return math.ceil(fact.value / QUARTER_S - 1e-9) if fact else default
 
 
 def _default_branches(case: Case) -> list[str]:
@@ -137,67 +111,59 @@ def _default_branches(case: Case) -> list[str]:
 
 def _both(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
     """Independent outcomes together: factors multiply, and what is late by several is as late as the latest."""
-    found: dict[Any, Kept] = {}
-    for change in (change for outcome in outcomes for change in outcome.brings):
-        key, had = _what(change), found.get(_what(change))
-        if isinstance(change, Late) and isinstance(had, Late):
-            change = max(had, change, key=lambda late: late.quarters)
-        elif isinstance(change, Price | Demand) and isinstance(had, Price | Demand):
-            change = replace(change, path=tuple(np.multiply(had.path, change.path).tolist()))
-        found[key] = change
-    return _brought(case, Outcome(
-        name=", ".join(outcome.name for outcome in outcomes), brings=tuple(found.values()),
-        probability=float(np.prod([outcome.probability for outcome in outcomes])),
-    ))  # fmt: skip
+
+    def together(rows: Sequence[tuple[float, Any]]) -> Any:
+        first = rows[0][1]
+        if isinstance(first, Late):
+            return max((change for _, change in rows), key=lambda late: late.quarters)
+        return replace(first, path=tuple(np.prod([change.path for _, change in rows], axis=0).tolist()))
+
+    name = ", ".join(outcome.name for outcome in outcomes)
+    return _brought(case, name, float(np.prod([outcome.probability for outcome in outcomes])), outcomes, together)
 
 
 def _mean(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
     """Their probability-weighted mean; of lateness in quarters, rounded to a whole one, a half upwards."""
-    kinds = {_what(change): change for outcome in outcomes for change in outcome.brings}
-    means: list[Kept] = []
-    for key, like in kinds.items():
-        mine = [(o.probability, change) for o in outcomes for change in o.brings if _what(change) == key]
-        if isinstance(like, Late):
-            late = sum(p * change.quarters for p, change in mine if isinstance(change, Late))
-            means.append(replace(like, quarters=math.floor(late + 0.5)))
-        else:
-            paths = [(p, change.path) for p, change in mine if isinstance(change, Price | Demand)]
-            rest = 1.0 - sum(p for p, _ in paths)
-            path = np.sum([p * np.array(path) for p, path in paths], axis=0) + rest
-            means.append(replace(like, path=tuple(path.tolist())))
-    return _brought(case, Outcome(name="mean", probability=1.0, brings=tuple(means)))
+
+    def mean(rows: Sequence[tuple[float, Any]]) -> Any:
+        first = rows[0][1]
+        if isinstance(first, Late):
+            return replace(first, quarters=math.floor(sum(p * change.quarters for p, change in rows) + 0.5))
+        moved = np.sum([p * (np.array(change.path) - 1.0) for p, change in rows], axis=0)
+        return replace(first, path=tuple((1.0 + moved).tolist()))
+
+    return _brought(case, "mean", 1.0, outcomes, mean)
 
 
-def _what(change: Kept) -> tuple[Any, ...]:
-    """What a change is of."""
-    match change:
-        case Late():
-            return Late, change.kind, change.id
-        case Price():
-            return Price, change.of
-        case Demand():
-            return Demand, change.id
-    raise TypeError(f"no outcome of a tree brings {change}")
-
-
-def _brought(case: Case, outcome: Outcome) -> Outcome:
-    """The outcome with what waits for what it brings late: orders for a late site and of a late commitment too."""
-    late = replace(case, events_on=(), made=tuple(change for change in outcome.brings if isinstance(change, Late)))
-
-    def most(rows: Iterable[Late]) -> int:
-        return max((row.quarters for row in rows), default=0)
-
-    def of_offer(offer: OfferCase) -> int:
-        named = (row.id for row in case.scenario.commitments if counts_for(case, offer, row))
-        return max(
-            most(offer_lates(late, offer)), most(lates(late, "site", offer.site.id)),
-            most(lates(late, "commitment", *named)),
-        )  # fmt: skip
-
-    return replace(
-        outcome, late_offer=np.array([of_offer(offer) for offer in case.offers], dtype=np.int64),
-        late_site=np.array([most(lates(late, "site", site.id)) for site in case.sites], dtype=np.int64),
+def _brought(
+    case: Case, name: str, probability: float, outcomes: Sequence[Outcome], of: Callable[[Sequence[Any]], Any]
+) -> Outcome:
+    """An outcome of several: of (probability, change) of one thing, one change."""
+    rows: dict[Any, list[tuple[float, Any]]] = {}
+    for outcome in outcomes:
+        for change in outcome.brings:
+            what = replace(change, quarters=0) if isinstance(change, Late) else replace(change, path=())
+            rows.setdefault(what, []).append((outcome.probability, change))
+    brings = tuple(of(changes) for changes in rows.values())
+    sites = [_most(case, brings, [("site", site.id)]) for site in case.sites]
+    return Outcome(
+        name=name, probability=probability, brings=brings, late_offer=_late_orders(case, brings),
+        late_site=np.array(sites, dtype=np.int64),
     )  # fmt: skip
+
+
+def _most(case: Case, brings: Sequence[Any], names: Sequence[tuple[str, str]]) -> int:
+    late = (change for change in brings if isinstance(change, Late) and (change.kind, change.id) in names)
+    return max((change.quarters for change in late), default=0)
+
+
+def _late_orders(case: Case, brings: Sequence[Any]) -> Ints:
+    """(offer) quarters by which orders come later: of late systems, for late sites, for late commitments."""
+    found = []
+    for offer in case.offers:
+        counts = [("commitment", row.id) for row in case.scenario.commitments if counts_for(case, offer, row)]
+        found.append(_most(case, brings, [("system", offer.system.id), ("site", offer.site.id), *counts]))
+    return np.array(found, dtype=np.int64)
 
 
 def _check(case: Case, states: Sequence[State]) -> None:
@@ -220,64 +186,57 @@ def _outcome(case: Case, state: State, spread: float, total: float) -> Outcome:
     """``total``: what the probabilities of the factor add up to, 1 but for their rounding."""
     demand = _ranged(case, state.demand, spread) if state.demand else {}
     for name, by in state.scale_demand.items():
-        path = np.array(demand.get(name, (1.0,) * len(case.quarters))) * by.value
-        demand[name] = tuple(path.tolist())
-    named = (
-        ("site", state.late_sites), ("system", state.late_systems), ("commitment", state.late_commitments),
-    )  # fmt: skip
-    quarters = _quarters(state.late, 0)
+        demand[name] = tuple(by.value * np.array(demand.get(name, (1.0,) * len(case.quarters))))
+    late = lead_quarters(state.late.value) if state.late else 0
     return Outcome(
         name=state.name, probability=state.probability.value / total,
         brings=(
             *(Demand(id=name, path=path) for name, path in demand.items()), *_prices(state),
-            *(Late(kind=kind, id=name, quarters=quarters) for kind, names in named for name in names),  # type: ignore[arg-type]
+            *(Late(kind="site", id=name, quarters=late) for name in state.late_sites),
+            *(Late(kind="system", id=name, quarters=late) for name in state.late_systems),
+            *(Late(kind="commitment", id=name, quarters=late) for name in state.late_commitments),
         ),
     )  # fmt: skip
 
 
 def _prices(state: State) -> Iterator[Price]:
     """Prices that a state moves; ``price`` is of systems and buildings, ``chip_price`` of systems beside."""
-
-    def said(fact: Fact | None) -> float:
-        return 1.0 if fact is None else fact.value
-
-    factors: dict[Priced, float] = {
-        "chips": said(state.price) * said(state.chip_price), "buildings": said(state.price), "rents": said(state.rent),
-        "energy": said(state.energy_price), "tokens": said(state.token_price),
-    }  # fmt: skip
-    return (Price(of=of, path=(factor,)) for of, factor in factors.items() if factor != 1.0)
+    said: tuple[tuple[Priced, Fact | None], ...] = (
+        ("chips", state.price), ("chips", state.chip_price), ("buildings", state.price), ("rents", state.rent),
+        ("energy", state.energy_price), ("tokens", state.token_price),
+    )  # fmt: skip
+    return (Price(of=of, path=(fact.value,)) for of, fact in said if fact is not None and fact.value != 1.0)
 
 
 def prices_of(outcome: Outcome) -> dict[Priced, float]:
     """Factor on every kind of price that an outcome brings."""
     brings = {change.of: change.path[0] for change in outcome.brings if isinstance(change, Price)}
-    return {of: brings.get(of, 1.0) for of in PRICES}
+    return dict.fromkeys(PRICES, 1.0) | brings
 
 
-def default_lateness(case: Case, first: str) -> Lateness:
-    """What comes late at branches from the quarter ``first`` on, where the scenario does not say.
+def default_lateness(case: Case, first: str) -> tuple[list[Late], str]:
+    """(what comes late at branches from the quarter ``first`` on where the scenario does not say, a sentence if needed)
 
     What its events delay; else every building still to be energised then; else the systems that are bought, or
     rented for a term.
     """
     events = [event for event in case.scenario.events if event.delay]
     if events:
-        return Lateness(
-            quarters=max(lead_quarters(event.delay.value) for event in events if event.delay),
-            sites=tuple(name for event in events for name in event.delay_sites),
-            commitments=tuple(name for event in events for name in event.delay_commitments),
-        )
+        quarters = max(lead_quarters(event.delay.value) for event in events if event.delay)
+        sites = [Late(kind="site", id=name, quarters=quarters) for event in events for name in event.delay_sites]
+        named = (name for event in events for name in event.delay_commitments)
+        return [*sites, *(Late(kind="commitment", id=name, quarters=quarters) for name in named)], ""
     after = case.labels.index(first) if first in case.labels else 0
     still = {site.id: site.connection_w[max(0, after - 1) :] for site in case.sites}
-    sites = tuple(name for name, power in still.items() if (power[1:] != power[:-1]).any())  # inf where unlimited
-    if sites:
-        return Lateness(quarters=LATE_QUARTERS, sites=sites)
-    ordered = tuple(sorted({row.system.id for row in case.offers if order_lead(case, row) > row.lag}))
+    names = [name for name, power in still.items() if (power[1:] != power[:-1]).any()]  # inf where unlimited
+    if names:
+        return [Late(kind="site", id=name, quarters=LATE_QUARTERS) for name in names], ""
+    ordered = sorted({row.system.id for row in case.offers if order_lead(case, row) > row.lag})
+    none = f"no building is still to be energised in {first}"
+    note = f"nothing is ordered ahead and {none}: 'late' moves energy alone"
     if ordered:
-        note = f"no building is still to be energised in {first}: 'late' is of systems alone ({', '.join(ordered)})"
-        return Lateness(quarters=LATE_QUARTERS, systems=ordered, note=note)
-    note = f"nothing is ordered ahead and no building is still to be energised in {first}: 'late' moves energy alone"
-    return Lateness(quarters=0, note=note)
+        note = f"{none}: 'late' is of systems alone ({', '.join(ordered)})"
+    return [Late(kind="system", id=name, quarters=LATE_QUARTERS) for name in ordered], note
 
 
 def _default_factors(case: Case, first: str, spread: float) -> list[list[Outcome]]:
@@ -294,21 +253,18 @@ def _default_factors(case: Case, first: str, spread: float) -> list[list[Outcome
         )
     ]  # fmt: skip
     on_time = Outcome(name="on time", probability=1.0 - LATE_FRAC, brings=EASY)
-    behind = Outcome(name="late", probability=LATE_FRAC, brings=(*TIGHT, *_lates(case, default_lateness(case, first))))
+    late, _ = default_lateness(case, first)
+    behind = Outcome(name="late", probability=LATE_FRAC, brings=(*TIGHT, *late, *_due(case, late)))
     return [demand, [on_time, behind]]
 
 
-def _lates(case: Case, late: Lateness) -> Iterator[Late]:
-    """What is late by default, and every due date that it was to meet."""
-    yield from (Late(kind="site", id=name, quarters=late.quarters) for name in late.sites)
-    yield from (Late(kind="system", id=name, quarters=late.quarters) for name in late.systems)
-    yield from (Late(kind="commitment", id=name, quarters=late.quarters) for name in late.commitments)
-    waits = [offer for offer in case.offers if offer.site.id in late.sites or offer.system.id in late.systems]
-    named = [row for row in case.scenario.commitments if row.id in late.commitments]
-    waits += [offer for offer in case.offers if any(counts_for(case, offer, row) for row in named)]
+def _due(case: Case, late: Sequence[Late]) -> Iterator[Late]:
+    """Every due date that what is late was to meet."""
+    orders = _late_orders(case, late)
     for row in case.scenario.commitments:
-        if any(counts_for(case, offer, row) for offer in waits):
-            yield Late(kind="due", id=row.id, quarters=late.quarters)
+        mine = [quarters for offer, quarters in zip(case.offers, orders, strict=True) if counts_for(case, offer, row)]
+        if max(mine, default=0) > 0:
+            yield Late(kind="due", id=row.id, quarters=int(max(mine)))
 
 
 def _ranged(case: Case, bound: Literal["low", "high"], spread: float) -> dict[str, tuple[float, ...]]:
