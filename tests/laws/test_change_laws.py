@@ -13,9 +13,11 @@ import xarray as xr
 
 from gigawatt.catalog.load import Catalog, load_catalog
 from gigawatt.core.calendar import str_quarter
+from gigawatt.plan.alternatives import divisible, left_out
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
-from gigawatt.study.change import Demand, Late, Price, Priced, apply
+from gigawatt.study.change import Demand, Late, Price, Priced, Without, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.outcomes import tree_of
 from gigawatt.study.resolve import Case, resolve
@@ -147,3 +149,15 @@ def test_the_same_change_costs_the_same(name: str) -> None:
     event = solve(open_plan(by_event(scenario, delay_sites=[site], delay="6 months"))).objective_musd
     leaf = by_leaf(scenario, str_quarter(start), late_sites=[site], late="6 months")
     assert solve(open_plan(leaf)).objective_musd == pytest.approx(event, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", EVERY[:2])
+def test_a_plan_without_something_is_the_plan_of_the_case_without_it(name: str) -> None:
+    case = written(name)
+    session = PlanSession(divisible(plan_inputs(case)))
+    rows = {row.name: row for row in left_out(session, {"system": session.inputs.offer_system})}
+    best = session.live.objective_musd
+    for system, row in rows.items():
+        without = divisible(by_change(case, [Without(kind="system", id=system)]))
+        assert row.extra_musd is not None
+        assert solve(open_plan(without)).objective_musd - best == pytest.approx(row.extra_musd, abs=1e-6 * abs(best))

@@ -160,7 +160,7 @@ def of_event(event: Event, first: int) -> Iterator[Kept]:
 # --- what a case says of its changes
 
 
-def lates(case: Case, kind: str, *names: str) -> list[Late]:
+def lateness(case: Case, kind: str, *names: str) -> list[Late]:
     """Lateness of something by one of its names, in the order in which it is learned."""
     found = [row for row in case.changes if isinstance(row, Late) and row.kind == kind and row.id in names]
     return sorted(found, key=lambda row: row.start or 0)
@@ -171,9 +171,9 @@ def places(case: Case, rows: Iterable[Late]) -> list[tuple[int, int]]:
     return [(max(0, (row.start or 0) - case.quarters[0]), row.quarters) for row in rows]
 
 
-def offer_lates(case: Case, offer: OfferCase) -> list[Late]:
+def late_deliveries(case: Case, offer: OfferCase) -> list[Late]:
     """Lateness of deliveries under an offer."""
-    return lates(case, "offer", offer.id, offer.offer.id) + lates(case, "system", offer.system.id)
+    return lateness(case, "offer", offer.id, offer.offer.id) + lateness(case, "system", offer.system.id)
 
 
 def counts_for(case: Case, offer: OfferCase, row: Commitment) -> bool:
@@ -186,8 +186,8 @@ def counts_for(case: Case, offer: OfferCase, row: Commitment) -> bool:
 
 def withheld(case: Case, row: Commitment) -> list[list[Late]]:
     """Lateness of what a commitment's vendor or provider brings: its own, and that of each offer that counts for it."""
-    offers = [offer_lates(case, offer) for offer in case.offers if counts_for(case, offer, row)]
-    return [late for late in (lates(case, "commitment", row.id), *offers) if late]
+    offers = [late_deliveries(case, offer) for offer in case.offers if counts_for(case, offer, row)]
+    return [late for late in (lateness(case, "commitment", row.id), *offers) if late]
 
 
 def later(points: Iterable[tuple[int, float]], rows: Sequence[Sequence[Late]]) -> list[tuple[int, float]]:
@@ -204,7 +204,7 @@ def _later(quarter: int, rows: Sequence[Late]) -> int:
 
 def signed_late(case: Case, quarter: int, deal: str) -> int:
     """Quarter in which a deal is signed: as late as the latest of its commitments."""
-    rows = [lates(case, "commitment", row.id) for row in case.scenario.commitments if row.deal == deal]
+    rows = [lateness(case, "commitment", row.id) for row in case.scenario.commitments if row.deal == deal]
     return later([(quarter, 0.0)], rows)[0][0]
 
 
@@ -238,7 +238,7 @@ def connection_w(case: Case, site: SiteCase) -> Floats:
     """
     power = step_series(site.dated_w, case.quarters) if site.dated_w else np.full(len(case.quarters), np.inf)
     stands = sum(row.power.value for row in case.scenario.initial if row.site == site.id) * site.facility_over_it
-    power = moved(power, places(case, lates(case, "site", site.id)), min(stands, float(power[0])))
+    power = moved(power, places(case, lateness(case, "site", site.id)), min(stands, float(power[0])))
     if site.use.lease and site.use.lease.step_in:
         taken_over = fails_from(case, site.use.lease.step_in)
         power = np.where(np.asarray(case.quarters) >= (taken_over or np.inf), power, 0.0)

@@ -16,7 +16,16 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.lateness import drawn_from, meant_for, moved
-from gigawatt.study.change import demand_path, later, lates, offer_lates, places, price_path, signed_late, withheld
+from gigawatt.study.change import (
+    demand_path,
+    late_deliveries,
+    lateness,
+    later,
+    places,
+    price_path,
+    signed_late,
+    withheld,
+)
 from gigawatt.study.economics import (
     YEAR_S,
     capex_usd_per_w,
@@ -221,7 +230,7 @@ def _add_max(case: Case, offer: OfferCase) -> Floats:
     cap = most.value / 1e6 if most else np.inf
     quarters = np.asarray(case.quarters)
     open_to = ((quarters >= offer.first) & (quarters <= offer.last)).astype(np.float64)
-    for place, late in places(case, offer_lates(case, offer)):
+    for place, late in places(case, late_deliveries(case, offer)):
         if late > 0:
             open_to = moved(open_to, [(place, late)], 0.0, gap=0.0)
         else:  # opens sooner and ends as it did
@@ -231,7 +240,7 @@ def _add_max(case: Case, offer: OfferCase) -> Floats:
 
 def _supply_from(case: Case, by_offer_quarter: Callable[[Any], xr.DataArray]) -> xr.DataArray | None:
     """(offer, quarter) place of the quarter whose supply an acceptance draws on; None where nothing is late."""
-    late = [[step for step in places(case, offer_lates(case, offer)) if step[1] > 0] for offer in case.offers]
+    late = [[step for step in places(case, late_deliveries(case, offer)) if step[1] > 0] for offer in case.offers]
     if not any(late):
         return None
     n = len(case.quarters)
@@ -247,7 +256,7 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     member = [[float(o.system.id in wanted) for o in case.offers] for wanted in systems]
     packages = []
     for row, wanted in zip(rows, systems, strict=True):
-        mine = (late for o in case.offers if o.system.id in wanted for late in offer_lates(case, o))
+        mine = (late for o in case.offers if o.system.id in wanted for late in late_deliveries(case, o))
         sooner = min((late.quarters for late in mine), default=0)
         made = step_series(dated(row.packages_per_quarter), case.quarters)
         packages.append(moved(made, [(0, sooner)], 0.0) if sooner < 0 else made)
@@ -438,7 +447,7 @@ def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, A
     names = [row.id for row in rows]
     due, penalty = [], []
     for row in rows:
-        late = [*withheld(case, row), lates(case, "due", row.id)]
+        late = [*withheld(case, row), lateness(case, "due", row.id)]
         due.append(lapse(case, row, step_series(later(dated(row.by), late), case.quarters) / 1e6))
         penalty.append(np.nan if row.firm or row.penalty is None else row.penalty.value * QUARTER_S)
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]

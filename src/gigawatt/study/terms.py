@@ -12,7 +12,7 @@ from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.lateness import moved
 from gigawatt.plan.terms import Late, Leases, Options, Rents, Takes, Terms, Warrants
-from gigawatt.study.change import counts_for, fails_from, lates, offer_lates, places
+from gigawatt.study.change import counts_for, fails_from, late_deliveries, lateness, places
 from gigawatt.study.economics import (
     YEAR_S,
     behind_w,
@@ -272,9 +272,9 @@ def _when_it_comes(case: Case, offer: Offer, floor: Floats) -> Floats:
     """
     rows = [row for row in case.offers if row.offer.id == offer.id]
     stood = sum(initial_w(case, row) for row in rows) / 1e6
-    waits = [late for row in rows for late in (offer_lates(case, row), lates(case, "site", row.site.id))]
+    waits = [late for row in rows for late in (late_deliveries(case, row), lateness(case, "site", row.site.id))]
     waits += [
-        lates(case, "commitment", commitment.id) for commitment in case.scenario.commitments
+        lateness(case, "commitment", commitment.id) for commitment in case.scenario.commitments
         if any(counts_for(case, row, commitment) for row in rows)
     ]  # fmt: skip
     return np.asarray(np.min([floor, *(moved(floor, places(case, late), stood) for late in waits)], axis=0))
@@ -418,7 +418,7 @@ def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
 def _late(case: Case) -> Late | None:
     late = behind_w(case)
     rows, n = case.scenario.commitments, len(case.quarters)
-    capped = {name: places(case, lates(case, "commitment", name)) for name in late}
+    capped = {name: places(case, lateness(case, "commitment", name)) for name in late}
     begin = min((place for steps in capped.values() for place, _ in steps), default=0)
     most, received = np.full((len(rows), n), np.inf), np.zeros((len(rows), n))
     for index, row in enumerate(rows):
