@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.lateness import moved
@@ -227,7 +228,7 @@ def demand_path(case: Case, workload: str) -> Floats:
 def _path(case: Case, rows: Sequence[Price | Demand], after: int = 0) -> Floats:
     whole = np.ones(len(case.quarters) + after)
     for row in rows:
-        since = np.arange(len(whole)) - max(0, (row.start or 0) - case.quarters[0])
+        since = np.arange(len(whole)) - (0 if row.start is None else row.start - case.quarters[0])
         whole *= np.where(since >= 0, np.array(row.path)[np.clip(since, 0, len(row.path) - 1)], 1.0)
     return whole
 
@@ -251,12 +252,37 @@ def connection_w(case: Case, site: SiteCase) -> Floats:
 
 
 def apply(case: Case, changes: Iterable[Change]) -> Case:
-    """The case with changes made, one after the other."""
+    """The case with changes made, one after the other. Raises ScenarioError where one names what the case has not."""
     for change in changes:
+        _check(case, change)
         case = _changed(case, change)
     sites = {site.id: replace(site, connection_w=connection_w(case, site)) for site in case.sites}
     offers = tuple(replace(offer, site=sites[offer.site.id]) for offer in case.offers)
     return replace(case, sites=tuple(sites.values()), offers=offers)
+
+
+def _check(case: Case, change: Change) -> None:
+    scenario = case.scenario
+    offers = {name for offer in case.offers for name in (offer.id, offer.offer.id)}
+    commitments = {row.id for row in scenario.commitments}
+    known = {
+        "site": {site.id for site in case.sites}, "offer": offers, "take": offers, "option": offers,
+        "system": {offer.system.id for offer in case.offers}, "commitment": commitments, "due": commitments,
+        "right": {right.id for right in scenario.rights}, "software": {step.id for step in case.software},
+        "class": {row.id for row in case.classes}, "event": {event.id for event in scenario.events},
+    }  # fmt: skip
+    match change:
+        case Late(kind=kind, id=name) | Without(kind=kind, id=name) | Settled(kind=kind, id=name):
+            what: str = kind
+        case OfferPrice(id=name) | Demand(id=name) | Gain(id=name):
+            what = {OfferPrice: "offer", Demand: "class", Gain: "software"}[type(change)]
+        case Switched(event=name):
+            what = "event"
+        case _:
+            return
+    if what in known and name not in known[what]:
+        has = ", ".join(sorted(known[what])) or "none"
+        raise ScenarioError(f"{scenario.where}: no {what} is called '{name}'; this scenario has {has}")
 
 
 def _changed(case: Case, change: Change) -> Case:

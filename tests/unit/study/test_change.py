@@ -10,10 +10,11 @@ import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.calendar import parse_quarter
+from gigawatt.core.errors import ScenarioError
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
-from gigawatt.study.change import Horizon, Late, Price, Switched, Without, apply
+from gigawatt.study.change import Horizon, Late, Price, Switched, Without, apply, price_path
 from gigawatt.study.delays import contracts_late
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import find
@@ -141,3 +142,20 @@ def test_a_change_leaves_the_rest_alone() -> None:
     assert short.quarters == ("2027Q1", "2027Q2", "2027Q3")
     assert short.connection_mw.values.tolist() == [[0.0, 10.0, 10.0]]
     assert float(plan_inputs(apply(case, [Without(kind="offer", id="a")])).add_max_mw.max()) == 0.0
+
+
+def test_a_change_of_what_the_case_has_not_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="no site is called 'atlantis'; this scenario has hall"):
+        apply(case_of(), [Late(kind="site", id="atlantis", quarters=1)])
+    with pytest.raises(ScenarioError, match="no right is called 'x'; this scenario has none"):
+        apply(case_of(), [Without(kind="right", id="x")])
+
+
+def test_a_path_of_prices_goes_by_quarter_and_its_last_factor_goes_on() -> None:
+    case, start = case_of(), parse_quarter("2027Q2")
+    assert price_path(apply(case, [Price(of="rents", path=(1.1, 1.2), start=start)]), "rents", 1).tolist() == [
+        1.0, 1.1, *[1.2] * 7
+    ]  # fmt: skip
+    assert price_path(apply(case, [Price(of="rents", path=(1.1, 1.2), start=start - 2)]), "rents").tolist() == [1.2] * 8
+    twice = apply(case, [Price(of="rents", path=(2.0,)), Price(of="rents", path=(1.5,), start=start)])
+    assert price_path(twice, "rents").tolist() == [2.0, *[3.0] * 7]

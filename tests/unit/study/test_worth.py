@@ -12,9 +12,11 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.calendar import parse_quarter
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.study import resolve as study
 from gigawatt.study import worth as module
 from gigawatt.study.worth import worth
 from tests.unit.plan.tiny import by, grid, tiny
+from tests.unit.study.test_change import case_of
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 START = parse_quarter("2027Q1")
@@ -26,7 +28,6 @@ class Case:
 
     offers: tuple[Any, ...] = ()
     software: tuple[Any, ...] = ()
-    sites: tuple[Any, ...] = ()
     made: tuple[Any, ...] = ()
     quarters: tuple[int, ...] = tuple(range(START, START + 4))
     labels: tuple[str, ...] = FOUR
@@ -65,7 +66,7 @@ def test_a_quarter_of_software_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         "multiplier": replace(entry.multiplier, value=2.0, low=1.25, high=2.5),
     })  # fmt: skip
 
-    def inputs(case: Case) -> PlanInputs:
+    def inputs(case: study.Case) -> PlanInputs:
         (now,) = case.software
         rates = [1.0 if quarter < now.available.value else now.multiplier.value for quarter in case.quarters]
         return tiny(
@@ -74,7 +75,7 @@ def test_a_quarter_of_software_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
 
     monkeypatch.setattr(module, "plan_inputs", inputs)
-    (row,) = worth(Case(software=(step,)))  # type: ignore[arg-type]
+    (row,) = worth(replace(case_of(horizon={"start": "2027Q1", "quarters": 4}), software=(step,)))
     assert (row.id, row.quarter, row.multiplier) == ("kernels-2027", "2027Q3", (1.25, 2.0, 2.5))
     assert row.earlier_usd_per_month == near(5e6 / 3)
     assert row.later_usd_per_month == near(5e6 / 3)
