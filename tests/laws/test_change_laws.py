@@ -17,12 +17,14 @@ from gigawatt.plan.alternatives import divisible, left_out
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
-from gigawatt.study.change import Demand, Late, Price, Priced, Without, apply
+from gigawatt.study.change import PRICES, Demand, Late, Price, Priced, Without, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.outcomes import tree_of
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import Event, Scenario, bundled, load_scenario
 from gigawatt.study.uncertainty import Uncertainty
+from tests.cases.scenarios import planned
+from tests.laws.test_book_laws import assert_one_money
 
 QUICK = ("starter", "neocloud", "open-tokens")
 EVERY = [*QUICK, *(pytest.param(name, marks=pytest.mark.heavy) for name in bundled() if name not in QUICK)]
@@ -161,3 +163,29 @@ def test_a_plan_without_something_is_the_plan_of_the_case_without_it(name: str) 
         without = divisible(by_change(case, [Without(kind="system", id=system)]))
         assert row.extra_musd is not None
         assert solve(open_plan(without)).objective_musd - best == pytest.approx(row.extra_musd, abs=1e-6 * abs(best))
+
+
+def moved(case: Case) -> Case:
+    """The case with every price and every demand moved from its third quarter on, and every building late."""
+    start = case.quarters[2]
+    prices = [Price(of=of, path=(1.2, 0.9), start=start) for of in PRICES]
+    demand = [Demand(id=row.id, path=(1.1,), start=start) for row in case.classes]
+    return apply(
+        case, [*prices, *demand, *(Late(kind="site", id=site.id, quarters=1, start=start) for site in case.sites)]
+    )
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_books_of_a_changed_case_are_its_plans(name: str) -> None:
+    case = moved(written(name))
+    assert_one_money(case, solve(open_plan(plan_inputs(case))))
+
+
+@pytest.mark.parametrize(
+    "seed", [4, 10, pytest.param(65, marks=pytest.mark.heavy), pytest.param(71, marks=pytest.mark.heavy)]
+)
+def test_books_of_random_changed_cases_are_their_plans(seed: int) -> None:
+    found = planned(seed)
+    assert found is not None
+    case = moved(found[0])
+    assert_one_money(case, solve(open_plan(plan_inputs(case))))
