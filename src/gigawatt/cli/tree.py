@@ -104,6 +104,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
     """Everything of a tree's plan as plain data, money in USD, power in W."""
     from gigawatt.plan.foresight import missed_by, plain_cost
     from gigawatt.plan.metadata import DECIDED
+    from gigawatt.study.outcomes import prices_of
 
     found, whole, checked = results.found, results.whole, results.check()
     tree, evpi = whole.tree, results.evpi_musd()
@@ -111,7 +112,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
     return {
         "scenario": results.case.scenario.name, "branches": [branch.quarter for branch in tree.branches],
         "outcomes": [
-            {"name": one.name, "probability": one.probability, "prices": asdict(one.prices)}
+            {"name": one.name, "probability": one.probability, "prices": prices_of(one)}
             for one in tree.branches[0].outcomes
         ],
         "decisions": int(whole.lower.size), "constraints": int(whole.row_lower.size),

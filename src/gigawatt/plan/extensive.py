@@ -110,11 +110,11 @@ class Extensive:
 def extensive(tree: Tree) -> Extensive:
     """The tree as one problem."""
     leaves = tree.leaves()
-    models = [build(leaf.inputs)[0] for leaf in leaves]
+    models = [build(leaf.ordered)[0] for leaf in leaves]
     last, n_nodes = len(tree.branches), len(leaves) + 1
-    keys, stages = [], []
+    keys, stages, spaces = [], [], _spaces(models)
     for leaf, model in zip(leaves, models, strict=True):
-        cell, stage = _decisions(tree, leaf, model)
+        cell, stage = _decisions(tree, leaf, model, spaces)
         groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
         keys.append(np.where(cell >= 0, (cell * (last + 1) + stage) * n_nodes + groups[stage], -1))
         stages.append(stage)
@@ -150,17 +150,43 @@ def extensive(tree: Tree) -> Extensive:
     )  # fmt: skip
 
 
-def _decisions(tree: Tree, leaf: Leaf, model: Model) -> tuple[Ints, Ints]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Space:
+    """Cells of a family over all leaves: the number of the first, and the labels of each axis in any of them."""
+
+    first: int
+    axes: dict[str, list[str | int]]
+
+    def numbers(self, variable: Variable) -> Ints:
+        """Number of each cell of one leaf's family, in its flat array: a leaf may have labels that others have not."""
+        places = [[self.axes[dim].index(label) for label in labels] for dim, labels in variable.axes.items()]
+        shape = [len(labels) for labels in self.axes.values()]
+        return np.asarray(self.first + np.ravel_multi_index(np.ix_(*places), shape).ravel(), dtype=np.int64)
+
+
+def _spaces(models: Sequence[Model]) -> dict[str, _Space]:
+    """Where the cells of each family are numbered."""
+    axes: dict[str, dict[str, dict[str | int, None]]] = {}
+    for model in models:
+        for name, variable in model.variables.items():
+            for dim, labels in variable.axes.items():
+                axes.setdefault(name, {}).setdefault(dim, {}).update(dict.fromkeys(labels))
+    found, first = {}, 0
+    for name, labelled in axes.items():
+        found[name] = _Space(first=first, axes={dim: list(labels) for dim, labels in labelled.items()})
+        first += int(np.prod([len(labels) for labels in labelled.values()], dtype=np.int64))
+    return found
+
+
+def _decisions(tree: Tree, leaf: Leaf, model: Model, spaces: dict[str, _Space]) -> tuple[Ints, Ints]:
     """For each column of a leaf's model: (number of the cell it is, -1 for none; branches known when it is decided)."""
     cell = np.full(model.n_columns, -1, dtype=np.int64)
     stage = np.zeros(model.n_columns, dtype=np.int64)
-    offset = 0
-    for variable in model.variables.values():
+    for name, variable in model.variables.items():
         live = variable.columns >= 0
         at, when = decided(tree, leaf.path, variable)
-        cell[variable.columns[live]] = np.where(at[live] >= 0, at[live] + offset, -1)
+        cell[variable.columns[live]] = np.where(at[live] >= 0, spaces[name].numbers(variable)[at[live]], -1)
         stage[variable.columns[live]] = when[live]
-        offset += variable.columns.size
     return cell, stage
 
 

@@ -44,8 +44,9 @@ from gigawatt.plan.energy import saved_musd, work_cost, works_mw
 from gigawatt.plan.flows import Numbers
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Played
+from gigawatt.plan.late_contracts import Played, duties_late
 from gigawatt.plan.late_gangs import Gangs, gangs_of
+from gigawatt.plan.lateness import pushed
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.replay_money import (
     BILL,
@@ -53,6 +54,7 @@ from gigawatt.plan.replay_money import (
     money_musd,
     paid_musd,
     played_amounts,
+    priced_late,
     released_gw,
     tranches_musd,
 )
@@ -112,8 +114,10 @@ def delays_of(
     return Delays(site=table(inputs.sites, site), offer=table([str(x) for x in inputs.offer_system.values], system))
 
 
-def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
+def replay(plan: LivePlan, delays: Delays, later: Callable[[int], PlanInputs] | None = None) -> xr.Dataset:
     """What becomes of a plan in each draw.
+
+    ``later`` gives the inputs where every site and offer comes so many quarters late; ``duties_late`` where None.
 
     Returns a dataset by draw and quarter: ``stock_mw``, ``accepted_mw`` (draw, offer, quarter; IT, cumulative),
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
@@ -123,9 +127,16 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
     n, d, beyond = len(delays.site), plan.inputs, _beyond(plan)
-    rest = (paid_musd(d, beyond).values, float(end_cost(d, beyond)))
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), rest)[0] for k in range(0, n, _CHUNK)]
+    rest, owed = (paid_musd(d, beyond).values, float(end_cost(d, beyond))), _owed(d, delays, later)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), rest, owed)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
+
+
+def _owed(d: PlanInputs, delays: Delays, later: Callable[[int], PlanInputs] | None) -> list[PlanInputs]:
+    """Inputs, with what contracts ask for, at every lateness there is, from none on."""
+    owes = d.terms.takes is not None or (d.terms.leases is not None and bool((d.terms.leases.due_mw > 0).any()))
+    most = max(int(delays.site.max(initial=0)), int(delays.offer.max(initial=0))) if owes else 0
+    return [d, *(later(late) if later else duties_late(d, late) for late in range(1, most + 1))]
 
 
 def _some(delays: Delays, rows: slice) -> Delays:
@@ -140,17 +151,19 @@ def _beyond(plan: LivePlan) -> Numbers:
     none = delays_of(plan.inputs, 1)
     bill = plan.amount(work_cost(plan.inputs, Decisions(plan.model, plan.inputs)))
     planned: Numbers = {**numbers(plan), BILL: (bill,)}
-    _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0))
+    _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0), [plan.inputs])
     found = {on: tuple(-part.isel(draw=0, drop=True) for part in parts) for on, parts in found.items()}
     return {on: (*planned.get(on, ()), *found.get(on, ())) for on in (*planned, *found) if on != "at_work"}
 
 
-def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[xr.Dataset, Numbers]:
+def _replay(
+    plan: LivePlan, late: Delays, rest: tuple[Floats, float], owed: Sequence[PlanInputs]
+) -> tuple[xr.Dataset, Numbers]:
     """(what becomes of the plan, amounts that follow). ``rest``: (quarter) MUSD paid and MUSD at the end that do
-    not.
+    not. ``owed``: inputs where everything comes 0, 1, 2 and so on quarters late.
     """
     d = plan.inputs
-    built = _pushed(plan.value("energise").values, late.site)
+    built = pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
     if Decisions.vacate in plan.model:
         in_use = _vacated(plan, in_use)
@@ -168,8 +181,9 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
         counted=counted_mw(owned, accepted, stock),
         planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
     )  # fmt: skip
-    found = played_amounts(d, played, _due(plan), income=work.income, bill=work.running)
-    moved = paid_musd(d, found).values
+    found = played_amounts(owed, played, _due(plan), income=work.income, bill=work.running)
+    there = priced_late(owed, late.site)
+    moved = paid_musd(there, found).values
     net, spent = moved - work.income, moved + rest[0]
     cash = money_musd(plan, spent - work.income, tranches_musd(released, d))
     by_class = ("workload", "quarter")
@@ -179,7 +193,7 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
     lost += d.credit_spread * cash[1] - work.worth
     cost = ((spent + lost) * d.discount.values).sum(axis=1) + (cash[2] * d.gap_musd.values).sum(axis=1)
-    cost += end_cost(d, found).values + rest[1]
+    cost += end_cost(there, found).values + rest[1]
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
               "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip
@@ -200,20 +214,12 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
     }), found  # fmt: skip
 
 
-def _pushed(planned: Floats, late: Ints) -> Floats:
-    """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
-    quarters = np.arange(planned.shape[1])
-    source = quarters[None, None, :] - late[:, :, None]
-    later = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.where(source >= 0, later, 0.0))
-
-
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
     """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
     from gigawatt.plan.forward import accept
 
     d = plan.inputs
-    arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
+    arrived = pushed(plan.value("add").values, late.offer).cumsum(axis=2)
     room, group = _rooms(plan, late, in_use)
     tests = d.terms.testing_quarters
     accepted, stock = np.zeros_like(arrived), np.zeros_like(arrived)
@@ -245,7 +251,7 @@ def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
             change[:, h.classes.index(retrofit.end), down:] += row[:, : row.shape[1] - down]
     n, n_quarters = len(late.site), len(d.quarters)
     rows = change.reshape(-1, n_quarters)
-    by_class = _pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
+    by_class = pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
     by_class += h.initial_mw.transpose("site", "hosting").values.reshape(1, -1, 1)
     place = {site: k for k, site in enumerate(h.sites)}
     group = site_of.copy()

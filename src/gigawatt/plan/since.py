@@ -56,7 +56,7 @@ def dated(d: PlanInputs) -> Iterator[Dated]:
         )  # fmt: skip
     if d.terms.late is not None:
         waits = rented & (d.commitment_weight > 0).any("commitment")
-        yield Dated(label=DELIVERY, start=0, reaches=rented & False, held_back=waits)
+        yield Dated(label=DELIVERY, start=d.terms.late.start, reaches=rented & False, held_back=waits)
     terms = d.milestones
     if terms is not None and (start := d.quarters.index(terms.from_quarter)) > 0:
         yield Dated(label=MILESTONES, start=start, reaches=rented & (terms.counts > 0), held_back=rented & False)

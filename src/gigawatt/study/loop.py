@@ -14,10 +14,11 @@ models of a replica disagree, and what is missing is not a matter of queues.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.study.cells import Cells, Day, alone, cells_of
+from gigawatt.study.change import Derate, apply
 from gigawatt.study.fleet import Simulated, simulate_cells, steady_tokens_per_s
 
 if TYPE_CHECKING:
@@ -139,20 +140,6 @@ class Looped:
         }
 
 
-def derated(case: Case, factors: Factors) -> Case:
-    """The case with the output of systems for classes multiplied by their factors."""
-    serving = {}
-    for key, point in case.serving.items():
-        f = factors.get(key, 1.0)
-        serving[key] = replace(
-            point,
-            output_tokens_per_s=point.output_tokens_per_s * f,
-            output_tokens_per_s_low=point.output_tokens_per_s_low * f,
-            output_tokens_per_s_high=point.output_tokens_per_s_high * f,
-        )
-    return replace(case, serving=serving)
-
-
 def close_loop(
     case: Case,
     plan: xr.Dataset,
@@ -192,7 +179,7 @@ def close_loop(
         for key, factor in found.items():
             factors[key] = factors.get(key, 1.0) * factor
         say(f"round {number}: planning again with {len(factors)} coefficients derated")
-        now = derated(case, factors)
+        now = apply(case, (Derate(system=system, workload=name, factor=f) for (system, name), f in factors.items()))
         plan = plan_again(now)
         objectives.append(float(plan.attrs["objective_usd"]))
     looped = Looped(

@@ -24,9 +24,10 @@ from gigawatt.plan.recourse import Answer, Executor, Floats, Processes
 from gigawatt.plan.session import SIGNED
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
-from gigawatt.plan.tree import Branch, Outcome, Tree
+from gigawatt.plan.tree import Branch, Tree
 from gigawatt.plan.whole import solve_whole
 from tests.unit.plan.tiny import by, end, grid, priced, rate, solved, tiny
+from tests.unit.plan.turns import mean, over, turn, with_inputs
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 TWO = ["a", "b"]
@@ -38,12 +39,11 @@ def near(value: float, tolerance: float = 1e-6) -> object:
 
 def tree(inputs: PlanInputs, *branches: Branch, lead: int = 0) -> Tree:
     leads = {"add": np.full(inputs.initial_mw.size, lead), "energise": np.full(len(inputs.sites), lead)}
-    return Tree(inputs=inputs, branches=branches, lead=leads)
+    return Tree(inputs=inputs, branches=branches, lead=leads, at=over(inputs), mean=mean)
 
 
-def demands(quarter: str, *rows: tuple[float, float], **more: object) -> Branch:
-    outcomes = [Outcome(name=f"x{f:g}", probability=p, demand=f, **more) for p, f in rows]  # type: ignore[arg-type]
-    return Branch(quarter=quarter, outcomes=tuple(outcomes))
+def demands(quarter: str, *rows: tuple[float, float]) -> Branch:
+    return Branch(quarter=quarter, outcomes=tuple(turn(f"x{f:g}", p, f) for p, f in rows))
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def three_stages(lead: int = 1, late: int = 0) -> Tree:
     )  # fmt: skip
     on_time, behind = np.zeros(2, dtype=np.int64), np.full(2, late, dtype=np.int64)
     second = tuple(
-        Outcome(name=f"x{f:g} {k.max()}", probability=p, demand=f, late_offer=k)
+        turn(f"x{f:g} {k.max()}", p, f, k)
         for f, p, k in ((1.5, 0.25, on_time), (0.5, 0.25, on_time), (1.5, 0.25, behind), (0.5, 0.25, behind))
     )
     return tree(inputs, demands("2027Q2", (0.4, 1.6), (0.6, 0.7)), Branch(quarter="2027Q3", outcomes=second), lead=lead)
@@ -300,7 +300,7 @@ def with_terms(lead: int, late: int) -> Tree:
     )  # fmt: skip
     worth = grid("warrant", ["k"], 0.4, FOUR) * plan.inputs.discount
     ends = (end("vested", "vested", worth), end("salvage", "vacate", by("site", ["hall"], [-0.05])))
-    return replace(plan, inputs=priced(plan.inputs, terms=terms, rates=rates, ends=ends))
+    return with_inputs(plan, priced(plan.inputs, terms=terms, rates=rates, ends=ends))
 
 
 @pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 1), (2, 1)])
@@ -437,4 +437,4 @@ def test_refusals() -> None:
     # an offer that can deliver nothing under a firm gigawatt of connection: nothing can be done in any leaf
     none = replace(inputs, energised_initial_mw=by("site", ["hall"], [200.0]))
     with pytest.raises(InfeasibleError, match=r"no plan meets the limits of 'x1\.6 > x1\.5 0'"):
-        cost_of(extensive(replace(three_stages(), inputs=none)))
+        cost_of(extensive(with_inputs(three_stages(), none)))

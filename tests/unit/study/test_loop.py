@@ -4,8 +4,9 @@ import pytest
 
 from gigawatt.study import loop
 from gigawatt.study.cells import Cells, cells_of
+from gigawatt.study.change import Derate, apply
 from gigawatt.study.fleet import busiest
-from gigawatt.study.loop import Attained, Looped, Steady, close_loop, derated, held_share
+from gigawatt.study.loop import Attained, Looped, Steady, close_loop, held_share
 from gigawatt.study.results import Results
 
 QUARTER = "2027Q3"
@@ -20,7 +21,7 @@ def _attained(number: int, attained: float, *, held_at: float | None = 0.8, name
 
 def test_derated_coefficients_fall_for_the_system_and_class_alone(neocloud: Results) -> None:
     key = ("hgx-h200", "open-chat-70b")
-    case = derated(neocloud.case, {key: 0.5})
+    case = apply(neocloud.case, [Derate(system=key[0], workload=key[1], factor=0.5)])
     for one, point in neocloud.case.serving.items():
         factor = 0.5 if one == key else 1.0
         assert case.serving[one].output_tokens_per_s == factor * point.output_tokens_per_s

@@ -12,7 +12,10 @@ from gigawatt.plan.metadata import GW, IT, LESS, MW, Family, Words
 from gigawatt.plan.since import COUNTED, DELIVERY, MILESTONES, count_since, label_of, new_since
 
 COMMITMENT = Family("commitment", MW, Words("commitments", LESS, many=True), missed="firm commitments", of_offers=True)
-LATE_DELIVERY = Family("delivery", MW, Words("deliveries that an event delays", many=True), of_offers=True)
+LATE_DELIVERY = Family(
+    "delivery", MW, Words("deliveries that an event delays", many=True),
+    missed="deliveries of late commitments", of_offers=True,
+)  # fmt: skip
 RIGHT = Family("right", IT, Words("rights", LESS, many=True), missed="shares of rights", of_offers=True)
 WARRANT = Family("warrant", MW, "shares vest with what is delivered; their number is a bound")
 MILESTONE = Family("milestone", GW, Words("milestones", LESS, many=True))
@@ -48,16 +51,16 @@ def commitment(m: Model, d: PlanInputs, x: Decisions) -> None:
 
 
 def delivery(m: Model, d: PlanInputs, x: Decisions) -> None:
-    """What an event delays is delivered late: nobody accepts it at its first date.
+    """What is late is delivered late: nobody accepts it at its first date.
 
     sum_o weight[c,o] new[o,q] <= most[c,q] while the commitment is behind   [MW, on its own basis]
 
-    new is sum_{u<=q} add[o,u], counted once: of what is rented, what stands beyond what stood at the start.
+    new is sum_{start<=u<=q} add[o,u], counted once: of what is rented, what stands beyond what stood before it.
     """
     late = d.terms.late
     if late is not None:
         behind = late.most_mw < np.inf
-        came = new_since(d, x, DELIVERY, 0).dot(d.commitment_weight, "offer")
+        came = new_since(d, x, DELIVERY, late.start).dot(d.commitment_weight, "offer")
         m.add_rows(LATE_DELIVERY, came, "<=", late.most_mw.where(behind, 0.0), mask=behind)
 
 
