@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1  # small fits on many threads wait for each oth
 export GIGAWATT_LOCKED ?= 1  # goldens are those of the locked versions
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test laws check examples wheel newest oldest ci golden readme validate bench lock format clean
+.PHONY: help demo test laws check examples wheel newest oldest ci golden readme model validate bench lock format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -73,6 +73,9 @@ validate: .venv/dev  ## predicted against measured -> docs/validation.md; DATA=f
 
 readme: .venv/dev  ## write what README.md says of runs, and draw its figure
 	@$(BIN)/python benchmarks/readme.py
+
+model: .venv/dev  ## write docs/reference/model.md from what the planner says of itself
+	@$(BIN)/python benchmarks/model.py
 
 bench: .venv/dev  ## time import, build, hand-off and solve; prints medians
 	@$(BIN)/python benchmarks/plan.py

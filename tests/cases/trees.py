@@ -13,8 +13,9 @@ from gigawatt.plan.extensive import Extensive
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.recourse import Executor
 from gigawatt.plan.tail import Tail
-from gigawatt.plan.tree import Branch, Outcome, Tree
+from gigawatt.plan.tree import Branch, Tree
 from tests.cases.tiny import by, grid, tiny
+from tests.cases.turns import mean, over, turn
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 
@@ -28,12 +29,11 @@ def near(value: float, tolerance: float = 1e-6) -> object:
 
 def tree(inputs: PlanInputs, *branches: Branch, lead: int = 0) -> Tree:
     leads = {"add": np.full(inputs.initial_mw.size, lead), "energise": np.full(len(inputs.sites), lead)}
-    return Tree(inputs=inputs, branches=branches, lead=leads)
+    return Tree(inputs=inputs, branches=branches, lead=leads, at=over(inputs), mean=mean)
 
 
-def demands(quarter: str, *rows: tuple[float, float], **more: object) -> Branch:
-    outcomes = [Outcome(name=f"x{f:g}", probability=p, demand=f, **more) for p, f in rows]  # type: ignore[arg-type]
-    return Branch(quarter=quarter, outcomes=tuple(outcomes))
+def demands(quarter: str, *rows: tuple[float, float]) -> Branch:
+    return Branch(quarter=quarter, outcomes=tuple(turn(f"x{f:g}", p, f) for p, f in rows))
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def three_stages(lead: int = 1, late: int = 0) -> Tree:
     )  # fmt: skip
     on_time, behind = np.zeros(2, dtype=np.int64), np.full(2, late, dtype=np.int64)
     second = tuple(
-        Outcome(name=f"x{f:g} {k.max()}", probability=p, demand=f, late_offer=k)
+        turn(f"x{f:g} {k.max()}", p, f, k)
         for f, p, k in ((1.5, 0.25, on_time), (0.5, 0.25, on_time), (1.5, 0.25, behind), (0.5, 0.25, behind))
     )
     return tree(inputs, demands("2027Q2", (0.4, 1.6), (0.6, 0.7)), Branch(quarter="2027Q3", outcomes=second), lead=lead)

@@ -12,10 +12,10 @@ from gigawatt.catalog.load import load_catalog
 from gigawatt.finance.ledger import FUNDING_KINDS, balance_usd, ledger
 from gigawatt.plan.algebra import Expression
 from gigawatt.plan.amounts import at_end
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.extract import extract
 from gigawatt.plan.recourse import Serial
 from gigawatt.plan.solve import LivePlan, open_plan, solve
-from gigawatt.plan.variables import expressions
 from gigawatt.plan.worth import worth_musd
 from gigawatt.study.cash import flows
 from gigawatt.study.delays import delayed
@@ -46,7 +46,7 @@ def spent_usd(case: Case, book: Any) -> Any:
 def rest_musd(plan: LivePlan) -> float:
     """What the plan minimises beside: premiums of money, what stands at the end, and the value of work not done."""
     d = plan.inputs
-    x = expressions(plan.model, d)
+    x = Decisions(plan.model, d)
 
     def value(part: Expression | None) -> Any:
         return 0.0 if part is None else part.matrix @ plan.primal + part.const

@@ -6,7 +6,8 @@ import pytest
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.plan.session import PlanSession
-from gigawatt.study.entry import at_share, enough_mw, entering_share, has_room
+from gigawatt.study.change import OfferPrice, apply
+from gigawatt.study.entry import enough_mw, entering_share, has_room
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, OfferCase, resolve
 from gigawatt.study.scenario import bundled, load_scenario
@@ -20,6 +21,10 @@ def takes(case: Case, offers: tuple[OfferCase, ...]) -> bool:
     """Whether a plan made from nothing takes some of an offer."""
     accepted = PlanSession(plan_inputs(case)).solve(explain=False).value("add").sum("quarter")
     return float(accepted.sel(offer=[row.id for row in offers]).sum()) > enough_mw(float(accepted.sum()))
+
+
+def at_share(case: Case, offers: tuple[OfferCase, ...], share: float) -> Case:
+    return apply(case, [OfferPrice(id=row.id, share=share) for row in offers])
 
 
 def entries(case: Case) -> list[tuple[OfferCase, ...]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.alternatives import divisible
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.flows import price_on
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.replay import delays_of, replay
@@ -79,7 +80,7 @@ def assert_is_itself(plan: LivePlan) -> None:
     assert np.allclose(out["stock_mw"], plan.value("stock").transpose("offer", "quarter"), atol=1e-6)
     unmet = (plan.value("unmet") * d.hours_frac).sum("block").transpose("workload", "quarter")
     assert np.allclose(out["unmet"], unmet, atol=1e-6)
-    if "late" in plan.model.variables:
+    if Decisions.late in plan.model:
         penalty = price_on(d.rates, "late")
         assert penalty is not None
         soft = np.isfinite(penalty.values)

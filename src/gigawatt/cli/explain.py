@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,7 +53,7 @@ def why(
         limits = binding(session, names[0] if names else None, most)
     sentences = [line for limit in limits for line in limit.sentences()]
     if as_json:
-        rows = [asdict(limit) for limit in limits]
+        rows = [limit.row() for limit in limits]
         print_json(found | {"reasons": said, "binding": rows, "sentences": sentences})
         return
     console = console_of()

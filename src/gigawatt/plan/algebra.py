@@ -16,6 +16,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import xarray as xr
 
+from gigawatt.plan.metadata import Block, Column, Family
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Labels = tuple[str | int, ...]
@@ -40,9 +42,14 @@ def _cells(axes: Mapping[str, Labels]) -> Ints:
 class Variable:
     """Decisions over axes: ``columns`` holds the solver's column of each cell, -1 where the cell is masked."""
 
-    name: str
+    column: Column
     axes: Axes
     columns: Ints
+
+    @property
+    def name(self) -> str:
+        """Name in the model."""
+        return self.column.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +57,17 @@ class Rows:
     """Constraint rows over axes: lower <= A x <= upper; ``index`` holds the row of each cell, -1 where masked."""
 
     name: str
+    block: Block
     axes: Axes
     matrix: sp.csr_array
     lower: Floats
     upper: Floats
     index: Ints
+
+    @property
+    def family(self) -> Family:
+        """What is said of the rows."""
+        return self.block.family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +229,7 @@ class Model:
 
     def add_variable(
         self,
-        name: str,
+        column: Column,
         axes: Axes,
         *,
         upper: xr.DataArray | float = np.inf,
@@ -235,10 +248,14 @@ class Model:
         columns = np.full(shape, -1, dtype=np.int64)
         columns[live] = np.arange(self.n_columns, self.n_columns + count)
         self.n_columns += count
-        self.variables[name] = Variable(name=name, axes=axes, columns=columns)
+        self.variables[column.name] = Variable(column=column, axes=axes, columns=columns)
         self.lower.append(np.zeros(count))
         self.upper.append(np.asarray(bound, dtype=np.float64)[live])
         self.integer.append(np.full(count, integer))
+
+    def __contains__(self, column: Column) -> bool:
+        """Whether the plan has such a choice."""
+        return column.name in self.variables
 
     def expression(self, name: str) -> Expression:
         """A variable as an expression; masked cells are zero."""
@@ -250,7 +267,7 @@ class Model:
 
     def add_rows(
         self,
-        name: str,
+        about: Family | Block,
         left: Expression,
         sense: str,
         right: xr.DataArray | float = 0.0,
@@ -261,8 +278,8 @@ class Model:
 
         A row without a decision that cannot hold is kept, so that the solver calls the problem infeasible.
         """
-        if name in self.constraints:
-            raise ValueError(f"the rows '{name}' stand already")
+        block = about.of() if isinstance(about, Family) else about
+        name = self._name_of(block)
         value = left._spread(right) - left.const
         live = np.ones(value.size, dtype=bool)
         if mask is not None:
@@ -280,10 +297,19 @@ class Model:
         bound = value[live]
         free = np.full(count, np.inf)
         self.constraints[name] = Rows(
-            name=name, axes=left.axes, matrix=matrix,
+            name=name, block=block, axes=left.axes, matrix=matrix,
             lower=-free if sense == "<=" else bound, upper=free if sense == ">=" else bound,
             index=index.reshape(_shape(left.axes)),
         )  # fmt: skip
+
+    def _name_of(self, block: Block) -> str:
+        """Name of rows that are new; where a label makes it that of others, its words stand apart in brackets."""
+        if (other := self.constraints.get(block.name)) is None:
+            return block.name
+        name = f"{block.family.name}[{';'.join(block.key[1:])}]"
+        if block.key == other.block.key or name in self.constraints:
+            raise ValueError(f"the rows '{block.name}' stand already")
+        return name
 
     def minimise(self, cost: Expression, tie_break: Expression | None = None) -> None:
         """Objective: the sum of all cells of ``cost``; of equal plans, the one that is least in ``tie_break``.

@@ -19,8 +19,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError, SolverError
-from gigawatt.plan.infeasible import conflicting_families, in_words
+from gigawatt.plan.infeasible import conflict
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 
 Floats = npt.NDArray[np.float64]
@@ -179,19 +180,27 @@ def left_out(session: PlanSession, groups: Mapping[str, xr.DataArray], *, say: S
         if say:
             say(f"planning without {by} {name}")
         with session.trial():
-            for offer in offers:
-                session.set_upper("add", 0.0, offer=offer)
-            try:
-                plan = session.solve(explain=False)
-                extra = extra_musd(best, plan.objective_musd, max(optimum.mip_gap, plan.mip_gap), f"{by} {name}")
-            except InfeasibleError:
-                bounds = session.numbers.lower, session.numbers.upper
-                families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
-                why = f"no plan: {families} cannot hold without it"
-                rows.append(LeftOut(by=by, name=name, extra_musd=None, extra_frac=None, why=why))
-                continue
+            plan = without_new(session, offers)
+        if isinstance(plan, str):
+            why = f"no plan: {plan} cannot hold without it"
+            rows.append(LeftOut(by=by, name=name, extra_musd=None, extra_frac=None, why=why))
+            continue
+        extra = extra_musd(best, plan.objective_musd, max(optimum.mip_gap, plan.mip_gap), f"{by} {name}")
         rows.append(LeftOut(by=by, name=name, extra_musd=extra, extra_frac=extra / max(abs(best), 1e-9)))
     return rows
+
+
+def without_new(session: PlanSession, offers: Sequence[str]) -> LivePlan | str:
+    """The plan with nothing new accepted under some offers; where there is none, what cannot hold then, in words.
+
+    To be called within a trial of the session.
+    """
+    session.set_upper("add", 0.0, offer=list(offers))
+    try:
+        return session.solve(explain=False)
+    except InfeasibleError:
+        bounds = session.numbers.lower, session.numbers.upper
+        return conflict(session.live.model, session.inputs, bounds)
 
 
 def _names(groups: Mapping[str, xr.DataArray]) -> Iterator[tuple[str, str, list[str]]]:

@@ -11,21 +11,17 @@ import scipy.sparse as sp
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.energy import offers_at_work, work_cost
 from gigawatt.plan.flows import Numbers, Priced, What, costs, ending, price_on, priced
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.signed import kept_until
-from gigawatt.plan.variables import Decisions, expressions
 from gigawatt.plan.worth import sales_musd
 
 if TYPE_CHECKING:
     from gigawatt.plan.live import LivePlan
 
 Amount = Callable[[PlanInputs, Decisions], Expression | None]
-
-
-def _at_end(d: PlanInputs, values: Expression | None) -> Expression | None:
-    return None if values is None else values.at("quarter", d.quarters[-1])
 
 
 def _taken(d: PlanInputs, x: Decisions) -> Expression:
@@ -39,41 +35,24 @@ def _fixed(d: PlanInputs, x: Decisions) -> Expression:
     return Expression(axes={"quarter": d.quarters}, matrix=sp.csr_array((n, x.add.matrix.shape[1])), const=np.ones(n))
 
 
-def _change(values: Expression | None) -> Expression | None:
-    return None if values is None else values.change("quarter")
+def _as_decided(name: str) -> Amount:
+    """A decision as it is; None where the plan has no such choice."""
+    column = COLUMNS[name]
+    return lambda d, x: x.expression(column) if column in x else None
 
 
-AMOUNTS: dict[str, Amount] = {
-    # IT MW
-    "add": lambda d, x: x.add,
-    "stock": lambda d, x: x.stock,
-    "kept": lambda d, x: x.kept,
-    "kept_initial": lambda d, x: x.kept_initial,
+AS_DECIDED = (
+    "add", "stock", "kept", "kept_initial", "sold", "sold_initial", "short", "beyond", "left", "exercised", "energise",
+    "vacate", "unused", "fit", "retrofit", "kept_fit", "kept_retrofit", "late", "cancelled",
+)  # fmt: skip
+AMOUNTS: dict[str, Amount] = {name: _as_decided(name) for name in AS_DECIDED} | {
     "signed": kept_until,
-    "signed_at_end": lambda d, x: _at_end(d, kept_until(d, x)),
-    "sold": lambda d, x: x.sold,
-    "sold_initial": lambda d, x: x.sold_initial,
-    "short": lambda d, x: x.signed.short,
-    "beyond": lambda d, x: x.signed.beyond,
-    "left": lambda d, x: x.signed.left,
-    "exercised": lambda d, x: x.signed.exercised,
-    # facility MW
-    "energise": lambda d, x: x.energise,
+    "signed_at_end": lambda d, x: kept_until(d, x).at("quarter", d.quarters[-1]),
     "in_use": lambda d, x: x.in_use + d.energised_initial_mw,
     "taken": _taken,
-    "vacate": lambda d, x: x.signed.vacate,
-    "unused": lambda d, x: x.signed.unused,
-    "unused_at_end": lambda d, x: _at_end(d, x.signed.unused),
-    "fit": lambda d, x: None if x.hosting is None else x.hosting.fit,
-    "retrofit": lambda d, x: None if x.hosting is None else x.hosting.retrofit,
-    "kept_fit": lambda d, x: None if x.hosting is None else x.hosting.kept_fit,
-    "kept_retrofit": lambda d, x: None if x.hosting is None else x.hosting.kept_retrofit,
-    "opened": lambda d, x: None if x.lumps is None else _change(x.lumps.opened),
-    # MW on the basis of a commitment or a warrant
-    "late": lambda d, x: x.late,
-    "cancelled": lambda d, x: x.signed.cancelled,
-    "vested": lambda d, x: _change(x.signed.vested),
-    # one for each quarter; MUSD
+    "unused_at_end": lambda d, x: x.unused.at("quarter", d.quarters[-1]) if Decisions.unused in x else None,
+    "opened": lambda d, x: x.opened.change("quarter") if Decisions.opened in x else None,
+    "vested": lambda d, x: x.vested.change("quarter") if Decisions.vested in x else None,
     "fixed": _fixed,
     "sales": lambda d, x: sales_musd(d, x),
 }
@@ -109,7 +88,7 @@ def _whole(d: PlanInputs, x: Decisions, rows: Sequence[Priced], start: Expressio
 def numbers(plan: LivePlan) -> Numbers:
     """Amounts of a solved plan that something is paid for."""
     d, found = plan.inputs, {}
-    x = expressions(plan.model, d)
+    x = Decisions(plan.model, d)
     for on in dict.fromkeys([rate.on for rate in d.rates] + [end.on for end in d.ends]):
         amount = AMOUNTS[on](d, x) if on in AMOUNTS else None
         if amount is not None:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
 
 
 def released_cash(d: PlanInputs, x: Decisions) -> Expression:
@@ -17,7 +17,7 @@ def released_cash(d: PlanInputs, x: Decisions) -> Expression:
     release spreads what is left over all gigawatts.
     """
     terms = d.milestones
-    assert terms is not None and x.z is not None
+    assert terms is not None
     per_gw, level = terms.per_gw_musd, x.z
     if terms.whole:
         first = 1 if terms.signing_quarter is None else 2

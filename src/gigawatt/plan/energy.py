@@ -11,14 +11,17 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model, axes_of
-from gigawatt.plan.gangs import gang_lanes, held, lane_offers, may_stand
+from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.gangs import gang_lanes, lane_offers, may_stand
+from gigawatt.plan.metadata import IT, Family
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
     from gigawatt.plan.live import LivePlan
-    from gigawatt.plan.variables import Decisions
 
 Floats = npt.NDArray[np.float64]
+TARIFF = Family("tariff", IT, "work at a tariff is done on what stands there")
+TARIFF_WORK = Family("tariff_work", IT, "all work of a pool is at the price of some offer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ def add_tariffs(m: Model, d: PlanInputs) -> None:
     serves = d.tariffs.pool.isin(d.lane_pool.values[~gang_lanes(d).values])
     stands = (d.tariffs.member.dot(may_stand(d).astype(float), dim="offer") > 0) & serves
     axes: Axes = {**axes_of(d.tariffs.pool), **axes_of(d.hours_frac), "quarter": d.quarters}
-    m.add_variable("at_tariff", axes, mask=stands.expand_dims(block=d.hours_frac["block"].values))
+    m.add_variable(Decisions.at_tariff, axes, mask=stands.expand_dims(block=d.hours_frac["block"].values))
 
 
 def keep_tariffs(m: Model, d: PlanInputs, x: Decisions, works: Expression) -> None:
@@ -51,22 +54,21 @@ def keep_tariffs(m: Model, d: PlanInputs, x: Decisions, works: Expression) -> No
 
     sum_{t of p} at_tariff[t,b,q] <= sum_{l in p} assign[l,b,q],   of lanes without a gang, which pay their own price
     """
-    if d.tariffs is None or x.at_tariff is None:
+    if d.tariffs is None:
         return
     blocks = x.at_tariff.axes["block"]
-    free = works if (mine := held(x)) is None else works - mine
-    room = free.dot(d.tariffs.member, "offer") * (1.0 - d.reserve_frac)
-    m.add_rows("tariff", x.at_tariff - room.along("block", blocks, 1), "<=", 0.0)
+    room = (works - x.reserved.sum("gang")).dot(d.tariffs.member, "offer") * (1.0 - d.reserve_frac)
+    m.add_rows(TARIFF, x.at_tariff - room.along("block", blocks, 1), "<=", 0.0)
     pools = tuple(dict.fromkeys(str(pool) for pool in d.tariffs.pool.values))
     serves = d.lane_pool.isin(pools) & ~gang_lanes(d)
     work = (x.assign * serves.astype(float)).group(d.lane_pool.where(serves, pools[0]), "pool", pools)
-    m.add_rows("tariff_work", x.at_tariff.group(d.tariffs.pool, "pool", pools) - work, "<=", 0.0)
+    m.add_rows(TARIFF_WORK, x.at_tariff.group(d.tariffs.pool, "pool", pools) - work, "<=", 0.0)
 
 
 def work_cost(d: PlanInputs, x: Decisions) -> Expression:
     """Energy that work adds to idling, at the price of the machines that do it (quarter) [MUSD]."""
     paid = (x.assign * (d.run_musd_per_mw * d.hours_frac)).sum("lane", "block")
-    if d.tariffs is None or x.at_tariff is None:
+    if d.tariffs is None:
         return paid
     return paid - (x.at_tariff * (d.tariffs.saves_musd * d.hours_frac)).sum("tariff", "block")
 
@@ -74,10 +76,9 @@ def work_cost(d: PlanInputs, x: Decisions) -> Expression:
 def works_mw(plan: LivePlan) -> xr.DataArray:
     """(offer, quarter) IT MW that stand and have not failed with age."""
     stock = plan.value("stock").transpose("offer", "quarter")
-    if "works" not in plan.model.variables:
+    if plan.inputs.terms.survival_frac is None:
         return stock
-    works = plan.value("works")
-    return works.reindex(offer=stock["offer"]).transpose("offer", "quarter").fillna(stock)
+    return plan.value("works").reindex(offer=stock["offer"]).transpose("offer", "quarter").fillna(stock)
 
 
 def offers_at_work(plan: LivePlan) -> xr.DataArray:
@@ -92,7 +93,7 @@ def offers_at_work(plan: LivePlan) -> xr.DataArray:
     if not d.rate.sizes["lane"]:
         return free.copy(data=found)
     by_lane = (plan.value("assign") * d.hours_frac).sum("block").transpose("lane", "quarter")
-    if "reserved" in plan.model.variables:
+    if d.gang_workload:
         reserved, on = plan.value("reserved").transpose("gang", "offer", "quarter"), lane_offers(d).values
         free = free - reserved.sum("gang")
         for lane in np.flatnonzero(gang_lanes(d).values):

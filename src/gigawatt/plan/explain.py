@@ -8,7 +8,8 @@ gives way in all of them, until the next step of its schedule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,12 @@ import scipy.sparse as sp
 import xarray as xr
 
 from gigawatt.core.units import pretty
-from gigawatt.plan.algebra import Axes, Rows
+from gigawatt.plan.algebra import Rows, Variable
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs, RightRow
-from gigawatt.plan.limits import (
-    AVAILABLE,
-    BOUNDS,
-    PRICED_ELSEWHERE,
-    WORDS,
-    Words,
-    cells_of,
-    family_of,
-    figures,
-    named_cells,
-    spoken,
-)
+from gigawatt.plan.limits import AVAILABLE, Cell, cells_of, figures, named_cells, spoken
 from gigawatt.plan.live import LivePlan
+from gigawatt.plan.metadata import IT, Unit, Words
 from gigawatt.plan.scarcity import (
     Easing,
     Optimum,
@@ -52,8 +44,6 @@ AT_BOUND = 1e-6
 """Distance from its upper bound within which a decision stands at it, as a share of the bound."""
 LEAST_HELD_MW = 1e-6
 """MW below which nothing stands that a term could hold."""
-ABOUT_OFFERS = ("supply", "commitment", "gang", "right", "minimum_take", "take_after", "option", "delivery")
-"""Families whose rows add up the capacity of offers by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +62,15 @@ class Binding:
     family: str
     label: str
     unit: str
+    words: Words
     quarters: tuple[str, ...]
     until: tuple[str, ...]
     price_musd: tuple[float, ...]
     worth_musd: float
 
-    @property
-    def words(self) -> Words:
-        """Words of the limit."""
-        return words_of(self.family)
+    def row(self) -> dict[str, Any]:
+        """Its figures by name."""
+        return {name: value for name, value in asdict(self).items() if name != "words"}
 
     def sentences(self, most: int = 4) -> list[str]:
         """One sentence a step, the dearest first."""
@@ -89,7 +79,7 @@ class Binding:
         text = self.words.text
         verb = "bind" if self.words.many else "binds"
         lines = [
-            f"{_when(self.quarters[i], self.until[i])}: {text}{where} {verb}; {self.words.eased} is worth "
+            f"{_when(self.quarters[i], self.until[i])}: {text}{where} {verb}; {self.words.eased(self.unit)} is worth "
             f"{pretty(abs(self.price_musd[i]) * 1e6, 'USD')}"
             for i in sorted(order[:most])
         ]
@@ -97,11 +87,6 @@ class Binding:
             span = "quarter" if self.words.once else "step"
             lines.append(f"  and in {more} more {span if more == 1 else span + 's'}, for less")
         return lines
-
-
-def words_of(family: str) -> Words:
-    """Words of a family of rows, of bounds, or of dates."""
-    return AVAILABLE if family == "available" else BOUNDS.get(family) or WORDS[family]
 
 
 def _when(first: str, last: str) -> str:
@@ -124,8 +109,10 @@ class Limit:
     """Figures of one limit, as one label names them, of which duals say that they may bind."""
 
     family: str
-    label: str
-    steps: tuple[Step, ...]
+    words: Words
+    unit: Unit
+    label: str = ""
+    steps: tuple[Step, ...] = ()
 
     def priced(self, prices: Callable[[list[Easing]], list[float]]) -> Binding | None:
         """The limit with a price of each of its figures, of which one unit has to be worth something."""
@@ -134,7 +121,7 @@ class Limit:
         if not found:
             return None
         return Binding(
-            family=self.family, label=self.label, unit=words_of(self.family).one,
+            family=self.family, label=self.label, unit=self.unit.one, words=self.words,
             quarters=tuple(step.first for step, _ in found), until=tuple(step.last for step, _ in found),
             price_musd=tuple(step.sign * worth for step, worth in found),
             worth_musd=sum(worth * step.one_percent for step, worth in found),
@@ -155,12 +142,15 @@ def bindings(plan: LivePlan, labels: Iterable[str] | None = None, most: int | No
     wanted = None if labels is None else set(labels)
     at = optimum_of(plan)
     found: list[Limit] = []
-    for name, rows in plan.model.constraints.items():
-        if (family := family_of(name)) in WORDS and family not in PRICED_ELSEWHERE:
-            found += _named(_of_rows(at, rows), family, name, rows.axes, wanted)
-    for name in BOUNDS:
-        if name in plan.model.variables:
-            found += _named(_of_bounds(at, name), name, name, plan.model.variables[name].axes, wanted)
+    for rows in plan.model.constraints.values():
+        if (words := rows.family.words) is not None and rows.family.priced:
+            blank = Limit(family=rows.family.name, words=words, unit=rows.family.unit)
+            mine = None if wanted is not None and rows.name in wanted else wanted
+            found += _named(blank, _of_rows(at, rows), named_cells(rows.axes, rows.block.labels), mine)
+    for variable in plan.model.variables.values():
+        if (words := variable.column.words) is not None:
+            blank = Limit(family=variable.name, words=words, unit=variable.column.unit)
+            found += _named(blank, _of_bounds(at, variable), named_cells(variable.axes), wanted)
     return _dearest(at, found, most)
 
 
@@ -191,7 +181,7 @@ class Cells:
 
 
 def _of_rows(at: Optimum, rows: Rows) -> Cells:
-    family, figure = family_of(rows.name), figures(at.plan.inputs, rows)
+    family, figure = rows.family.name, figures(rows)
 
     def easing(cells: list[tuple[int, ...]]) -> tuple[Easing, float]:
         places = np.array([rows.index[cell] for cell in cells])
@@ -208,8 +198,8 @@ def _of_rows(at: Optimum, rows: Rows) -> Cells:
     return Cells(figure=figure, one_percent=0.01 * touched, live=live, easing=easing)
 
 
-def _of_bounds(at: Optimum, name: str) -> Cells:
-    columns, whole = at.plan.model.variables[name].columns, np.concatenate(at.plan.model.integer)
+def _of_bounds(at: Optimum, variable: Variable) -> Cells:
+    columns, whole = variable.columns, np.concatenate(at.plan.model.integer)
     limited = (columns >= 0) & ~whole[columns] & np.isfinite(at.upper[columns])
     limit = np.where(limited, at.upper[columns], 0.0)
     standing = limited & (at.primal[columns] >= limit - AT_BOUND * np.maximum(1.0, np.abs(limit)))
@@ -222,11 +212,10 @@ def _of_bounds(at: Optimum, name: str) -> Cells:
 
 def _held(plan: LivePlan, rows: Rows) -> Floats | None:
     """MW that a term holds, in the shape of its rows: nothing stands, nothing is held. None for other limits."""
-    family = family_of(rows.name)
-    if family == "term":
+    if rows.family.name == "term":
         stands = plan.value("stock") + plan.value("retire")
         return np.asarray(stands.sel(offer=list(rows.axes["offer"])).transpose("offer", "quarter").values)
-    if family == "vacate":
+    if rows.family.name == "vacate":
         taken = plan.value("energise").cumsum("quarter") - plan.value("vacate").shift(quarter=1, fill_value=0.0).cumsum(
             "quarter"
         )
@@ -293,41 +282,39 @@ def date_bindings(session: PlanSession, labels: Iterable[str] | None = None, mos
             figure=np.zeros(before.shape), one_percent=np.broadcast_to(0.01 * added[:, None], before.shape),
             live=before.values & (columns >= 0), easing=easing,
         )  # fmt: skip
-        return _dearest(at, _named(cells, "available", "available", axes, wanted), most)
+        blank = Limit(family="available", words=AVAILABLE, unit=IT)
+        return _dearest(at, _named(blank, cells, named_cells(axes), wanted), most)
 
 
-def _named(cells: Cells, family: str, name: str, axes: Axes, wanted: set[str] | None) -> list[Limit]:
+def _named(blank: Limit, cells: Cells, named: Iterable[Cell], wanted: set[str] | None) -> list[Limit]:
     """One limit a label, with its figures: of every quarter, or of every step of its schedule."""
-    groups: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-    for label, cell, quarter in named_cells(name, axes):
-        if wanted is None or name in wanted or wanted & set(label.split(", ")):
-            groups.setdefault(label, []).append((quarter, cell))
+    groups: dict[str, list[Cell]] = {}
+    for cell in named:
+        if wanted is None or wanted & set(cell.labels):
+            groups.setdefault(cell.label, []).append(cell)
     return [
-        Limit(family=family, label=label, steps=tuple(_steps(cells, row, words_of(family).once)))
-        for label, row in groups.items()
+        replace(blank, label=label, steps=tuple(_steps(cells, row, blank.words.once))) for label, row in groups.items()
     ]
 
 
-def _steps(cells: Cells, row: list[tuple[str, tuple[int, ...]]], once: bool) -> Iterator[Step]:
-    live = np.array([cells.live[cell] for _, cell in row])
-    level = np.arange(len(row), dtype=float) if once else np.array([cells.figure[cell] for _, cell in row])
+def _steps(cells: Cells, row: list[Cell], once: bool) -> Iterator[Step]:
+    live = np.array([cells.live[cell.at] for cell in row])
+    level = np.arange(len(row), dtype=float) if once else np.array([cells.figure[cell.at] for cell in row])
     for first, last in steps_of(level, live):
-        places = [cell for _, cell in row[first:last]]
+        places = [cell.at for cell in row[first:last]]
         easing, sign = cells.easing(places)
         most = max(float(cells.one_percent[cell]) for cell in places)
-        yield Step(first=row[first][0], last=row[last - 1][0], easing=easing, sign=sign, one_percent=most)
+        yield Step(first=row[first].quarter, last=row[last - 1].quarter, easing=easing, sign=sign, one_percent=most)
 
 
 def _touched(plan: LivePlan, rows: Rows) -> Floats:
     """What 1 % is of, in the shape of the rows: see ``Binding``."""
-    family = family_of(rows.name)
-    if family == "right":
-        row = next(right for right in plan.inputs.rights if rows.name == f"right_{right.id}")
-        return _added(plan, row)
+    if rows.family.name == "right":
+        return _added(plan, next(right for right in plan.inputs.rights if rows.block.labels == (right.id,)))
     positive = sp.csr_array(rows.matrix.multiply(plan.primal[None, :]))
     positive.data = np.maximum(positive.data, 0.0)
     activity = cells_of(rows, np.asarray(positive.sum(axis=1)).ravel())
-    own = np.abs(figures(plan.inputs, rows))
+    own = np.abs(figures(rows))
     return np.where(own > 0.0, own, activity)
 
 
@@ -346,20 +333,19 @@ def labels_of(plan: LivePlan, offers: Iterable[str]) -> set[str]:
     chosen = set(offers)
     mine = np.array([str(name) in chosen for name in d.offer_site["offer"].values], dtype=bool)
     found = chosen | {str(site) for site in d.offer_site.values[mine]}
-    found_in = [model.variables[name].columns[mine] for name in ("add", "stock", "counted")]
-    if "counted_since" in model.variables:
-        found_in.append(model.variables["counted_since"].columns[:, mine])
-    columns = np.concatenate([each.ravel() for each in found_in])
     touched = np.zeros(model.n_columns)
-    touched[columns[columns >= 0]] = 1.0
+    for column in (Decisions.add, Decisions.stock, Decisions.rented, Decisions.since):
+        if column in model:
+            found_in = np.moveaxis(model.variables[column.name].columns, column.axes.index("offer"), 0)[mine]
+            touched[found_in[found_in >= 0]] = 1.0
     for name, block in model.constraints.items():
-        if family_of(name) not in ABOUT_OFFERS:
+        if not block.family.of_offers:
             continue
         hit = cells_of(block, np.asarray(sp.csr_array(abs(block.matrix)) @ touched)) > 0.0
         if not hit.any():
             continue
         first = next((dim for dim in block.axes if dim not in ("quarter", "after")), None)
-        if first is None or family_of(name) == "right":
+        if first is None or block.family.name == "right":
             found |= {name}
             continue
         by_first = np.moveaxis(hit, list(block.axes).index(first), 0).reshape(len(block.axes[first]), -1)

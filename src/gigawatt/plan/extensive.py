@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,33 +16,17 @@ import scipy.sparse as sp
 from gigawatt.plan.algebra import Model, Rows, Variable
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import build
-from gigawatt.plan.tree import AT_THE_END, AT_THE_START, ORDERED_AS, ORDERS, Leaf, Tree
+from gigawatt.plan.metadata import DECIDED, Decided
+from gigawatt.plan.tree import Leaf, Tree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-SOFT = {
-    "commitment": "firm commitments", "minimum_take": "minimum takes", "gang": "training gangs",
-    "right_": "shares of rights", "demand_day": "carried-over work",
-    "steady_kept": "the rate that training runs keep",
-}  # fmt: skip
-"""Families whose rows may be missed at a price where lateness leaves no other way, and what people call that."""
-GIVEN_UP = "given up for want of room"
-"""What stock rows miss: an order fixed before a branch that brings no place for it."""
 MISSED_MUSD = 1e3
 """Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must.
 It is a penalty that keeps a case possible, no loss of anybody's; figures are given without it too."""
 WORK_UNITS = {1e6: "Mtok/s", 1e18: "EFLOP/s"}
 """Unit of a Mwork/s by the base units in a Mwork."""
-
-Rule = Literal["order", "start", "quarter", "end"]
-RULES: dict[Rule, str] = {
-    "order": "a lead before the quarter it stands in, with the branches known then",
-    "start": "once, before anything is learned",
-    "quarter": "in its quarter, with the branches known then",
-    "end": "at the end of the horizon, with everything known",
-}
-"""Who knows what when: how decisions of a family are tied between cases."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +96,10 @@ class Extensive:
         """(leaf) part of the cost that is the price of what is missed [MUSD]."""
         return np.asarray(self.leaf_cost[:, self.n_named :] @ x[self.n_named :])
 
-    def rules(self) -> dict[Rule, tuple[str, ...]]:
+    def rules(self) -> dict[Decided, tuple[str, ...]]:
         """Families of decisions by how they are tied between cases."""
-        every = {name: variable for model in self.models for name, variable in model.variables.items()}
-        return {rule: tuple(n for n, v in every.items() if rule_of(v) == rule) for rule in RULES}
+        every = {name: variable.column for model in self.models for name, variable in model.variables.items()}
+        return {rule: tuple(name for name, column in every.items() if column.decided == rule) for rule in DECIDED}
 
     def plan(self, x: Floats, leaf: int) -> Floats:
         """Values of one leaf's decisions, in the columns of its own model."""
@@ -127,11 +110,11 @@ class Extensive:
 def extensive(tree: Tree) -> Extensive:
     """The tree as one problem."""
     leaves = tree.leaves()
-    models = [build(leaf.inputs)[0] for leaf in leaves]
+    models = [build(leaf.ordered)[0] for leaf in leaves]
     last, n_nodes = len(tree.branches), len(leaves) + 1
-    keys, stages = [], []
+    keys, stages, spaces = [], [], _spaces(models)
     for leaf, model in zip(leaves, models, strict=True):
-        cell, stage = _decisions(tree, leaf, model)
+        cell, stage = _decisions(tree, leaf, model, spaces)
         groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
         keys.append(np.where(cell >= 0, (cell * (last + 1) + stage) * n_nodes + groups[stage], -1))
         stages.append(stage)
@@ -167,17 +150,43 @@ def extensive(tree: Tree) -> Extensive:
     )  # fmt: skip
 
 
-def _decisions(tree: Tree, leaf: Leaf, model: Model) -> tuple[Ints, Ints]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Space:
+    """Cells of a family over all leaves: the number of the first, and the labels of each axis in any of them."""
+
+    first: int
+    axes: dict[str, list[str | int]]
+
+    def numbers(self, variable: Variable) -> Ints:
+        """Number of each cell of one leaf's family, in its flat array: a leaf may have labels that others have not."""
+        places = [[self.axes[dim].index(label) for label in labels] for dim, labels in variable.axes.items()]
+        shape = [len(labels) for labels in self.axes.values()]
+        return np.asarray(self.first + np.ravel_multi_index(np.ix_(*places), shape).ravel(), dtype=np.int64)
+
+
+def _spaces(models: Sequence[Model]) -> dict[str, _Space]:
+    """Where the cells of each family are numbered."""
+    axes: dict[str, dict[str, dict[str | int, None]]] = {}
+    for model in models:
+        for name, variable in model.variables.items():
+            for dim, labels in variable.axes.items():
+                axes.setdefault(name, {}).setdefault(dim, {}).update(dict.fromkeys(labels))
+    found, first = {}, 0
+    for name, labelled in axes.items():
+        found[name] = _Space(first=first, axes={dim: list(labels) for dim, labels in labelled.items()})
+        first += int(np.prod([len(labels) for labels in labelled.values()], dtype=np.int64))
+    return found
+
+
+def _decisions(tree: Tree, leaf: Leaf, model: Model, spaces: dict[str, _Space]) -> tuple[Ints, Ints]:
     """For each column of a leaf's model: (number of the cell it is, -1 for none; branches known when it is decided)."""
     cell = np.full(model.n_columns, -1, dtype=np.int64)
     stage = np.zeros(model.n_columns, dtype=np.int64)
-    offset = 0
-    for variable in model.variables.values():
+    for name, variable in model.variables.items():
         live = variable.columns >= 0
         at, when = decided(tree, leaf.path, variable)
-        cell[variable.columns[live]] = np.where(at[live] >= 0, at[live] + offset, -1)
+        cell[variable.columns[live]] = np.where(at[live] >= 0, spaces[name].numbers(variable)[at[live]], -1)
         stage[variable.columns[live]] = when[live]
-        offset += variable.columns.size
     return cell, stage
 
 
@@ -187,28 +196,18 @@ def decided(tree: Tree, path: Sequence[int], variable: Variable) -> tuple[Ints, 
     Cells are numbered as in the flat array.
     """
     at: Ints = np.reshape(np.arange(variable.columns.size), variable.columns.shape)
-    order = ORDERED_AS.get(variable.name, variable.name)
-    if order not in ORDERS:
+    if variable.column.decided != "order":
         return at, _known(tree, variable)
-    meant, when = tree.order_of(order, path)
-    if order != variable.name:
+    meant, when = tree.order_of(variable.column.lead, path)
+    if variable.column.lead != variable.name:
         rows = [tree.inputs.sites.index(site) for site in variable.axes["site"]]
         meant, when = meant[rows], when[rows]
     return np.where(meant >= 0, at - np.arange(at.shape[1]) + meant, -1), when
 
 
-def rule_of(variable: Variable) -> Rule:
-    """How the decisions of a family are tied between cases."""
-    if ORDERED_AS.get(variable.name, variable.name) in ORDERS:
-        return "order"
-    if variable.name in AT_THE_START:
-        return "start"
-    return "end" if "quarter" not in variable.axes or variable.name in AT_THE_END else "quarter"
-
-
 def _known(tree: Tree, variable: Variable) -> Ints:
     """Branches known when a decision that has no lead is taken, in the shape of its axes."""
-    last, rule = len(tree.branches), rule_of(variable)
+    last, rule = len(tree.branches), variable.column.decided
     if rule == "start":
         return np.zeros(variable.columns.shape, dtype=np.int64)
     if rule == "end":
@@ -255,11 +254,11 @@ def _rows(
             lows.append(rows.lower)
             highs.append(rows.upper)
             softs.append(_kind(rows, leaf.inputs, live, kinds))
-            if rows.name == "stock":
+            if rows.family.missed_if_early:
                 row = np.repeat(np.arange(live.size), np.diff(block.indptr))
                 early = np.full(live.size, last)
                 np.minimum.at(early, row, stage[block.indices])
-                softs[-1] = np.where(early < deepest, kinds.setdefault((GIVEN_UP, "MW"), len(kinds)), -1)
+                softs[-1] = np.where(early < deepest, softs[-1], -1)
     first, inverse = _once(np.concatenate(keys), np.concatenate(marks))
     low, high = np.full(first.size, -np.inf), np.full(first.size, np.inf)
     np.maximum.at(low, inverse, np.concatenate(lows))
@@ -285,8 +284,8 @@ def _once(key: Ints, mark: Floats) -> tuple[Ints, Ints]:
 
 def _kind(rows: Rows, d: PlanInputs, live: Ints, kinds: dict[tuple[str, str], int]) -> Ints:
     """Kind of what each row may miss, -1 where it is hard; ``kinds`` grows by those it meets."""
-    name = next((words for family, words in SOFT.items() if rows.name.startswith(family)), None)
-    if name is None:
+    name = rows.family.missed
+    if not name:
         return np.full(live.size, -1, dtype=np.int64)
     units = ["MW"] * live.size
     if "workload" in rows.axes:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.amounts import at_end, numbers
+from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.energy import offers_at_work
 from gigawatt.plan.flows import What, ending, money
 from gigawatt.plan.gangs import lane_offer
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import WORK, Column
 from gigawatt.plan.signed import in_test
 from gigawatt.plan.solve import LivePlan
-from gigawatt.plan.variables import expressions
 from gigawatt.plan.worth import extra_musd, priced_out
 
 
@@ -34,14 +35,13 @@ def extract(plan: LivePlan) -> xr.Dataset:
     def put(name: str, values: xr.DataArray, unit: str, what: str) -> None:
         data[name] = (values, unit, what)
 
+    for column in COLUMNS.values():
+        if column.result and column in plan.model:
+            put(column.result_name, _decided(plan, column), column.unit.base, column.text)
     add, stock = plan.value("add") * 1e6, plan.value("stock") * 1e6
-    put("add_w", add, "W", "IT power accepted in the quarter")
-    put("retire_w", plan.value("retire") * 1e6, "W", "IT power retired in the quarter")
-    put("stock_w", stock, "W", "IT power that stands")
     accepted = _accepted(add, stock, d.offer_contract == "own")
     put("accepted_facility_w", accepted * d.facility_over_it, "W",
         "cumulative facility power accepted since the start")  # fmt: skip
-    put("energise_w", plan.value("energise") * 1e6, "W", "facility power taken into use in the quarter")
     put("in_use_facility_w", _in_use(plan) * 1e6, "W", "facility power in use; of a provider's site what stands there")
     put(
         "connection_w",
@@ -50,35 +50,28 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "facility power energised by the connection; inf if not the buyer's",
     )
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
-    assign = plan.value("assign")
-    put("assign_w", assign * 1e6, "W", "IT power at work by pool, class and block")
     put("work_w", offers_at_work(plan) * 1e6, "W", "IT power at work by offer, mean of the day")
-    if "reserved" in plan.model.variables:
-        put("reserved_w", plan.value("reserved") * 1e6, "W", "IT power that a gang holds, in every block")
     needed = plan.value("busy") / (1.0 - d.reserve_frac)
-    if d.spares_mw is not None and "open" in plan.model.variables:
+    if d.spares_mw is not None and Decisions.open in plan.model:
         held = plan.value("busy") + plan.value("open") * d.spares_mw
         needed = needed.where(needed > held, held)
     put("needed_w", needed * 1e6, "W",
         "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
-    served, by_lane = d.demand * 0.0, assign * d.rate * scale.sel(workload=d.lane_workload).drop_vars("workload")
+    served, by_lane = (
+        d.demand * 0.0,
+        plan.value("assign") * d.rate * scale.sel(workload=d.lane_workload).drop_vars("workload"),
+    )
     put("lane_served", by_lane, "token/s or FLOP/s", "work served by pool, class and block")
     if d.rate.sizes["lane"]:
         served = by_lane.groupby(d.lane_workload.rename("workload")).sum()
         served = served.reindex(workload=d.demand["workload"], fill_value=0.0)
     put("served", served, "token/s or FLOP/s", "work served")
     put("demand", d.demand * scale, "token/s or FLOP/s", "work asked for")
-    put("unmet", plan.value("unmet") * scale, "token/s or FLOP/s", "work not served")
-    for name in ("gated", "delay"):
-        if name in plan.model.variables:
-            put(name, plan.value(name) * scale, "token/s or FLOP/s", "work gated or carried over")
     if d.service is not None:
-        extra = extra_musd(d, expressions(plan.model, d))
+        extra = extra_musd(d, Decisions(plan.model, d))
         income = d.unmet_musd * 0.0 if extra is None else plan.amount(extra)
         put("extra_income_usd", income * 1e6, "USD", "income of the class beyond its first price")
         put("priced_out", priced_out(plan) * scale, "token/s or FLOP/s", "work unmet because its price keeps it away")
-    if "late" in plan.model.variables:
-        put("late_w", plan.value("late") * 1e6, "W", "committed capacity not yet accepted, on its own basis")
     _signed(plan, put)
     put("committed_w", d.commitment_mw * 1e6, "W", "cumulative capacity committed, on its own basis")
     put("accepted_committed_w", (accepted * d.commitment_weight).sum("offer"), "W",
@@ -90,17 +83,15 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "1",
         "packages accepted since the start",
     )
-    _put_lumps(plan, put)
-    _put_hosting(plan, put)
-    put("cash_usd", plan.value("cash") * 1e6, "USD", "balance at the end of the quarter")
+    if Decisions.sold in plan.model:
+        put("resale_usd", _resold(plan) * 1e6, "USD", "paid for systems that are sold on")
     owed = plan.value("gap") * 1e6
     found = owed.diff("quarter").reindex(quarter=owed["quarter"], fill_value=0.0)
     found[0] = owed[0]
     put("gap_usd", found.clip(min=0.0), "USD", "money still to be found in the quarter")
     put("gap_repaid_usd", (-found).clip(min=0.0), "USD", "of what was to be found, paid back in the quarter")
     put("gap_owed_usd", owed, "USD", "money still to be found that is owed at the end of the quarter")
-    debt = plan.value("debt") if "debt" in plan.model.variables else plan.value("cash") * 0.0
-    put("debt_usd", debt * 1e6, "USD", "drawn on the credit line at the end of the quarter")
+    put("debt_usd", plan.value("debt") * 1e6, "USD", Decisions.debt.text)
     put("residual_usd", xr.DataArray(_at_the_end(plan, "salvage")), "USD",
         "worth of what stands at the end, in money of the last quarter")  # fmt: skip
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
@@ -136,17 +127,16 @@ def lane_coords(d: PlanInputs) -> dict[str, tuple[str, npt.NDArray[Any]]]:
     return {f"lane_{name}": ("lane", values) for name, values in found.items()}
 
 
-SIGNED = (
-    ("short", "IT power of a minimum take that does not stand and is paid"),
-    ("beyond", "IT power of a minimum take owed in each quarter after the horizon, beyond what is signed for it"),
-    ("left", "IT power given up before its term ends, by quarter of signing"),
-    ("exercised", "IT power of an option exercised in the quarter"),
-    ("vested", "power delivered against which a warrant has vested, on its own basis"),
-    ("cancelled", "committed power released against a fee in the quarter, on its own basis"),
-    ("unused", "facility power paid for and not in use"),
-    ("vacate", "facility power given back in the quarter"),
-    ("works", "IT power of offers that age which has not failed"),
-)
+def _decided(plan: LivePlan, column: Column) -> xr.DataArray:
+    """A decision in base units. A dataset holds one list of each axis: of some offers it is over all, and an axis of
+    some sites has a name of its own.
+    """
+    d, value = plan.inputs, plan.value(column.name)
+    if column.unit is WORK:
+        return value * d.work_scale
+    if "offer" in value.dims and value.sizes["offer"] != d.offer_site.sizes["offer"]:
+        value = value.reindex(offer=d.offer_site["offer"].values, fill_value=0.0)
+    return (value.rename(site=column.sites) if column.sites else value) * column.unit.scale
 
 
 def _in_use(plan: LivePlan) -> xr.DataArray:
@@ -154,7 +144,7 @@ def _in_use(plan: LivePlan) -> xr.DataArray:
     there, as nobody gives back what is not his.
     """
     d, order = plan.inputs, ("site", "quarter")
-    x = expressions(plan.model, d)
+    x = Decisions(plan.model, d)
     in_use = plan.amount(x.in_use) + d.energised_initial_mw
     stands = plan.value("stock").transpose("offer", "quarter")
     if (tests := in_test(d, x)) is not None:
@@ -168,19 +158,13 @@ def _in_use(plan: LivePlan) -> xr.DataArray:
 
 def _at_the_end(plan: LivePlan, what: What) -> float:
     """Values at the end of the horizon, in money of the last quarter [USD]."""
-    amount = plan.amount(at_end(plan.inputs, expressions(plan.model, plan.inputs), what))
+    amount = plan.amount(at_end(plan.inputs, Decisions(plan.model, plan.inputs), what))
     return float(amount) * 1e6 / float(plan.inputs.discount[-1])
 
 
 def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
     """What contracts opened and what was made of it."""
     d = plan.inputs
-    for name, what in SIGNED:
-        if name in plan.model.variables:
-            value = plan.value(name)
-            if "offer" in value.dims:  # of some offers only; a dataset holds one list of them
-                value = value.reindex(offer=d.offer_site["offer"].values, fill_value=0.0)
-            put(f"{name}_w", value * 1e6, "W", what)
     if ending(d.ends, "owed"):
         owed, charged = _at_the_end(plan, "owed"), _at_the_end(plan, "charged")
         put("owed_after_usd", xr.DataArray(owed), "USD", "rents owed after the horizon, in money of the last quarter")
@@ -190,43 +174,11 @@ def _signed(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) 
         put("vested_usd", vested / d.discount * 1e6, "USD", "worth of the shares that vest in the quarter")
 
 
-def _put_hosting(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
-    """Classes of halls, retrofits, and what was sold on."""
-    if "fit" in plan.model.variables:
-        put("fit_w", plan.value("fit").rename(site="hosting_site") * 1e6, "W", "facility power fitted out in a class")
-    if "vacate_fit" in plan.model.variables:
-        gone = plan.value("vacate_fit").rename(site="hosting_site") * 1e6
-        put("vacate_fit_w", gone, "W", "facility power of a class given back")
-    if "retrofit" in plan.model.variables:
-        moved = plan.value("retrofit").rename(site="hosting_site")
-        put("retrofit_w", moved * 1e6, "W", "facility power that leaves a class")
-    if "sold" in plan.model.variables:
-        rates = [rate for rate in plan.inputs.rates if rate.on in ("sold", "sold_initial")]
-        usd = -money(rates, numbers(plan), "offer", "quarter") * 1e6
-        usd = usd.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
-        put("resale_usd", usd, "USD", "paid for systems that are sold on")
-
-
-def _put_lumps(plan: LivePlan, put: Callable[[str, xr.DataArray, str, str], None]) -> None:
-    """Halls and openings, whole or relaxed, and where gangs stand."""
-    words = {
-        "halls": "halls taken into use in the quarter",
-        "emptied": "halls given back in the quarter",
-        "opened": "share of the site that is open",
-        "gang_at": "share of the gang that stands at the place",
-        "gang_on": "share of the gang that is of the system",
-    }
-    for name, what in words.items():
-        if name in plan.model.variables:
-            values = plan.value(name)
-            put(
-                name,
-                values.rename(site={"halls": "hall_site", "emptied": "hall_site", "opened": "opened_site"}[name])
-                if "site" in values.dims
-                else values,
-                "1",
-                what,
-            )
+def _resold(plan: LivePlan) -> xr.DataArray:
+    """Paid for systems that are sold on (offer, quarter) [MUSD]."""
+    rates = [rate for rate in plan.inputs.rates if rate.on in ("sold", "sold_initial")]
+    paid = -money(rates, numbers(plan), "offer", "quarter")
+    return paid.reindex(offer=plan.inputs.initial_mw["offer"].values, fill_value=0.0)
 
 
 def _accepted(add: xr.DataArray, stock: xr.DataArray, owned: xr.DataArray) -> xr.DataArray:

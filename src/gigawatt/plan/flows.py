@@ -7,7 +7,7 @@ amount is says ``amounts.AMOUNTS``; what it costs say ``Rate`` and ``EndValue`` 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -89,15 +89,6 @@ def ending(ends: Iterable[EndValue], *kinds: What) -> list[EndValue]:
 def costs(rates: Iterable[Rate]) -> tuple[Rate, ...]:
     """Rates that are part of what the plan minimises: all but sales."""
     return tuple(rate for rate in rates if rate.kind != SALES)
-
-
-def waived(rates: Iterable[Rate], kind: str, axis: str, label: str | None = None) -> tuple[Rate, ...]:
-    """Rates with nothing paid of a kind along an axis: for one label of it, or for all where none is given."""
-    return tuple(
-        replace(rate, musd=rate.musd.where((rate.musd[axis] != label) & (label is not None), 0.0))
-        if rate.kind == kind and axis in rate.musd.dims else rate
-        for rate in rates
-    )  # fmt: skip
 
 
 def priced(amount: Expression, price: xr.DataArray, *keep: str) -> Expression:

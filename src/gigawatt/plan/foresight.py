@@ -21,7 +21,7 @@ from gigawatt.plan.decompose import Decomposition
 from gigawatt.plan.extensive import Extensive, decided, extensive
 from gigawatt.plan.found import Say, TreePlan, quiet
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.session import FIRST_STAGE
+from gigawatt.plan.session import SIGNED
 from gigawatt.plan.tail import Tail
 from gigawatt.plan.tree import mean_of
 from gigawatt.plan.whole import solve_whole
@@ -107,7 +107,7 @@ def first_orders(whole: Extensive) -> Iterator[FirstOrders]:
 
     An order that one case pushes beyond the horizon is an order in the others.
     """
-    for name in FIRST_STAGE:
+    for name in SIGNED:
         cells, columns = [], []
         for leaf, model, place in zip(whole.leaves, whole.models, whole.columns, strict=True):
             if name not in model.variables:

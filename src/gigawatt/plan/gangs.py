@@ -9,10 +9,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.metadata import IT, Family
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
+
+RESERVED = Family("reserved", IT, "a gang holds what works; where that is scarce its site or its system is")
+RESERVED_WORK = Family("reserved_work", IT, "a job works on what its gang holds")
 
 
 def may_stand(d: PlanInputs) -> xr.DataArray:
@@ -31,7 +35,7 @@ def add_gangs(m: Model, d: PlanInputs) -> None:
     if d.gang_workload:
         ids = tuple(str(name) for name in d.offer_site["offer"].values)
         axes: Axes = {"gang": d.gang_workload, "offer": ids, "quarter": d.quarters}
-        m.add_variable("reserved", axes, mask=may_hold(d))
+        m.add_variable(Decisions.reserved, axes, mask=may_hold(d))
 
 
 def gang_lanes(d: PlanInputs) -> xr.DataArray:
@@ -67,19 +71,14 @@ def can_work(d: PlanInputs) -> xr.DataArray:
     return able & (mine | ~gang_lanes(d))
 
 
-def held(x: Decisions) -> Expression | None:
-    """IT MW that gangs hold (offer, quarter)."""
-    return None if x.reserved is None else x.reserved.sum("gang")
-
-
 def keep_together(m: Model, d: PlanInputs, x: Decisions, works: Expression) -> None:
     """sum_g reserved[g,o,q] <= works[o,q]   [IT MW],   a gang holds what works, and each machine serves one gang
 
     assign[l,b,q] <= (1 - reserve) sum_{o of l} reserved[g,o,q],   its job works nowhere else, and has that to itself
     """
-    if x.reserved is None:
+    if not d.gang_workload:
         return
-    m.add_rows("reserved", x.reserved.sum("gang") - works, "<=", 0.0, mask=may_hold(d).any("gang"))
+    m.add_rows(RESERVED, x.reserved.sum("gang") - works, "<=", 0.0, mask=may_hold(d).any("gang"))
     lanes, member = gang_lanes(d), lane_offers(d)
     names = d.lane_pool["lane"].values
     for gang in d.gang_workload:
@@ -89,4 +88,4 @@ def keep_together(m: Model, d: PlanInputs, x: Decisions, works: Expression) -> N
         room = x.reserved.at("gang", gang).dot(member.sel(lane=mine), "offer")
         blocks = x.assign.axes["block"]
         work = x.assign.pick("lane", mine) - room.along("block", blocks, 1) * (1.0 - d.reserve_frac)
-        m.add_rows(f"reserved_work_{gang}", work, "<=", 0.0)
+        m.add_rows(RESERVED_WORK.of(gang), work, "<=", 0.0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.algebra import Axes, Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.flows import price_on
 
 if TYPE_CHECKING:
@@ -42,45 +43,18 @@ class Hosting:
     retrofits: tuple[Retrofit, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostingDecisions:
-    """fit: facility MW taken into use in a class (site, hosting, quarter); vacate_fit: given back of it, or None.
-
-    retrofit: facility MW that leave a class in the quarter (retrofit, site, quarter); None without retrofits.
-    kept_fit, kept_retrofit: of these, what still stands in its class at the end; None where it has no worth then.
-    """
-
-    fit: Expression
-    retrofit: Expression | None
-    vacate_fit: Expression | None
-    kept_fit: Expression | None
-    kept_retrofit: Expression | None
-
-
 def add_hosting(m: Model, d: PlanInputs) -> None:
     """Variables of hosting classes; all variables of the plan come before the first row."""
     if d.hosting is None:
         return
     h, quarter = d.hosting, {"quarter": d.quarters}
     fit: Axes = {"site": h.sites, "hosting": h.classes, **quarter}
-    m.add_variable("fit", fit)
+    m.add_variable(Decisions.fit, fit)
     if (may := d.terms.vacates()) is not None:
-        m.add_variable("vacate_fit", fit, mask=may.sel(site=list(h.sites)).expand_dims(hosting=list(h.classes)))
+        m.add_variable(Decisions.vacate_fit, fit, mask=may.sel(site=list(h.sites)).expand_dims(hosting=list(h.classes)))
     moves: Axes = {"retrofit": tuple(r.id for r in h.retrofits), "site": h.sites, **quarter}
     if h.retrofits:
-        m.add_variable("retrofit", moves)
-    for name, axes in (("kept_fit", fit), ("kept_retrofit", moves)):
-        if (worth := price_on(d.ends, name)) is not None and bool((worth > 0).any()):
-            m.add_variable(name, axes, mask=(worth > 0).transpose(*axes))
-
-
-def hosting_decisions(m: Model) -> HostingDecisions:
-    """The variables as expressions."""
-
-    def maybe(name: str) -> Expression | None:
-        return m.expression(name) if name in m.variables else None
-
-    return HostingDecisions(
-        fit=m.expression("fit"), retrofit=maybe("retrofit"), vacate_fit=maybe("vacate_fit"), kept_fit=maybe("kept_fit"),
-        kept_retrofit=maybe("kept_retrofit"),
-    )  # fmt: skip
+        m.add_variable(Decisions.retrofit, moves)
+    for kept, axes in ((Decisions.kept_fit, fit), (Decisions.kept_retrofit, moves)):
+        if (worth := price_on(d.ends, kept.name)) is not None and bool((worth > 0).any()):
+            m.add_variable(kept, axes, mask=(worth > 0).transpose(*axes))

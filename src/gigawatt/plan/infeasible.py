@@ -11,24 +11,14 @@ import scipy.sparse as sp
 
 from gigawatt.plan.algebra import Ints, Model
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.limits import (
-    BOUNDS,
-    HORIZON,
-    WORDS,
-    Datum,
-    Words,
-    data_of,
-    span,
-    spoken,
-    stands_already,
-)
+from gigawatt.plan.limits import HORIZON, Datum, data_of, span, spoken, stands_already
 from gigawatt.plan.live import LivePlan, hand_off, integer_columns
+from gigawatt.plan.metadata import Unit, Words
 from gigawatt.plan.solver import Ending, Solver
 
 Floats = npt.NDArray[np.float64]
 Bounds = tuple[Floats, Floats]
 
-NO_PLACE = "no place has room for all of it: a larger connection, fibre to another site or a smaller gang would help"
 NOTICED = 1e-5
 """Violation below which a limit holds, in its unit."""
 
@@ -68,13 +58,12 @@ class Elastic:
         self.lower = np.concatenate(model.lower) if bounds is None else bounds[0]
         upper = built if bounds is None else bounds[1]
         self.data = [
-            datum for datum in data_of(model, d)
+            datum for datum in data_of(model)
             if not datum.is_bound or bool((upper[datum.places] == built[datum.places]).all())
         ]  # fmt: skip
         self.rows = [self._eased(datum, built) for datum in self.data]
         self.share = np.array([1.0 / max(1.0, abs(datum.figure)) for datum in self.data])
-        order = [*WORDS, *BOUNDS]
-        rank = np.array([order.index(datum.family) for datum in self.data], dtype=np.float64)
+        rank = np.array([self.families.index(datum.family) for datum in self.data], dtype=np.float64)
         none = np.zeros(len(self.data))
         self.solver.add_columns(self.share * (1.0 + TIE * rank), none, none, self._slacks())
 
@@ -104,8 +93,17 @@ class Elastic:
 
     @property
     def families(self) -> list[str]:
-        """Families of the data, in the order of ``WORDS`` and ``BOUNDS``."""
+        """Families of the data, in the order of the model: rows, then bounds."""
         return list(dict.fromkeys(datum.family for datum in self.data))
+
+    def words(self, family: str) -> Words:
+        """Words of a family."""
+        return next(datum.words for datum in self.data if datum.family == family)
+
+    def in_words(self, families: list[str]) -> str:
+        """Families as a sentence lists them."""
+        words = [self.words(name).text for name in families]
+        return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
     def allow(self, families: list[str]) -> None:
         """Only data of these families may give way."""
@@ -147,7 +145,7 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
         return nothing
     used = list(dict.fromkeys(one.datum.family for one in given))
     families = _conflict(elastic) or used
-    words = f"{in_words(families)} cannot all hold" if len(families) > 1 else f"{in_words(families)} cannot hold"
+    words = f"{elastic.in_words(families)} cannot {'all hold' if len(families) > 1 else 'hold'}"
     lines = [f"no plan meets this scenario: {words}. The smallest relaxation that would let a plan exist:"]
     lines += [f"  {_sentence(one, plan.inputs)}" for one in given[:most]]
     if len(given) > most:
@@ -161,15 +159,15 @@ def explain_infeasible(plan: LivePlan, most: int = 6) -> str:
             tried.append([family])
             lines.append(f"  or {_listed(elastic.given(), plan.inputs)}")
         else:
-            much = "they give" if _words(family).many else "it gives"
-            lines.append(f"  not by {_words(family).text} alone, however much {much} way")
+            much = "they give" if elastic.words(family).many else "it gives"
+            lines.append(f"  not by {elastic.words(family).text} alone, however much {much} way")
     for family in used:
         elastic.allow([name for name in elastic.families if name != family])
         if not elastic.possible():
             continue
         others = elastic.given()
         if list(dict.fromkeys(one.datum.family for one in others)) not in tried:
-            lines.append(f"  or with {_words(family).text} kept: {_listed(others, plan.inputs)}")
+            lines.append(f"  or with {elastic.words(family).text} kept: {_listed(others, plan.inputs)}")
     return "\n".join(lines)
 
 
@@ -187,8 +185,8 @@ def _sentence(one: Given, d: PlanInputs) -> str:
     if datum.family == "gang_one" and (largest := largest_place(d, datum.label)) is not None:
         size = float(d.gang_mw.sel(gang=datum.label).max())
         if largest[0] and largest[1] < size - NOTICED:
-            return f"{datum.words.text} ({where}): {NO_PLACE}. {_largest(largest, size)}"
-    return f"{datum.words.text} ({where}): {gives_way(datum.words, one.amount, datum.figure)}"
+            return f"{datum.words.text} ({where}): {datum.words.instead}. {_largest(largest, size)}"
+    return f"{datum.words.text} ({where}): {gives_way(datum.words, datum.unit, one.amount, datum.figure)}"
 
 
 def _too_large(datum: Datum, largest: tuple[str, float]) -> str:
@@ -225,14 +223,14 @@ def largest_place(d: PlanInputs, gang: str) -> tuple[str, float] | None:
     return best
 
 
-def gives_way(words: Words, amount: float, figure: float) -> str:
-    """By how much a datum gives way, and from what where that is not nothing; halls and places come whole."""
-    if words is WORDS["gang_one"]:
-        return NO_PLACE
-    if words is WORDS["halls"]:
+def gives_way(words: Words, unit: Unit, amount: float, figure: float) -> str:
+    """By how much a datum gives way, and from what where that is not nothing."""
+    if words.instead:
+        return words.instead
+    if words.whole:
         more = math.ceil(amount - 1e-6)
-        return f"give way by {more} {'hall' if more == 1 else 'halls'}, from {figure:,.4g}"
-    return f"give way by {amount:,.4g} {words.unit}" + (f", from {figure:,.4g}" if figure > 0 else "")
+        return f"give way by {more} {unit.one if more == 1 else unit.text}, from {figure:,.4g}"
+    return f"give way by {amount:,.4g} {unit.text}" + (f", from {figure:,.4g}" if figure > 0 else "")
 
 
 def _when(quarters: tuple[str, ...], d: PlanInputs) -> str:
@@ -251,6 +249,12 @@ def conflicting_families(model: Model, d: PlanInputs, bounds: Bounds | None = No
         bounds: (columns,) lower and upper; those of the model if None.
     """
     return _conflict(Elastic(model, d, bounds))
+
+
+def conflict(model: Model, d: PlanInputs, bounds: Bounds | None = None) -> str:
+    """``conflicting_families`` as a sentence lists them."""
+    elastic = Elastic(model, d, bounds)
+    return elastic.in_words(_conflict(elastic))
 
 
 def _conflict(elastic: Elastic) -> list[str]:
@@ -306,21 +310,20 @@ def _limit(elastic: Elastic, row: int) -> str:
 
 
 def _bound(elastic: Elastic, datum: Datum, row: int) -> str:
-    d, unit = elastic.inputs, datum.words.unit
+    d, unit = elastic.inputs, datum.unit.text
     if datum.is_bound:
         return f"at most {datum.figure:,.4g} {unit}"
-    name = next(r.name for r in elastic.model.constraints.values() if (r.index == row).any())
+    block = next(rows.block for rows in elastic.model.constraints.values() if (rows.index == row).any())
     lower, upper = _sides(elastic.model)
     if datum.family == "right":
-        right = next(one for one in d.rights if name == f"right_{one.id}")
+        right = next(one for one in d.rights if block.labels == (one.id,))
         return f"at least {right.share:.0%} of what is added from {right.quarters[0]} on goes to who holds it"
     if datum.family in ("term", "vacate"):
-        length = name.split("_")[1]
         stood = f"; {datum.figure:,.4g} {unit} stood before" if datum.figure > 0 else ""
-        return f"held for {length} {'quarter' if length == '1' else 'quarters'} from its start{stood}"
+        return f"held for {block.part} {'quarter' if block.part == 1 else 'quarters'} from its start{stood}"
     if datum.family == "gang_one":
-        return "all of it is of one system" if name == "gang_one_system" else "all of it stands at one place"
-    beyond = " beyond what stands already" if stands_already(d, datum.family, datum.label) else ""
+        return "all of it is of one system" if block.part == "system" else "all of it stands at one place"
+    beyond = " beyond what stands already" if stands_already(d, datum) else ""
     if lower[row] == upper[row]:
         return f"exactly {datum.figure:,.4g} {unit}{beyond}"
     return f"{'at most' if np.isfinite(upper[row]) else 'at least'} {datum.figure:,.4g} {unit}{beyond}"
@@ -346,55 +349,29 @@ def _possible(solver: Solver) -> bool:
     return solver.run() is Ending.OPTIMAL
 
 
-LUMPS = {
-    "halls": ("whole halls", "smaller halls or a later date"),
-    "opened": ("sites opened whole", "a larger connection"),
-    "gang_at": ("a gang at one place", "fibre to another site, or a smaller gang"),
-    "gang_on": ("a gang of one system", "more of one system, or a smaller gang"),
-    "runs": ("quarters in which a gang runs or does not", "a smaller gang or a later deadline"),
-    "z": ("whole gigawatts", "linear release"),
-    "vest_steps": ("whole steps of a warrant", "a warrant without step"),
-}
-"""What may come whole, and what would help where it cannot."""
-ALWAYS_WHOLE = ("gang_at", "gang_on", "runs", "z")
-"""What is whole whatever ``policy.lumps`` says."""
-
-
 def explain_whole(model: Model, time_limit_s: float = 20.0) -> str:
     """Sentence for a plan that exists in fractions only: what of it cannot be whole.
 
     One kind of lump after another is relaxed, without an objective, to see whether the others can be whole then.
     """
+    present = [variable for variable in model.variables.values() if _is_integer(model, variable.columns)]
     guilty = []
-    present = [name for name, variable in model.variables.items() if _is_integer(model, variable.columns)]
-    for name in present:
-        solver = hand_off(model)
+    for variable in present:
+        solver, columns = hand_off(model), variable.columns.ravel()
         solver.set_cost(np.arange(model.n_columns), np.zeros(model.n_columns))
-        columns = model.variables[name].columns.ravel()
         solver.set_integer(columns[columns >= 0], whole=False)
         solver.run(time_limit_s=time_limit_s)
         if solver.found().is_feasible:
-            guilty.append(name)
-    named = guilty or present
-    words = " and ".join(LUMPS[name][0] if name in LUMPS else name for name in named)
-    hope = "; ".join(LUMPS[name][1] for name in named if name in LUMPS)
+            guilty.append(variable)
+    said = [variable.column.whole for variable in guilty or present if variable.column.whole is not None]
     look = "; 'policy.lumps: relaxed' shows by how much each lump is off"
     return (
-        f"no plan of whole numbers meets this scenario, while one of fractions does: {words} cannot be had. "
-        f"What would help: {hope}" + (look if set(named) - set(ALWAYS_WHOLE) else "")
+        f"no plan of whole numbers meets this scenario, while one of fractions does: "
+        f"{' and '.join(each.text for each in said)} cannot be had. "
+        f"What would help: {'; '.join(each.hope for each in said)}{'' if all(each.always for each in said) else look}"
     )
 
 
 def _is_integer(model: Model, columns: Ints) -> bool:
     live = columns[columns >= 0]
     return bool(live.size and np.concatenate(model.integer)[live].all())
-
-
-def _words(family: str) -> Words:
-    return BOUNDS.get(family) or WORDS[family]
-
-
-def in_words(families: list[str]) -> str:
-    """Families as a sentence lists them."""
-    words = [_words(name).text for name in families]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

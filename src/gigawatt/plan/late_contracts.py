@@ -1,22 +1,25 @@
 """What contracts move when deliveries come otherwise than planned: the amounts of theirs that follow what stands.
 
 Whose lateness counts: what a vendor, a provider or a landlord brings late moves the buyer's duty towards it by as many
-quarters. A minimum take over several sites moves by the latest of them. Of a commitment moves what its vendor or
-provider withholds: MW that counted by then in the plan and come only later, with its systems or with a building that it
-brings itself (``brought_late``). For those the buyer owes no penalty, and receives damages where any are agreed. Chips
-that are late in a building that stands are the buyer's own matter: the building's guaranteed rent is owed. So is a
-building that is late for chips which somebody else brings in time: the penalty is owed.
+quarters, to what the contracts say of a case that is so late. A minimum take over several sites moves by the latest of
+them. Of a commitment moves what its vendor or provider withholds: MW that counted by then in the plan and come only
+later, with its systems or with a building that it brings itself (``brought_late``). For those the buyer owes no
+penalty, and receives damages where any are agreed. Chips that are late in a building that stands are the buyer's own
+matter: the building's guaranteed rent is owed. So is a building that is late for chips which somebody else brings in
+time: the penalty is owed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.lateness import pushed
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,34 +42,54 @@ class Played:
     planned: Floats
 
 
-def duties(d: PlanInputs, played: Played, due: Floats) -> dict[str, tuple[str, Floats]]:
+def duties(owed: Sequence[PlanInputs], played: Played, due: Floats) -> dict[str, tuple[str, Floats]]:
     """Amounts that contracts move, by name: (axis of rows, (draw, row, quarter) MW).
 
     Args:
-        d: inputs.
+        owed: inputs where everything comes 0, 1, 2 and so on quarters late.
         played: what stands.
         due: (commitment, quarter) MW that are committed and not cancelled.
     """
+    d = owed[0]
     found = {"late": ("commitment", behind_mw(d, played, due)), "withheld": ("commitment", _brought_later(d, played))}
-    for name, axis, of in (("short", "take", _short), ("unused", "site", _unused), ("vested", "warrant", _vested)):
-        if (amount := of(d, played)) is not None:
+    for name, axis, of in (("short", "take", _short), ("unused", "site", _unused)):
+        if (amount := of(owed, played)) is not None:
             found[name] = (axis, amount)
+    if (vested := _vested(d, played)) is not None:
+        found["vested"] = ("warrant", vested)
     return found
 
 
-def _due(mw: xr.DataArray, rows: str, late: Ints, stood: Floats) -> Floats:
-    """(draw, row, quarter) MW of a duty (row, quarter) that moves by its quarters and is never more for it.
+def duties_late(d: PlanInputs, quarters: int) -> PlanInputs:
+    """Inputs with duties so many quarters later and never more, where no case says what they are then.
 
-    Until what is late comes, the duty is for what stood before (row).
+    Until what is late comes, a duty is for what stood before.
     """
-    table = mw.transpose(rows, "quarter").values
-    source = np.arange(table.shape[1])[None, None, :] - late[:, :, None]
-    back = np.take_along_axis(np.broadcast_to(table, (len(late), *table.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.minimum(table, np.where(source >= 0, back, stood[None, :, None])))
+    terms = d.terms
+
+    def later(mw: xr.DataArray, rows: str, stood: Floats) -> xr.DataArray:
+        table = mw.transpose(rows, "quarter")
+        back = pushed(table.values, np.full((1, len(table)), quarters), stood)[0]
+        return table.copy(data=np.minimum(table.values, back))
+
+    if (takes := terms.takes) is not None:
+        stood = takes.member.transpose("take", "offer").values @ d.initial_mw.values
+        terms = replace(terms, takes=replace(takes, mw=later(takes.mw, "take", stood)))
+    if (leases := terms.leases) is not None:
+        due = later(leases.due_mw, "site", d.energised_initial_mw.values)
+        terms = replace(terms, leases=replace(leases, due_mw=due))
+    return replace(d, terms=terms)
 
 
-def _short(d: PlanInputs, played: Played) -> Floats | None:
+def as_late(tables: Sequence[Floats], late: Ints) -> Floats:
+    """(draw, row, ...) rows of the table that holds where they are so many quarters late (draw, row)."""
+    stacked = np.stack(tables)
+    return np.asarray(stacked[np.minimum(late, len(tables) - 1), np.arange(late.shape[1])])
+
+
+def _short(owed: Sequence[PlanInputs], played: Played) -> Floats | None:
     """IT MW of minimum takes that do not stand."""
+    d = owed[0]
     takes = d.terms.takes
     if takes is None:
         return None
@@ -75,19 +98,17 @@ def _short(d: PlanInputs, played: Played) -> Floats | None:
     by_offer = np.maximum(played.late_offer, played.late_site[:, site_of])
     late = (by_offer[:, None, :] * (member > 0)).max(axis=2)
     stands = np.einsum("to,noq->ntq", member, played.stock)
-    return np.asarray(np.maximum(_due(takes.mw, "take", late, member @ d.initial_mw.values) - stands, 0.0))
+    due = [row.terms.takes.mw.transpose("take", "quarter").values for row in owed if row.terms.takes is not None]
+    return np.asarray(np.maximum(as_late(due, late) - stands, 0.0))
 
 
-def _unused(d: PlanInputs, played: Played) -> Floats | None:
+def _unused(owed: Sequence[PlanInputs], played: Played) -> Floats | None:
     """Facility MW of leases that are paid for and not in use."""
-    leases = d.terms.leases
-    if leases is None:
+    if owed[0].terms.leases is None:
         return None
-    unused = np.maximum(
-        _due(leases.due_mw, "site", played.late_site, d.energised_initial_mw.values) - played.in_use, 0.0
-    )
-    unused[:, ~(leases.due_mw > 0).any("quarter").values] = 0.0
-    return np.asarray(unused)
+    tables = [row.terms.leases.due_mw.transpose("site", "quarter").values for row in owed if row.terms.leases]
+    due = as_late(tables, played.late_site)
+    return np.where(due > 0.0, np.maximum(due - played.in_use, 0.0), 0.0)
 
 
 def _vested(d: PlanInputs, played: Played) -> Floats | None:
@@ -110,11 +131,9 @@ def brought_late(d: PlanInputs, late_offer: Ints, late_site: Ints) -> Ints:
 def _withheld(d: PlanInputs, played: Played) -> Floats:
     """(draw, commitment, quarter) MW, on its basis, that counted by then in the plan and are brought later."""
     late = brought_late(d, played.late_offer, played.late_site)
-    source = np.arange(len(d.quarters))[None, None, :] - late[:, :, None]
-    table = np.broadcast_to(played.planned, (len(late), *played.planned.shape))
-    came = np.where(source >= 0, np.take_along_axis(table, np.maximum(source, 0), axis=2), 0.0)
+    withheld = np.maximum(played.planned[None] - pushed(played.planned, late), 0.0)
     weight = d.commitment_weight.transpose("commitment", "offer").values
-    return np.asarray(np.einsum("co,noq->ncq", weight, np.maximum(table - came, 0.0)))
+    return np.asarray(np.einsum("co,noq->ncq", weight, withheld))
 
 
 def behind_mw(d: PlanInputs, played: Played, due: Floats) -> Floats:

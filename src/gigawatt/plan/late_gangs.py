@@ -70,7 +70,7 @@ def _able(plan: LivePlan) -> xr.DataArray:
     if d.lumps is None:
         return able.transpose("gang", "offer")
     for name, dim, table in (("gang_at", "place", d.lumps.gang_able), ("gang_on", "system", d.lumps.gang_runs)):
-        if name in plan.model.variables and table is not None:
+        if table is not None:
             chosen = plan.value(name) > 0.5
             able = able * (table * chosen).sum(dim).where(chosen.any(dim), 1.0)
     return able.transpose("gang", "offer")

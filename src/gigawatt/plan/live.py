@@ -11,8 +11,9 @@ import scipy.sparse as sp
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Ints, Model
-from gigawatt.plan.constraints import CONSTRAINTS
-from gigawatt.plan.constraints.milestone import counted_gw
+from gigawatt.plan.decisions import COLUMNS, axes_in
+from gigawatt.plan.elements import RULES
+from gigawatt.plan.elements.deals import counted_gw
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.objective import objective
 from gigawatt.plan.solver import Solver
@@ -42,12 +43,14 @@ class LivePlan:
     reduced_cost: Floats = field(default_factory=lambda: np.empty(0))
 
     def value(self, name: str) -> xr.DataArray:
-        """Optimal value of a variable; 0 where it is masked."""
+        """Optimal value of a decision; 0 where it is masked or the plan has no such choice."""
         return self.values_of(name, self.primal)
 
     def values_of(self, name: str, primal: Floats) -> xr.DataArray:
-        """Value of a variable in some solution (columns,); 0 where it is masked."""
-        variable = self.model.variables[name]
+        """Value of a decision in some solution (columns,); 0 where it is masked or the plan has no such choice."""
+        if (variable := self.model.variables.get(name)) is None:
+            axes = axes_in(COLUMNS[name], self.inputs)
+            return _array(axes, np.full([len(labels) for labels in axes.values()], -1), primal)
         return _array(variable.axes, variable.columns, primal)
 
     def amount(self, expression: Expression) -> xr.DataArray:
@@ -81,8 +84,8 @@ def build(inputs: PlanInputs) -> tuple[Model, Expression | None]:
     """(the plan as a model, cumulative GW that count towards milestones)."""
     m = Model()
     x = decide(m, inputs)
-    for _name, family in CONSTRAINTS:
-        family(m, inputs, x)
+    for rule in RULES:
+        rule(m, inputs, x)
     objective(m, inputs, x)
     return m, counted_gw(inputs, x) if inputs.milestones else None
 

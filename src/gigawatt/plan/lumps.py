@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from gigawatt.plan.algebra import Axes, Expression, Model
+from gigawatt.plan.algebra import Axes, Model
+from gigawatt.plan.decisions import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
@@ -39,20 +40,6 @@ class Lumps:
         return tuple(str(site) for site in self.hall_mw["site"].values[self.hall_mw.values > 0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LumpDecisions:
-    """halls: taken into use in the quarter (site, quarter); emptied: given back in it. opened: 1 from the quarter on
-    (site, quarter). gang_at: 1 where the gang stands (gang, place). gang_on: 1 for the system it is of (gang, system).
-    None where the plan has no such choice.
-    """
-
-    halls: Expression | None
-    emptied: Expression | None
-    opened: Expression | None
-    gang_at: Expression | None
-    gang_on: Expression | None = None
-
-
 def add_lumps(m: Model, d: PlanInputs) -> None:
     """Variables of the lumps."""
     lumps = d.lumps
@@ -60,36 +47,21 @@ def add_lumps(m: Model, d: PlanInputs) -> None:
         return
     quarter: Axes = {"quarter": d.quarters}
     if lumps.halls_at:
-        m.add_variable("halls", {"site": lumps.halls_at, **quarter}, integer=lumps.whole)
+        m.add_variable(Decisions.halls, {"site": lumps.halls_at, **quarter}, integer=lumps.whole)
         if (may := d.terms.vacates()) is not None:
             mask = may.sel(site=list(lumps.halls_at))
-            m.add_variable("emptied", {"site": lumps.halls_at, **quarter}, mask=mask, integer=lumps.whole)
+            m.add_variable(Decisions.emptied, {"site": lumps.halls_at, **quarter}, mask=mask, integer=lumps.whole)
     if lumps.opens:
-        m.add_variable("opened", {"site": lumps.opens, **quarter}, upper=1.0, integer=lumps.whole)
+        m.add_variable(Decisions.opened, {"site": lumps.opens, **quarter}, upper=1.0, integer=lumps.whole)
     if lumps.gang_able is not None:
         able = lumps.gang_able.any("offer") & (d.gang_mw > 0).any("quarter")
         axes: Axes = {"gang": d.gang_workload, "place": tuple(able["place"].values.tolist())}
-        m.add_variable("gang_at", axes, upper=1.0, mask=able, integer=lumps.gangs_whole)
+        m.add_variable(Decisions.gang_at, axes, upper=1.0, mask=able, integer=lumps.gangs_whole)
     if lumps.gang_runs is not None:
         able = lumps.gang_runs.any("offer") & (d.gang_mw > 0).any("quarter")
         systems = tuple(able["system"].values.tolist())
         on: Axes = {"gang": d.gang_workload, "system": systems}
-        m.add_variable("gang_on", on, upper=1.0, mask=able, integer=lumps.gangs_whole)
-
-
-def lump_decisions(m: Model) -> LumpDecisions:
-    """The variables as expressions."""
-
-    def maybe(name: str) -> Expression | None:
-        return m.expression(name) if name in m.variables else None
-
-    return LumpDecisions(
-        halls=maybe("halls"),
-        emptied=maybe("emptied"),
-        opened=maybe("opened"),
-        gang_at=maybe("gang_at"),
-        gang_on=maybe("gang_on"),
-    )
+        m.add_variable(Decisions.gang_on, on, upper=1.0, mask=able, integer=lumps.gangs_whole)
 
 
 def hall_room(d: PlanInputs) -> xr.DataArray:

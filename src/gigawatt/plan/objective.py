@@ -5,9 +5,9 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.amounts import at_end, outflow
 from gigawatt.plan.cashflow import released_cash
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.flows import MINIMISED
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
 from gigawatt.plan.worth import worth_musd
 
 TIE_BREAK_MUSD_PER_MW = 1e-4
@@ -28,21 +28,14 @@ def objective(m: Model, d: PlanInputs, x: Decisions) -> None:
     cash here. What speed is
     worth above the value of a class is taken off.
     """
-    spent = outflow(d, x)
-    if x.debt is not None:
-        spent = spent + d.credit_spread * x.debt
-    lost = x.unmet * (d.hours_frac * d.unmet_musd)
-    if x.gated is not None:
-        lost = lost + x.gated * (d.hours_frac * d.gate_musd)
+    spent = outflow(d, x) + d.credit_spread * x.debt
+    lost = x.unmet * (d.hours_frac * d.unmet_musd) + x.gated * (d.hours_frac * d.gate_musd)
     spent = spent + lost.sum("workload", "block")
     if d.service is not None and (speed := worth_musd(d.service, d.rate, d.hours_frac, x)) is not None:
         spent = spent - speed
-    if x.delay is not None:
-        spent = spent + (x.delay * d.delay_musd).sum("workload")
+    spent = spent + (x.delay * d.delay_musd).sum("workload")
     cost = (spent * d.discount + x.gap * d.gap_musd).sum("quarter")
-    tie_break = TIE_BREAK_MUSD_PER_MW * x.busy.sum("pool", "quarter")
-    if x.signed.vacate is not None:
-        tie_break = tie_break + TIE_BREAK_MUSD_PER_MW * x.signed.vacate.sum("site", "quarter")
+    tie_break = TIE_BREAK_MUSD_PER_MW * (x.busy.sum("pool", "quarter") + x.vacate.sum("site", "quarter"))
     if d.milestones is not None:
         tie_break = tie_break - EARLY_RELEASE * (released_cash(d, x) * d.discount).sum("quarter")
     for what, sign in MINIMISED.items():

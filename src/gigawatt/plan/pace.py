@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from gigawatt.plan.algebra import Model
+from gigawatt.plan.decisions import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
@@ -37,14 +38,14 @@ def add_pace(m: Model, d: PlanInputs) -> None:
     """
     if d.steady:
         asked = (d.demand.sel(workload=list(d.steady)) > 0).any("block")
-        m.add_variable("steady", {"workload": d.steady, "quarter": d.quarters}, upper=1.0, mask=asked)
+        m.add_variable(Decisions.steady, {"workload": d.steady, "quarter": d.quarters}, upper=1.0, mask=asked)
     if d.pace is None:
         return
     with_gang = tuple(name for name in d.pace.jobs if name in d.gang_workload)
     if with_gang:
         runs = (d.pace.most.sel(job=list(with_gang)) > 0).transpose("job", "quarter")
         whole = d.lumps is not None and d.lumps.gangs_whole
-        m.add_variable("runs", {"job": with_gang, "quarter": d.quarters}, upper=1.0, mask=runs, integer=whole)
+        m.add_variable(Decisions.runs, {"job": with_gang, "quarter": d.quarters}, upper=1.0, mask=runs, integer=whole)
 
 
 def carries(d: PlanInputs, daily: xr.DataArray, waits: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

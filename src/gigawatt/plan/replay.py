@@ -31,7 +31,7 @@ Without delays this is the plan itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +39,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.amounts import numbers
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import saved_musd, work_cost, works_mw
 from gigawatt.plan.flows import Numbers
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Played
+from gigawatt.plan.late_contracts import Played, duties_late
 from gigawatt.plan.late_gangs import Gangs, gangs_of
+from gigawatt.plan.lateness import pushed
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.replay_money import (
     BILL,
@@ -52,11 +54,11 @@ from gigawatt.plan.replay_money import (
     money_musd,
     paid_musd,
     played_amounts,
+    priced_late,
     released_gw,
     tranches_musd,
 )
 from gigawatt.plan.since import counted_mw
-from gigawatt.plan.variables import expressions
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -112,8 +114,10 @@ def delays_of(
     return Delays(site=table(inputs.sites, site), offer=table([str(x) for x in inputs.offer_system.values], system))
 
 
-def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
+def replay(plan: LivePlan, delays: Delays, later: Callable[[int], PlanInputs] | None = None) -> xr.Dataset:
     """What becomes of a plan in each draw.
+
+    ``later`` gives the inputs where every site and offer comes so many quarters late; ``duties_late`` where None.
 
     Returns a dataset by draw and quarter: ``stock_mw``, ``accepted_mw`` (draw, offer, quarter; IT, cumulative),
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
@@ -123,22 +127,30 @@ def replay(plan: LivePlan, delays: Delays) -> xr.Dataset:
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
     n, d, beyond = len(delays.site), plan.inputs, _beyond(plan)
-    rest = (paid_musd(d, beyond).values, float(end_cost(d, beyond)))
-    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), rest)[0] for k in range(0, n, _CHUNK)]
+    rest, owed = (paid_musd(d, beyond).values, float(end_cost(d, beyond))), _owed(d, delays, later)
+    parts = [_replay(plan, _some(delays, slice(k, k + _CHUNK)), rest, owed)[0] for k in range(0, n, _CHUNK)]
     return xr.concat(parts, dim="draw") if len(parts) > 1 else parts[0]
 
 
-def mean_amounts(plan: LivePlan, delays: Delays) -> Numbers:
-    """What is paid for, mean over the draws: the plan's own amounts with those that delays move. Work and sales are in
-    MUSD, of all classes together.
+def mean_payments(
+    plan: LivePlan, delays: Delays, later: Callable[[int], PlanInputs] | None = None
+) -> Iterator[tuple[PlanInputs, Numbers]]:
+    """(inputs, amounts) whose prices times amounts come together to what is paid, mean over the draws: what of the plan
+    no delay moves, then what the draws found. Work and sales are in MUSD, of all classes together.
     """
-    found = {on: list(parts) for on, parts in _beyond(plan).items()}
-    n, nothing = len(delays.site), (np.zeros(len(plan.inputs.quarters)), 0.0)
+    n, nothing, owed = len(delays.site), (np.zeros(len(plan.inputs.quarters)), 0.0), _owed(plan.inputs, delays, later)
+    yield plan.inputs, _beyond(plan)
     for k in range(0, n, _CHUNK):
-        _, played = _replay(plan, _some(delays, slice(k, k + _CHUNK)), nothing)
-        for on, parts in played.items():
-            found[on] += [part.sum("draw") / n for part in parts]
-    return found
+        some = _some(delays, slice(k, k + _CHUNK))
+        _, played = _replay(plan, some, nothing, owed)
+        yield priced_late(owed, some.site), {on: [part / n for part in parts] for on, parts in played.items()}
+
+
+def _owed(d: PlanInputs, delays: Delays, later: Callable[[int], PlanInputs] | None) -> list[PlanInputs]:
+    """Inputs, with what contracts ask for, at every lateness there is, from none on."""
+    owes = d.terms.takes is not None or (d.terms.leases is not None and bool((d.terms.leases.due_mw > 0).any()))
+    most = max(int(delays.site.max(initial=0)), int(delays.offer.max(initial=0))) if owes else 0
+    return [d, *(later(late) if later else duties_late(d, late) for late in range(1, most + 1))]
 
 
 def _some(delays: Delays, rows: slice) -> Delays:
@@ -151,24 +163,26 @@ def _some(delays: Delays, rows: slice) -> Delays:
 def _beyond(plan: LivePlan) -> Numbers:
     """Amounts of the plan beyond what a replay without delays finds: it moves none of them."""
     none = delays_of(plan.inputs, 1)
-    bill = plan.amount(work_cost(plan.inputs, expressions(plan.model, plan.inputs)))
+    bill = plan.amount(work_cost(plan.inputs, Decisions(plan.model, plan.inputs)))
     planned: Numbers = {**numbers(plan), BILL: (bill,)}
-    _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0))
+    _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0), [plan.inputs])
     found = {on: tuple(-part.isel(draw=0, drop=True) for part in parts) for on, parts in found.items()}
     return {on: (*planned.get(on, ()), *found.get(on, ())) for on in (*planned, *found) if on != "at_work"}
 
 
-def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[xr.Dataset, Numbers]:
+def _replay(
+    plan: LivePlan, late: Delays, rest: tuple[Floats, float], owed: Sequence[PlanInputs]
+) -> tuple[xr.Dataset, Numbers]:
     """(what becomes of the plan, amounts that follow). ``rest``: (quarter) MUSD paid and MUSD at the end that do
-    not.
+    not. ``owed``: inputs where everything comes 0, 1, 2 and so on quarters late.
     """
     d = plan.inputs
-    built = _pushed(plan.value("energise").values, late.site)
+    built = pushed(plan.value("energise").values, late.site)
     in_use = built.cumsum(axis=2) + d.energised_initial_mw.values[None, :, None]
-    if "vacate" in plan.model.variables:
+    if Decisions.vacate in plan.model:
         in_use = _vacated(plan, in_use)
     accepted, stock = _accepted(plan, late, in_use)
-    if "vacate" in plan.model.variables:
+    if Decisions.vacate in plan.model:
         in_use = np.maximum(in_use, np.einsum("noq,os->nsq", stock, _load(d)))  # what still stands keeps its building
     work = _work(plan, stock, late.demand)
     released = released_gw(plan, accepted, stock)
@@ -181,8 +195,9 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
         counted=counted_mw(owned, accepted, stock),
         planned=counted_mw(owned, planned, plan.value("stock").transpose("offer", "quarter").values),
     )  # fmt: skip
-    found = played_amounts(d, played, _due(plan), income=work.income, bill=work.running)
-    moved = paid_musd(d, found).values
+    found = played_amounts(owed, played, _due(plan), income=work.income, bill=work.running)
+    there = priced_late(owed, late.site)
+    moved = paid_musd(there, found).values
     net, spent = moved - work.income, moved + rest[0]
     cash = money_musd(plan, spent - work.income, tranches_musd(released, d))
     by_class = ("workload", "quarter")
@@ -192,7 +207,7 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
     lost += (gated * d.gate_musd.transpose(*by_class).values).sum(axis=0)
     lost += d.credit_spread * cash[1] - work.worth
     cost = ((spent + lost) * d.discount.values).sum(axis=1) + (cash[2] * d.gap_musd.values).sum(axis=1)
-    cost += end_cost(d, found).values + rest[1]
+    cost += end_cost(there, found).values + rest[1]
 
     labels = {"offer": d.offer_site["offer"].values, "site": list(d.sites),
               "workload": d.demand["workload"].values, "commitment": d.commitment_mw["commitment"].values}  # fmt: skip
@@ -213,20 +228,12 @@ def _replay(plan: LivePlan, late: Delays, rest: tuple[Floats, float]) -> tuple[x
     }), found  # fmt: skip
 
 
-def _pushed(planned: Floats, late: Ints) -> Floats:
-    """(draw, row, quarter): what was planned (row, quarter), each row moved by its delay; beyond the end it is gone."""
-    quarters = np.arange(planned.shape[1])
-    source = quarters[None, None, :] - late[:, :, None]
-    later = np.take_along_axis(np.broadcast_to(planned, (len(late), *planned.shape)), np.maximum(source, 0), axis=2)
-    return np.asarray(np.where(source >= 0, later, 0.0))
-
-
 def _accepted(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Floats]:
     """((draw, offer, quarter) IT MW accepted since the start, IT MW that stand)."""
     from gigawatt.plan.forward import accept
 
     d = plan.inputs
-    arrived = _pushed(plan.value("add").values, late.offer).cumsum(axis=2)
+    arrived = pushed(plan.value("add").values, late.offer).cumsum(axis=2)
     room, group = _rooms(plan, late, in_use)
     tests = d.terms.testing_quarters
     accepted, stock = np.zeros_like(arrived), np.zeros_like(arrived)
@@ -249,9 +256,7 @@ def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
         return in_use, site_of
     h, order = d.hosting, ("site", "hosting", "quarter")
     at = np.array([d.sites.index(site) for site in h.sites], dtype=np.int64)
-    change = plan.value("fit").transpose(*order).values.copy()
-    if "vacate_fit" in plan.model.variables:
-        change -= plan.value("vacate_fit").transpose(*order).values
+    change = (plan.value("fit") - plan.value("vacate_fit")).transpose(*order).values.copy()
     if h.retrofits:
         moves = plan.value("retrofit").transpose("retrofit", "site", "quarter").values
         for row, retrofit in zip(moves, h.retrofits, strict=True):
@@ -260,7 +265,7 @@ def _rooms(plan: LivePlan, late: Delays, in_use: Floats) -> tuple[Floats, Ints]:
             change[:, h.classes.index(retrofit.end), down:] += row[:, : row.shape[1] - down]
     n, n_quarters = len(late.site), len(d.quarters)
     rows = change.reshape(-1, n_quarters)
-    by_class = _pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
+    by_class = pushed(rows, np.repeat(late.site[:, at], len(h.classes), axis=1)).cumsum(axis=2)
     by_class += h.initial_mw.transpose("site", "hosting").values.reshape(1, -1, 1)
     place = {site: k for k, site in enumerate(h.sites)}
     group = site_of.copy()
@@ -292,8 +297,6 @@ def _vacated(plan: LivePlan, taken: Floats) -> Floats:
 def _left_early(plan: LivePlan) -> Floats:
     """(offer, quarter) IT MW given up against a fee before their term ends, as planned."""
     ids = plan.inputs.offer_site["offer"].values
-    if "left" not in plan.model.variables:
-        return np.zeros((len(ids), len(plan.inputs.quarters)))
     left = plan.value("left").sum("signed").reindex(offer=ids, fill_value=0.0)
     return np.asarray(left.transpose("offer", "quarter").values.cumsum(axis=1))
 
@@ -368,11 +371,9 @@ def _left_undone(plan: LivePlan) -> tuple[Floats, Floats, Floats, Floats]:
     """
     d = plan.inputs
     given_up = np.asarray(plan.value("unmet").transpose("quarter", "workload", "block").values)
-    put_off, most = np.zeros(given_up.shape[:2]), np.zeros(given_up.shape[:2])
-    if "delay" in plan.model.variables:
-        limits = plan.values_of("delay", np.concatenate(plan.model.upper))
-        put_off = np.asarray(plan.value("delay").transpose("quarter", "workload").values)
-        most = np.asarray(limits.transpose("quarter", "workload").values)
+    limits = plan.values_of("delay", np.concatenate(plan.model.upper))
+    put_off = np.asarray(plan.value("delay").transpose("quarter", "workload").values)
+    most = np.asarray(limits.transpose("quarter", "workload").values)
     pace = np.full(given_up.shape, np.inf)
     if d.pace is not None:
         names = [str(name) for name in d.demand["workload"].values]
@@ -418,7 +419,7 @@ def _rounding(plan: LivePlan, pools: Sequence[str]) -> Floats:
 def _standby(plan: LivePlan, pools: Sequence[str]) -> Floats:
     """(quarter, pool) IT MW of whole units that stand by, as planned."""
     d = plan.inputs
-    if d.spares_mw is None or "open" not in plan.model.variables:
+    if d.spares_mw is None:
         return np.zeros((len(d.quarters), len(pools)))
     held = (plan.value("open") * d.spares_mw).reindex(pool=list(pools), fill_value=0.0)
     return np.asarray(held.transpose("quarter", "pool").values)
@@ -454,7 +455,7 @@ def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
     """(quarter) what planned sparing on a demand curve saves against the first price, and the income it goes with."""
     d = plan.inputs
     none = np.zeros(len(d.quarters))
-    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+    if d.service is None or (curve := d.service.curve) is None:
         return none, none
     spared, each = plan.value("spared"), curve.less_musd * d.hours_frac
     saved = (spared * each).sum(("step", "block"))
@@ -464,16 +465,11 @@ def _spared(plan: LivePlan) -> tuple[Floats, Floats]:
 
 def _gated(plan: LivePlan) -> Floats:
     """(workload, block, quarter) Mwork/s that policy gates, as planned."""
-    order = ("workload", "block", "quarter")
-    if "gated" in plan.model.variables:
-        return np.asarray(plan.value("gated").transpose(*order).values)
-    return np.zeros(plan.inputs.demand.transpose(*order).shape)
+    return np.asarray(plan.value("gated").transpose("workload", "block", "quarter").values)
 
 
 def _due(plan: LivePlan) -> Floats:
     """(commitment, quarter) MW that are committed and not cancelled, on the commitment's basis."""
     due = plan.inputs.commitment_mw
-    if "cancelled" in plan.model.variables:
-        gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
-        due = due - gone
-    return np.asarray(due.transpose("commitment", "quarter").values)
+    gone = plan.value("cancelled").cumsum("quarter").reindex(commitment=due["commitment"], fill_value=0.0)
+    return np.asarray((due - gone).transpose("commitment", "quarter").values)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.cashflow import tranche_payments
-from gigawatt.plan.flows import MINIMISED, Numbers, costs, ending, money
+from gigawatt.plan.flows import MINIMISED, EndValue, Numbers, Rate, costs, ending, money
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.late_contracts import Played, duties
+from gigawatt.plan.late_contracts import Ints, Played, as_late, duties
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.since import counted_mw
 
 Floats = npt.NDArray[np.float64]
+R = TypeVar("R", Rate, EndValue)
 
 BILL = "bill"
 """Name among the amounts of a replay of the energy that work adds to idling [MUSD]."""
@@ -63,22 +66,22 @@ def money_musd(plan: LivePlan, net_spent: Floats, tranches: Floats) -> tuple[Flo
 def _borrowed(plan: LivePlan) -> tuple[Floats, Floats]:
     """(quarter) debt and money still to be found that the plan owes beyond what lies in its account [MUSD]."""
     cash, gap = plan.value("cash").values, plan.value("gap").values
-    debt = plan.value("debt").values if "debt" in plan.model.variables else np.zeros_like(cash)
-    lacks = np.maximum(debt + gap - cash, 0.0)
+    lacks = np.maximum(plan.value("debt").values + gap - cash, 0.0)
     line = np.maximum(lacks - gap, 0.0)
     return line, lacks - line
 
 
-def played_amounts(d: PlanInputs, played: Played, due: Floats, *, income: Floats, bill: Floats) -> Numbers:
+def played_amounts(owed: Sequence[PlanInputs], played: Played, due: Floats, *, income: Floats, bill: Floats) -> Numbers:
     """Amounts that follow from what a replay found, by draw.
 
     Args:
-        d: inputs.
+        owed: inputs where everything comes 0, 1, 2 and so on quarters late.
         played: what stands.
         due: (commitment, quarter) MW that are committed and not cancelled.
         income: (draw, quarter) of sales, and ``bill`` the energy that work adds to idling [MUSD].
         bill: see above.
     """
+    d = owed[0]
     labels: dict[str, Sequence[str]] = {
         "offer": d.offer_site["offer"].values.tolist(), "site": d.sites, "quarter": d.quarters, "signed": d.quarters,
         "commitment": d.commitment_mw["commitment"].values.tolist(),
@@ -93,7 +96,7 @@ def played_amounts(d: PlanInputs, played: Played, due: Floats, *, income: Floats
         "signed": ("offer", "signed", played.new), "signed_at_end": ("offer", "signed", played.new),
         "energise": ("site", "quarter", played.built), "in_use": ("site", "quarter", played.in_use),
         "taken": ("site", "signed", played.built),
-        **{name: (axis, "quarter", mw) for name, (axis, mw) in duties(d, played, due).items()},
+        **{name: (axis, "quarter", mw) for name, (axis, mw) in duties(owed, played, due).items()},
     }  # fmt: skip
     found = {
         name: (xr.DataArray(mw, dims=("draw", row, when), coords={row: list(labels[row]), when: list(labels[when])}),)
@@ -104,6 +107,29 @@ def played_amounts(d: PlanInputs, played: Played, due: Floats, *, income: Floats
     for name, musd in (("sales", income), (BILL, bill)):
         found[name] = (xr.DataArray(musd, dims=("draw", "quarter"), coords={"quarter": list(d.quarters)}),)
     return found
+
+
+def priced_late(owed: Sequence[PlanInputs], late_site: Ints) -> PlanInputs:
+    """Inputs in which what a lease asks for unused has, by draw, the price of a lease so late (draw, site)."""
+    d = owed[0]
+    if len(owed) == 1 or d.terms.leases is None:
+        return d
+
+    def late(rows: Sequence[Sequence[R]], on: str) -> Iterator[R]:
+        yield from (row for row in rows[0] if row.on != on)
+        for same in zip(*([row for row in part if row.on == on] for part in rows), strict=True):
+            yield replace(same[0], musd=_by_draw([row.musd for row in same], late_site))
+
+    return replace(
+        d, rates=tuple(late([row.rates for row in owed], "unused")),
+        ends=tuple(late([row.ends for row in owed], "unused_at_end")),
+    )  # fmt: skip
+
+
+def _by_draw(prices: Sequence[xr.DataArray], late: Ints) -> xr.DataArray:
+    tables = [price.transpose("site", ...) for price in prices]
+    values = as_late([table.values for table in tables], late)
+    return xr.DataArray(values, dims=("draw", *tables[0].dims), coords=tables[0].coords)
 
 
 def paid_musd(d: PlanInputs, amounts: Numbers) -> xr.DataArray:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gigawatt.plan.algebra import Expression, Model, axes_of
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.flows import price_on
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ def add_resale(m: Model, d: PlanInputs) -> None:
         return
     axes, offers = axes_of(price), price["offer"].values
     bought = (d.add_max_mw.sel(offer=offers) > 0).rename(quarter="bought")
-    m.add_variable("sold", axes, mask=(price < 0) & bought)
+    m.add_variable(Decisions.sold, axes, mask=(price < 0) & bought)
     if (first := price_on(d.rates, "sold_initial")) is not None:
-        stood = d.initial_mw.sel(offer=offers) > 0
-        m.add_variable("sold_initial", {"offer": axes["offer"], "quarter": d.quarters}, mask=(first < 0) & stood)
+        stood, over = d.initial_mw.sel(offer=offers) > 0, {"offer": axes["offer"], "quarter": d.quarters}
+        m.add_variable(Decisions.sold_initial, over, mask=(first < 0) & stood)
 
 
 def by_purchase(sold: Expression) -> Expression:

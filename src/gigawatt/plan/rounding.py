@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.lumps import hall_room
 
@@ -20,15 +21,15 @@ def halls_up(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     found: dict[str, xr.DataArray] = {}
     if not _is_whole(plan):
         return found
-    if "halls" in plan.model.variables:
+    if Decisions.halls in plan.model:
         relaxed, room = plan.values_of("halls", primal).cumsum("quarter"), hall_room(plan.inputs)
-        if "emptied" in plan.model.variables:
+        if Decisions.emptied in plan.model:
             gone = xr.DataArray(np.floor(plan.values_of("emptied", primal).cumsum("quarter") + EDGE))
             found["emptied"] = gone - gone.shift(quarter=1, fill_value=0.0)
             room = room + gone
         stands = xr.DataArray(np.minimum(np.ceil(relaxed - EDGE), room))
         found["halls"] = stands - stands.shift(quarter=1, fill_value=0.0)
-    if "opened" in plan.model.variables:
+    if Decisions.opened in plan.model:
         found["opened"] = (plan.values_of("opened", primal) > EDGE).astype(float)
     return found
 
@@ -50,7 +51,7 @@ def released(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
 
 def vested_down(plan: LivePlan, primal: Floats) -> dict[str, xr.DataArray]:
     """Whole steps of warrants that a relaxed plan ``primal`` (columns,) has reached."""
-    if "vest_steps" not in plan.model.variables:
+    if Decisions.vest_steps not in plan.model:
         return {}
     return {"vest_steps": xr.DataArray(np.floor(plan.values_of("vest_steps", primal) + EDGE))}
 

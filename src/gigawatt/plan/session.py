@@ -25,6 +25,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Ints
+from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan, open_plan
 from gigawatt.plan.solve import Say, solve
@@ -36,10 +37,7 @@ Floats = npt.NDArray[np.float64]
 Value = xr.DataArray | float
 Label = str | int | list[str]
 
-FIRST_STAGE = (
-    "add", "retire", "energise", "left", "exercised", "cancelled", "vacate", "fit", "vacate_fit", "retrofit", "sold",
-    "sold_initial",
-)  # fmt: skip
+SIGNED = tuple(name for name, column in COLUMNS.items() if column.signed)
 """Decisions that are orders: what is signed stays signed."""
 _FOUND = ("primal", "row_dual", "reduced_cost", "objective_musd", "bound_musd", "mip_gap", "solve_s")
 
@@ -136,7 +134,7 @@ class PlanSession:
         index = np.flatnonzero(dense)
         self.live.solver.add_row(lower, upper, index, dense[index])
 
-    def fix(self, plan: xr.Dataset | LivePlan, until: str, names: tuple[str, ...] = FIRST_STAGE) -> None:
+    def fix(self, plan: xr.Dataset | LivePlan, until: str, names: tuple[str, ...] = SIGNED) -> None:
         """Decisions up to and with a quarter pinned to those of a plan: signed, or already happened [MW].
 
         Raises ValueError for a quarter outside the horizon.
@@ -152,9 +150,9 @@ class PlanSession:
                 continue  # a shorter horizon, in which no lease ended
             if isinstance(plan, LivePlan):
                 values = plan.value(name)
-            elif f"{name}_w" in plan:
-                values = plan[f"{name}_w"] / 1e6
-                values = values.rename({"hosting_site": "site"}) if "hosting_site" in values.dims else values
+            elif (column := COLUMNS[name]).result_name in plan:
+                values = plan[column.result_name] / column.unit.scale
+                values = values.rename({column.sites: "site"}) if column.sites in values.dims else values
             else:
                 continue  # what is sold follows from what is retired
             cells = self._columns(name, {}).sel(quarter=past)

@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Axes, Expression, Floats, Model, axes_of
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.flows import ending, price_on
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.plan.variables import Decisions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
-    """Variables as expressions; None where no contract has such a choice.
-
-    short: IT MW by take that do not stand and are paid; beyond: IT MW by take owed after the horizon for which nothing
-    signed stands; left: IT MW by offer, quarter of signing and quarter, given up before the term ends; exercised: IT MW
-    by option; vested: MW by warrant so far; cancelled: MW by commitment released in the quarter; unused: facility MW by
-    site paid for and not in use; vacate: facility MW by site given back in the quarter; works: IT MW by offer that ages
-    and have not failed.
-    """
-
-    short: Expression | None = None
-    beyond: Expression | None = None
-    left: Expression | None = None
-    exercised: Expression | None = None
-    vested: Expression | None = None
-    cancelled: Expression | None = None
-    unused: Expression | None = None
-    vacate: Expression | None = None
-    works: Expression | None = None
-
-
-NO_CHOICE = Signed()
 
 
 def add_signed(m: Model, d: PlanInputs) -> None:
@@ -47,31 +22,25 @@ def add_signed(m: Model, d: PlanInputs) -> None:
     terms = d.terms
     quarter: Axes = {"quarter": d.quarters}
     if terms.takes is not None and (fees := price_on(d.rates, "short")) is not None and bool((fees < np.inf).any()):
-        m.add_variable("short", axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
+        m.add_variable(Decisions.short, axes_of(fees), mask=(fees < np.inf) & (terms.takes.mw > 0))
     if (asked := owed_beyond(d)) is not None:
-        m.add_variable("beyond", axes_of(asked), mask=asked)
-    for name in ("left", "exercised"):
-        if (fees := price_on(d.rates, name)) is not None:
-            m.add_variable(name, axes_of(fees), mask=fees < np.inf)
+        m.add_variable(Decisions.beyond, axes_of(asked), mask=asked)
+    for column in (Decisions.left, Decisions.exercised):
+        if (fees := price_on(d.rates, column.name)) is not None:
+            m.add_variable(column, axes_of(fees), mask=fees < np.inf)
     if terms.warrants is not None:
         most = terms.warrants.most_mw.expand_dims(quarter=list(d.quarters))
-        m.add_variable("vested", {**axes_of(terms.warrants.most_mw), **quarter}, upper=most)
+        m.add_variable(Decisions.vested, {**axes_of(terms.warrants.most_mw), **quarter}, upper=most)
         if terms.warrants.stepped:
-            m.add_variable("vest_steps", {"warrant": terms.warrants.stepped, **quarter}, integer=True)
+            m.add_variable(Decisions.vest_steps, {"warrant": terms.warrants.stepped, **quarter}, integer=True)
     if (fees := price_on(d.rates, "cancelled")) is not None:
-        m.add_variable("cancelled", axes_of(fees), mask=fees < np.inf)
+        m.add_variable(Decisions.cancelled, axes_of(fees), mask=fees < np.inf)
     if terms.leases is not None and bool((terms.leases.due_mw > 0).any()):
-        m.add_variable("unused", {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
+        m.add_variable(Decisions.unused, {"site": d.sites, **quarter}, mask=terms.leases.due_mw > 0)
     if (may := terms.vacates()) is not None:
-        m.add_variable("vacate", axes_of(may), mask=may)
+        m.add_variable(Decisions.vacate, axes_of(may), mask=may)
     if terms.survival_frac is not None:
-        m.add_variable("works", {**axes_of(terms.survival_frac), **quarter})
-
-
-def signed(m: Model) -> Signed:
-    """The variables of contracts as expressions."""
-    names = [name for name in Signed.__dataclass_fields__ if name in m.variables]
-    return Signed(**{name: m.expression(name) for name in names})
+        m.add_variable(Decisions.works, {**axes_of(terms.survival_frac), **quarter})
 
 
 def owed_beyond(d: PlanInputs) -> xr.DataArray | None:
@@ -87,17 +56,17 @@ def kept_until(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW by offer and quarter of signing that has not been left by each quarter (offer, signed, quarter)."""
     by_signing = replace(x.add, axes={"offer": x.add.axes["offer"], "signed": d.quarters})
     held = by_signing.along("quarter", d.quarters, 2)
-    if x.signed.left is None:
+    if Decisions.left not in x:
         return held
-    return held - _all_offers(d, x.signed.left.cumsum("quarter"))
+    return held - _all_offers(d, x.left.cumsum("quarter"))
 
 
 def freed(d: PlanInputs, x: Decisions) -> Expression | None:
     """IT MW by offer and quarter that may go though their term still runs, for a fee; None where nobody may."""
-    if x.signed.left is None or (fees := price_on(d.rates, "left")) is None:
+    if Decisions.left not in x or (fees := price_on(d.rates, "left")) is None:
         return None
     running = (fees < np.inf).astype(float)
-    return _all_offers(d, (x.signed.left.cumsum("quarter") * running).sum("signed"))
+    return _all_offers(d, (x.left.cumsum("quarter") * running).sum("signed"))
 
 
 def _all_offers(d: PlanInputs, some: Expression) -> Expression:
@@ -109,11 +78,11 @@ def _all_offers(d: PlanInputs, some: Expression) -> Expression:
 
 def working(d: PlanInputs, x: Decisions) -> Expression:
     """IT MW that work (offer, quarter): stock, or what of it has not failed where an offer ages."""
-    if x.signed.works is None:
+    if Decisions.works not in x:
         return x.stock
-    ids = x.signed.works.axes["offer"]
+    ids = x.works.axes["offer"]
     young = xr.DataArray(~d.offer_site["offer"].isin(list(ids)))
-    return x.stock * young.astype(float) + _all_offers(d, x.signed.works)
+    return x.stock * young.astype(float) + _all_offers(d, x.works)
 
 
 def delivered(d: PlanInputs, x: Decisions) -> Expression:
@@ -129,6 +98,12 @@ def in_test(d: PlanInputs, x: Decisions) -> Expression | None:
         return None
     n = len(d.quarters)
     return _ahead(d, x, lambda steps: np.triu(np.ones((n, n)), 1) - np.triu(np.ones((n, n)), steps + 1))
+
+
+def drawing(d: PlanInputs, x: Decisions) -> Expression:
+    """IT MW by offer and quarter that stand or draw power in their tests."""
+    tested = in_test(d, x)
+    return x.stock if tested is None else x.stock + tested
 
 
 def _ahead(d: PlanInputs, x: Decisions, weight: Callable[[int], Floats]) -> Expression:

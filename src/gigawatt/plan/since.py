@@ -17,12 +17,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Model, axes_of
+from gigawatt.plan.decisions import Decisions
+from gigawatt.plan.metadata import IT, Family
 
 if TYPE_CHECKING:
     from gigawatt.plan.inputs import PlanInputs, RightRow
-    from gigawatt.plan.variables import Decisions
 
 Floats = npt.NDArray[np.float64]
+COUNTED = Family("counted", IT, "what counts was bought or stands")
 MILESTONES, DELIVERY = "milestones", "delivery"
 """Labels of what milestones count, and of what a delay holds back: no right is written so."""
 
@@ -54,7 +56,7 @@ def dated(d: PlanInputs) -> Iterator[Dated]:
         )  # fmt: skip
     if d.terms.late is not None:
         waits = rented & (d.commitment_weight > 0).any("commitment")
-        yield Dated(label=DELIVERY, start=0, reaches=rented & False, held_back=waits)
+        yield Dated(label=DELIVERY, start=d.terms.late.start, reaches=rented & False, held_back=waits)
     terms = d.milestones
     if terms is not None and (start := d.quarters.index(terms.from_quarter)) > 0:
         yield Dated(label=MILESTONES, start=start, reaches=rented & (terms.counts > 0), held_back=rented & False)
@@ -63,14 +65,14 @@ def dated(d: PlanInputs) -> Iterator[Dated]:
 def add_since(m: Model, d: PlanInputs) -> None:
     """Rented IT MW that count since a date (since, offer, quarter), where any do."""
     rows = list(dated(d))
-    if not rows or not any(bool((row.reaches | row.held_back).any()) for row in rows):
+    if not rows:
         return
     places = xr.DataArray(np.arange(len(d.quarters)), dims="quarter", coords={"quarter": list(d.quarters)})
     comes = d.add_max_mw.cumsum("quarter") > 0
     masks = [(row.reaches | row.held_back) & (places >= row.start) & comes for row in rows]
     labels = tuple(row.label for row in rows)
     mask = xr.concat(masks, dim="since").assign_coords(since=list(labels)).transpose("since", "offer", "quarter")
-    m.add_variable("counted_since", {"since": labels, **axes_of(d.add_max_mw)}, mask=mask)
+    m.add_variable(Decisions.since, {"since": labels, **axes_of(d.add_max_mw)}, mask=mask)
 
 
 def count_since(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -78,25 +80,28 @@ def count_since(m: Model, d: PlanInputs, x: Decisions) -> None:
 
     Of who is held back: new[q] >= stock[q] - stock[start-1].
     """
-    if x.since is None:
-        return
     for row in dated(d):
         new = x.since.at("since", row.label)
         places = xr.DataArray(
             np.arange(len(d.quarters)) >= row.start, dims="quarter", coords={"quarter": list(d.quarters)}
         )
-        name = f"counted_{row.label.replace(' ', '_')}"
-        m.add_rows(f"{name}_added", new - _after(x.accepted, d, row.start), "<=", 0.0, mask=row.reaches & places)
-        m.add_rows(f"{name}_stands", new - x.stock, "<=", 0.0, mask=row.reaches & places)
+        m.add_rows(
+            COUNTED.of("added", part=row.label),
+            new - _after(x.accepted, d, row.start),
+            "<=",
+            0.0,
+            mask=row.reaches & places,
+        )
+        m.add_rows(COUNTED.of("stands", part=row.label), new - x.stock, "<=", 0.0, mask=row.reaches & places)
         stood = (d.initial_mw if row.start == 0 else d.initial_mw * 0.0).expand_dims(quarter=list(d.quarters), axis=1)
         grown = new - _after(x.stock, d, row.start)
-        m.add_rows(f"{name}_grown", grown, ">=", -stood, mask=row.held_back & places)
+        m.add_rows(COUNTED.of("grown", part=row.label), grown, ">=", -stood, mask=row.held_back & places)
 
 
 def new_since(d: PlanInputs, x: Decisions, label: str, start: int) -> Expression:
     """IT MW by offer and quarter that count since a date; of quarters before it nothing is meant."""
     bought = _after(x.accepted, d, start) * (d.offer_contract == "own").astype(float)
-    return bought if x.since is None else bought + x.since.at("since", label)
+    return bought + x.since.at("since", label)
 
 
 def counted_mw(owned: npt.NDArray[np.bool_], accepted: Floats, stock: Floats, start: int = 0) -> Floats:

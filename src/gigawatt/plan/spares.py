@@ -6,10 +6,13 @@ import numpy as np
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression, Model
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.gangs import gang_lanes
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import IT, Family
 
+SPARES = Family("capacity_spares", IT, "units that stand by come off what stands, whole")
+OPEN = Family("capacity_open", IT, "where a pool is at work, units stand by")
 LOOSE = 1e6
 """Bound of a pool whose work has none [MW]."""
 
@@ -55,9 +58,9 @@ def keep_spares(m: Model, d: PlanInputs, x: Decisions, stands: Expression) -> No
         x: decisions.
         stands: what works, by pool and quarter.
     """
-    if d.spares_mw is None or x.open is None:
+    if d.spares_mw is None:
         return
     pools = tuple(str(name) for name in x.busy.axes["pool"])
     spares = d.spares_mw.sel(pool=list(pools))
-    m.add_rows("capacity_spares", x.busy + x.open * spares - stands, "<=", 0.0)
-    m.add_rows("capacity_open", x.busy - x.open * pool_most(d, pools), "<=", 0.0)
+    m.add_rows(SPARES, x.busy + x.open * spares - stands, "<=", 0.0)
+    m.add_rows(OPEN, x.busy - x.open * pool_most(d, pools), "<=", 0.0)

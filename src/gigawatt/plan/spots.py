@@ -14,7 +14,9 @@ import xarray as xr
 
 from gigawatt.core.errors import SolverError
 from gigawatt.plan.algebra import Ints
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.live import LivePlan
+from gigawatt.plan.metadata import Column
 from gigawatt.plan.solver import Ending
 
 Floats = npt.NDArray[np.float64]
@@ -94,7 +96,7 @@ def _spots(plan: LivePlan, primal: Floats, bounds: Bounds) -> list[Spots]:
     held = plan.values_of("reserved", primal).sum("quarter").transpose("gang", "offer").values
     found = []
     for g in range(held.shape[0]):
-        at, on = (_labels(plan, name, g, bounds) for name in ("gang_at", "gang_on"))
+        at, on = (_labels(plan, column, g, bounds) for column in (Decisions.gang_at, Decisions.gang_on))
         stands, is_of = _members(lumps.gang_able, "place", g), _members(lumps.gang_runs, "system", g)
         able = stands[:, None, :] * is_of[None, :, :]  # (place, system, offer)
         allowed = able.any(axis=2) & at.may[:, None] & on.may[None, :]
@@ -122,11 +124,11 @@ class Labels:
         return np.where(np.arange(self.columns.size) == label, 1.0, 0.0)[self.columns >= 0]
 
 
-def _labels(plan: LivePlan, name: str, gang: int, bounds: Bounds) -> Labels:
+def _labels(plan: LivePlan, column: Column, gang: int, bounds: Bounds) -> Labels:
     """Labels of a choice; one without a column where the plan does not ask."""
-    if name not in plan.model.variables:
+    if column not in plan.model:
         return Labels(columns=np.array([-1]), may=np.array([True]))
-    columns = plan.model.variables[name].columns[gang]
+    columns = plan.model.variables[column.name].columns[gang]
     lower, upper = (np.where(columns >= 0, bound[columns], 0.0) for bound in bounds)
     held = lower > 0.5
     return Labels(columns=columns, may=(upper > 0.5) & (held if held.any() else True))

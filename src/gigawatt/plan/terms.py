@@ -7,7 +7,7 @@ there says that the right does not exist then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -24,12 +24,6 @@ class Takes:
     member: xr.DataArray
     mw: xr.DataArray
     after_mw: xr.DataArray | None = None
-
-    def without(self, name: str) -> Takes:
-        """The same with nothing owed under one take."""
-        kept = self.mw["take"] != name
-        after = None if self.after_mw is None else self.after_mw.where(kept, 0.0)
-        return replace(self, mw=self.mw.where(kept, 0.0), after_mw=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +61,12 @@ class Leases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """What an event delays: ``most_mw`` (commitment, quarter) is all that can have been accepted of a commitment, on
-    its own basis, inf where it is not behind.
+    """What is late of commitments: ``most_mw`` (commitment, quarter) is all that can have been accepted since the
+    quarter at place ``start``, on its own basis, inf where it is not behind.
     """
 
     most_mw: xr.DataArray
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,17 +109,6 @@ class Terms:
         """(site, quarter) True where a building may be given back; None where none may within the horizon."""
         may = None if self.leases is None else self.leases.may_vacate
         return None if may is None or not bool(may.any()) else may
-
-    def on_time(self, commitment: str) -> Terms:
-        """The same without what an event delays of a commitment."""
-        if self.late is None:
-            return self
-        most = self.late.most_mw
-        return replace(self, late=Late(most_mw=most.where(most["commitment"] != commitment, np.inf)))
-
-    def without_takes(self) -> Terms:
-        """The same without minimum takes."""
-        return replace(self, takes=None)
 
 
 NONE = Terms()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from gigawatt.plan.algebra import Expression
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.service import Service
-from gigawatt.plan.variables import Decisions
 
 if TYPE_CHECKING:
     from gigawatt.plan.live import LivePlan
@@ -25,7 +25,7 @@ def worth_musd(s: Service, rate: xr.DataArray, hours: xr.DataArray, x: Decisions
     found: list[Expression] = []
     if s.worth is not None:
         found.append((x.assign * (s.worth.musd * rate * hours)).sum("lane", "block"))
-    if s.curve is not None and x.spared is not None:
+    if s.curve is not None:
         found.append((x.spared * (s.curve.less_musd * hours)).sum("step", "block"))
     return reduce(add, found) if found else None
 
@@ -47,7 +47,7 @@ def extra_musd(d: PlanInputs, x: Decisions) -> Expression | None:
     if s is not None and s.worth is not None:
         each = s.worth.musd * d.rate * d.hours_frac * s.worth.paid
         found.append((x.assign * each).sum("block").group(d.lane_workload, "workload", classes))
-    if s is not None and s.curve is not None and x.spared is not None:
+    if s is not None and s.curve is not None:
         each = s.curve.less_musd * d.hours_frac * s.curve.paid
         volume = x.spared - s.curve.most.transpose(*x.spared.axes)
         found.append((volume * each).sum("block").group(s.curve.workload, "workload", classes))

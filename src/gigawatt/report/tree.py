@@ -8,9 +8,10 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.units import pretty
-from gigawatt.plan.extensive import RULES
 from gigawatt.plan.foresight import missed_by, plain_cost
+from gigawatt.plan.metadata import DECIDED
 from gigawatt.report.terminal import add_row, table_of
+from gigawatt.study.outcomes import prices_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +33,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
     return {
         "scenario": results.case.scenario.name, "branches": [branch.quarter for branch in tree.branches],
         "outcomes": [
-            {"name": one.name, "probability": one.probability, "prices": asdict(one.prices)}
+            {"name": one.name, "probability": one.probability, "prices": prices_of(one)}
             for one in tree.branches[0].outcomes
         ],
         "decisions": int(whole.lower.size), "constraints": int(whole.row_lower.size),
@@ -61,7 +62,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
             )
         ],
         "orders": {family: _orders(*results.orders(family)) for family in ("add", "energise", "retire")},
-        "decided": [{"when": RULES[rule], "families": list(names)} for rule, names in whole.rules().items()],
+        "decided": [{"when": DECIDED[rule], "families": list(names)} for rule, names in whole.rules().items()],
         "notes": list(results.notes),
     }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -34,14 +34,14 @@ def flows(case: Case, live: LivePlan, plan: xr.Dataset) -> Iterator[Flow]:
         live: its plan.
         plan: the same as extracted, its money in money of the quarter.
     """
-    rows = chain(rated(case, live.inputs.rates, numbers(live)), _revenue(case), _funding(case, plan))
+    rows = chain(rated(case, [(live.inputs.rates, numbers(live))]), _revenue(case), _funding(case, plan))
     yield from flows_in_terms(case, rows)
 
 
-def rated(case: Case, rates: tuple[Rate, ...], amounts: Numbers) -> Iterator[Flow]:
-    """What prices times amounts come to, by kind, parties and memo."""
+def rated(case: Case, parts: Iterable[tuple[Iterable[Rate], Numbers]]) -> Iterator[Flow]:
+    """What prices times amounts of all parts come to, by kind, parties and memo."""
     whole: dict[tuple[str, str, str, str], Floats] = {}
-    for rate, party, memo, musd in booked(rates, amounts):
+    for rate, party, memo, musd in chain.from_iterable(booked(rates, amounts) for rates, amounts in parts):
         pair = (party, case.scenario.buyer) if rate.received else (case.scenario.buyer, party)
         key = (rate.kind, *pair, memo)
         whole[key] = whole.get(key, 0.0) + musd.values * 1e6

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ import xarray as xr
 from gigawatt.finance.ledger import ledger
 from gigawatt.plan.flows import Rate
 from gigawatt.plan.found import Say, quiet
+from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.live import LivePlan
-from gigawatt.plan.replay import Delays, delays_of, mean_amounts, replay
+from gigawatt.plan.replay import Delays, delays_of, mean_payments, replay
 from gigawatt.plan.replay_money import BILL
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.cash import by_kind, rated
-from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.change import Late, apply
+from gigawatt.study.inputs import plan_inputs, with_prices
 from gigawatt.study.money import flows_in_terms
 from gigawatt.study.rates import UTILITIES
 from gigawatt.study.resolve import Case
+from gigawatt.study.terms import contract_terms
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +67,8 @@ class Delayed:
     def expected_book(self) -> pd.DataFrame:
         """Who pays whom for what, mean over the draws, without funding: payer, payee, kind, usd; the most first."""
         work = Rate(kind="energy", on=BILL, musd=xr.DataArray(1.0), party=UTILITIES)
-        rows = rated(self.case, (*self.plan.inputs.rates, work), mean_amounts(self.plan, self.late))
+        parts = mean_payments(self.plan, self.late, contracts_late(self.case, self.plan.inputs))
+        rows = rated(self.case, (((*d.rates, work), amounts) for d, amounts in parts))
         return by_kind(ledger(flows_in_terms(self.case, rows)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,10 +99,22 @@ class Delayed:
         }  # fmt: skip
 
 
+def contracts_late(case: Case, d: PlanInputs) -> Callable[[int], PlanInputs]:
+    """Inputs with contracts and prices of the case with all sites and deliveries that late from the start."""
+
+    def later(quarters: int) -> PlanInputs:
+        sites = (Late(kind="site", id=site.id, quarters=quarters) for site in case.sites)
+        offers = (Late(kind="offer", id=offer.id, quarters=quarters) for offer in case.offers)
+        late = apply(case, [*sites, *offers])
+        return with_prices(late, replace(d, terms=contract_terms(late)))
+
+    return later
+
+
 def _priced_out(plan: LivePlan) -> float:
     """Work that the plan leaves to customers who would pay less than it asks, at the value of unmet work [MUSD]."""
     d = plan.inputs
-    if d.service is None or (curve := d.service.curve) is None or "spared" not in plan.model.variables:
+    if d.service is None or (curve := d.service.curve) is None:
         return 0.0
     each = d.unmet_musd.sel(workload=xr.DataArray([str(name) for name in curve.workload.values], dims="step"))
     left = (plan.value("spared") * d.hours_frac).sum("block").transpose("step", "quarter").values
@@ -132,7 +149,9 @@ def delayed(
     late = delays_of(
         d, n_draws, site=lambda _: rng.poisson(site_mean, n_draws), system=lambda _: rng.poisson(system_mean, n_draws)
     )
-    draws, base = replay(plan, late), replay(plan, delays_of(d, 1))
+
+    later = contracts_late(case, d)
+    draws, base = replay(plan, late, later), replay(plan, delays_of(d, 1))
 
     def stands(outcome: xr.Dataset) -> Floats:
         return np.asarray((outcome["stock_mw"] * d.facility_over_it).sum("offer").values / 1e3)
@@ -144,7 +163,7 @@ def delayed(
         d, len(names), site=lambda name: one[d.sites.index(name)],
         system=lambda name: one[len(d.sites) + systems.index(name)],
     )  # fmt: skip
-    each = replay(plan, alone)
+    each = replay(plan, alone, later)
     plain = float(base["cost_musd"][0])
     more = {name: float(cost - plain) * 1e6 for name, cost in zip(names, each["cost_musd"].values, strict=True)}
     return Delayed(

@@ -10,8 +10,9 @@ from gigawatt.core.money import annuity_frac, per_quarter
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.site.build import FacilityCost, energy_usd_per_w_quarter, lease_usd_per_w_quarter
+from gigawatt.study.change import fails_from, later, price_path, withheld
 from gigawatt.study.money import inflation, price_level, real_rate
-from gigawatt.study.resolve import Case, OfferCase, SiteCase, commitment_delay, dated, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated
 from gigawatt.study.scenario import Commitment
 from gigawatt.study.service import price_usd_per_token
 
@@ -49,11 +50,6 @@ def price_usd_per_w(offer: OfferCase) -> float:
     price = offer.offer.price or offer.system.price
     assert price and offer.system.it_power
     return price.value / offer.system.it_power.value
-
-
-def moved(case: Case, what: str) -> Floats:
-    """Factor on prices of a kind, by quarter: that of the case's price paths, else 1."""
-    return np.ones(len(case.quarters)) if case.prices is None else np.array(getattr(case.prices, what))
 
 
 def system_usd_per_w(offer: OfferCase) -> float:
@@ -104,9 +100,7 @@ def rents_usd_per_w(case: Case, offer: OfferCase, after: int = 0) -> Floats:
     """
     falls, n = offer.offer.terms.rent_falls, len(case.quarters) + after
     level = compound(-falls.value * YEAR_S, range(n)) if falls else np.ones(n)
-    if case.prices is not None:
-        path = case.prices.rents
-        level = level * np.array([*path, *([path[-1]] * after)])
+    level = level * price_path(case, "rents", after)
     if offer.offer.terms.saving is not None:
         return _rents_with_saving(case, offer, n) * level
     return rent_usd_per_w(case, offer) * level * price_level(case, after)
@@ -162,7 +156,7 @@ def upkeep_usd_per_w(case: Case, offer: OfferCase) -> Floats:
 
 def hold_usd_per_w(case: Case, offer: OfferCase) -> Floats:
     """All that held capacity costs in a quarter beside its building and its work (quarter) [USD per IT W]."""
-    idle = idle_energy_usd_per_w(case, offer) * price_level(case)
+    idle = idle_energy_usd_per_w(case, offer) * price_level(case, of="energy")
     return rents_usd_per_w(case, offer) + idle + upkeep_usd_per_w(case, offer)
 
 
@@ -294,12 +288,12 @@ def _whole_revenue_usd(case: Case) -> Floats:
 
 
 def behind_w(case: Case) -> dict[str, Floats]:
-    """What events keep from being delivered of each commitment they delay, against its dates, by quarter [W]."""
+    """What its vendor or provider withholds of each commitment for being late, against its dates, by quarter [W]."""
     found = {}
     for row in case.scenario.commitments:
-        if late := commitment_delay(case, row.id):
+        if late := withheld(case, row):
             promised = dated(row.by)
-            comes = step_series([(q + late, value) for q, value in promised], case.quarters)
+            comes = step_series(later(promised, late), case.quarters)
             found[row.id] = np.maximum(step_series(promised, case.quarters) - comes, 0.0)
     return found
 
@@ -321,12 +315,11 @@ def damages_usd(case: Case) -> dict[tuple[str, str], Floats]:
 
     A provider that has failed pays nothing more.
     """
-    found, on = {}, [event for event in case.scenario.events if event.id in case.events_on]
-    late = behind_w(case)
+    found, late = {}, behind_w(case)
     for row in case.scenario.commitments:
         if row.damages is not None and row.id in late:
             payer = counterparty(case, row)
-            failed = fails_from(on, payer)
+            failed = fails_from(case, payer)
             pays = np.asarray(case.quarters) < (np.inf if failed is None else failed)
             found[row.id, payer] = late[row.id] * pays * row.damages.value * QUARTER_S
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from gigawatt.core.calendar import HOUR_S, YEAR_S
 from gigawatt.core.errors import InfeasibleError
-from gigawatt.core.source import Fact
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import OfferPrice, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case, OfferCase
 
@@ -59,12 +58,6 @@ def entering_share(case: Case, session: PlanSession, offers: tuple[OfferCase, ..
     return low
 
 
-def at_share(case: Case, offers: tuple[OfferCase, ...], share: float) -> Case:
-    """The case with the price or rent of some offers at a share of what it is."""
-    chosen = {offer.id for offer in offers}
-    return replace(case, offers=tuple(_priced(row, share) if row.id in chosen else row for row in case.offers))
-
-
 def price_text(offer: OfferCase, share: float | None = None) -> str:
     """An offer's price or rent in the unit it is written in, or a share of it, rounded down: "$152,600 a server"."""
     row, price = offer.offer, offer.offer.price or offer.system.price
@@ -92,20 +85,9 @@ def _cut(value: float, share: float | None) -> float:
     return round(math.floor(value * share / unit + 1e-6) * unit, 9)
 
 
-def _priced(offer: OfferCase, share: float) -> OfferCase:
-    row, price = offer.offer, offer.offer.price or offer.system.price
-    if row.contract == "own":
-        return replace(offer, offer=row.model_copy(update={"price": _times(price, share)}))
-    terms = row.terms
-    if terms.saving is not None:
-        saving = replace(terms.saving, value=1.0 - (1.0 - terms.saving.value) * share)
-        terms = terms.model_copy(update={"saving": saving})
-    rents = {"rent": _times(row.rent, share), "rent_per_package_hour": _times(row.rent_per_package_hour, share)}
-    return replace(offer, offer=row.model_copy(update=rents | {"terms": terms}))
-
-
-def _times(fact: Fact | None, share: float) -> Fact | None:
-    return None if fact is None else replace(fact, value=fact.value * share)
+def _at(offers: tuple[OfferCase, ...], share: float) -> list[OfferPrice]:
+    """Offers at a share of their price or rent."""
+    return [OfferPrice(id=offer.id, share=share) for offer in offers]
 
 
 def _enters(case: Case, session: PlanSession, offers: tuple[OfferCase, ...], share: float) -> bool:
@@ -113,7 +95,7 @@ def _enters(case: Case, session: PlanSession, offers: tuple[OfferCase, ...], sha
     ids = [row.id for row in offers]
     stood = float(session.live.value("stock").sel(offer=ids).sum())
     with session.trial():
-        session.change(plan_inputs(at_share(case, offers, share)))
+        session.change(plan_inputs(apply(case, _at(offers, share))))
         plan = session.solve(explain=False)
     accepted, stands = plan.value("add").sum("quarter"), float(plan.value("stock").sel(offer=ids).sum())
     enough = enough_mw(float(accepted.sum()))
@@ -124,7 +106,7 @@ def _guess(case: Case, session: PlanSession, offers: tuple[OfferCase, ...]) -> f
     """Share of its price at which a little of it costs nothing, on a straight line between its price and a gift."""
     dear = _forced_musd(session, offers)
     with session.trial():
-        session.change(plan_inputs(at_share(case, offers, 0.0)))
+        session.change(plan_inputs(apply(case, _at(offers, 0.0))))
         gift = _forced_musd(session, offers)
     if dear is None or gift is None or dear <= gift:
         return 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,17 @@ from gigawatt.demand.growth import compound, series, step_series
 from gigawatt.demand.mix import tokens_per_s
 from gigawatt.perf.point import TrainingPoint
 from gigawatt.plan.inputs import Lanes, Milestones, PlanInputs, RightRow
+from gigawatt.plan.lateness import drawn_from, meant_for, moved
 from gigawatt.study.arrays import labelled
+from gigawatt.study.change import (
+    demand_path,
+    late_deliveries,
+    lateness,
+    later,
+    places,
+    signed_late,
+    withheld,
+)
 from gigawatt.study.economics import (
     discount_factors,
     discount_rate,
@@ -28,22 +39,20 @@ from gigawatt.study.economics import (
 from gigawatt.study.hosting import with_hosting
 from gigawatt.study.lanes import Lane, day_load, lanes_of
 from gigawatt.study.lumps import runs_on, with_lumps
-from gigawatt.study.money import price_level
-from gigawatt.study.orders import with_leads
+from gigawatt.study.orders import order_lead, with_leads
 from gigawatt.study.rates import end_values, rates
 from gigawatt.study.resolve import (
     Case,
     ClassCase,
     OfferCase,
-    commitment_delay,
     dated,
     users,
 )
 from gigawatt.study.scenario import Demanded, Trained
-from gigawatt.study.service import marginals, price_usd_per_token, service_inputs
+from gigawatt.study.service import class_level, marginals, price_usd_per_token, service_inputs
 from gigawatt.study.software import software_gain
 from gigawatt.study.tariffs import run_musd_per_mw, tariffs
-from gigawatt.study.terms import contract_terms, failed, held_mw, lapse
+from gigawatt.study.terms import commitment_weight, contract_terms, failed, held_mw, initial_w, lapse
 from gigawatt.study.training import asked_rate, is_steady, pace_of, training_rate
 
 Floats = npt.NDArray[np.float64]
@@ -58,8 +67,8 @@ def plan_inputs(case: Case) -> PlanInputs:
     offers, sites, classes = case.offers, case.sites, case.classes
     quarters = list(case.labels)
     ids = [offer.id for offer in offers]
-    discount, level = discount_factors(case), price_level(case)
-    demand, tier_share = _demand(case)
+    discount = discount_factors(case)
+    demand, tier_share = demand_rates(case)
     lanes = lanes_of(case)
     funding = case.scenario.funding
 
@@ -72,8 +81,8 @@ def plan_inputs(case: Case) -> PlanInputs:
     def by_site_quarter(values: Any) -> xr.DataArray:
         return labelled(values, site=[site.id for site in sites], quarter=quarters)
 
-    initial = by_offer([_initial_w(case, offer) / 1e6 for offer in offers])
-    stands = [sum(_initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
+    initial = by_offer([initial_w(case, offer) / 1e6 for offer in offers])
+    stands = [sum(initial_w(case, o) * s.facility_over_it for o in offers if o.site.id == s.id) / 1e6 for s in sites]
     inputs = PlanInputs(
         quarters=tuple(quarters),
         discount=xr.DataArray(discount, dims="quarter", coords={"quarter": quarters}),
@@ -93,6 +102,7 @@ def plan_inputs(case: Case) -> PlanInputs:
         connection_mw=by_site_quarter([site.connection_w / 1e6 for site in sites]),
         energised_initial_mw=xr.DataArray(stands, dims="site", coords={"site": [site.id for site in sites]}),
         **_supply(case, ids, quarters),
+        supply_from=_supply_from(case, by_offer_quarter),
         lane_pool=_lane_label([lane.pool for lane in lanes], lanes),
         lane_workload=_lane_label([lane.row.id for lane in lanes], lanes),
         rate=_rates(case, lanes, quarters),
@@ -108,12 +118,13 @@ def plan_inputs(case: Case) -> PlanInputs:
         demand=demand,
         work_scale=_by_class(classes, [1e18 if row.workload.kind == "training" else 1e6 for row in classes]),
         patience=_by_class(classes, [0 if is_steady(row) else _PATIENCE[row.workload.patience] for row in classes]),
-        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * level for row in classes]),
+        unmet_musd=_by_class_quarter(case, [_unmet(case, row) * class_level(case, row) for row in classes]),
         income_musd=_by_class_quarter(
-            case, [price_usd_per_token(row) * QUARTER_S * level for row in classes]
+            case, [price_usd_per_token(row) * QUARTER_S * class_level(case, row) for row in classes]
         ),
         delay_musd=_by_class_quarter(
-            case, [DELAY_OVER_VALUE * _unmet(case, row) * level * _waits_at_a_loss(row) for row in classes]
+            case,
+            [DELAY_OVER_VALUE * _unmet(case, row) * class_level(case, row) * _waits_at_a_loss(row) for row in classes],
         ),
         **_gates(case, tier_share),
         **_gangs(case, ids, quarters),
@@ -148,18 +159,28 @@ def reserve_frac(case: Case) -> float:
     return reserve.value if reserve else spares.share if spares else 0.0
 
 
-def _initial_w(case: Case, offer: OfferCase) -> float:
-    return sum(
-        row.power.value for row in case.scenario.initial if (row.offer, row.site) == (offer.offer.id, offer.site.id)
-    )
-
-
 def _add_max(case: Case, offer: OfferCase) -> Floats:
     most = offer.offer.most_per_quarter
     cap = most.value / 1e6 if most else np.inf
     quarters = np.asarray(case.quarters)
-    open_to = (quarters >= offer.first) & (quarters <= offer.last) & ~failed(case, offer)
-    return np.where(open_to, cap, 0.0)
+    open_to = ((quarters >= offer.first) & (quarters <= offer.last)).astype(np.float64)
+    for place, late in places(case, late_deliveries(case, offer)):
+        if late > 0:
+            open_to = moved(open_to, [(place, late)], 0.0, gap=0.0)
+        else:  # opens sooner and ends as it did
+            open_to = np.array([open_to[q : q - late + 1].max() for q in range(len(open_to))])
+    return np.where((open_to > 0.0) & ~failed(case, offer), cap, 0.0)
+
+
+def _supply_from(case: Case, by_offer_quarter: Callable[[Any], xr.DataArray]) -> xr.DataArray | None:
+    """(offer, quarter) place of the quarter whose supply an acceptance draws on; None where nothing is late."""
+    late = [[step for step in places(case, late_deliveries(case, offer)) if step[1] > 0] for offer in case.offers]
+    if not any(late):
+        return None
+    n = len(case.quarters)
+    meant = [meant_for(n, order_lead(case, offer), steps) for offer, steps in zip(case.offers, late, strict=True)]
+    lag = np.array([offer.lag for offer in case.offers], dtype=np.int64)
+    return drawn_from(np.array(meant), lag, by_offer_quarter(np.zeros((len(late), n))))
 
 
 def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
@@ -167,7 +188,12 @@ def _supply(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     names = [f"{row.vendor}:{'+'.join(row.systems)}" for row in rows]
     systems = [{case.catalog.system(name).id for name in row.systems} for row in rows]
     member = [[float(o.system.id in wanted) for o in case.offers] for wanted in systems]
-    packages = [step_series(dated(row.packages_per_quarter), case.quarters) for row in rows]
+    packages = []
+    for row, wanted in zip(rows, systems, strict=True):
+        mine = (late for o in case.offers if o.system.id in wanted for late in late_deliveries(case, o))
+        sooner = min((late.quarters for late in mine), default=0)
+        made = step_series(dated(row.packages_per_quarter), case.quarters)
+        packages.append(moved(made, [(0, sooner)], 0.0) if sooner < 0 else made)
     return {
         "supply_member": labelled(member, supply=names, offer=ids),
         "supply_packages": labelled(packages, supply=names, quarter=quarters),
@@ -234,7 +260,7 @@ def _rates(case: Case, lanes: list[Lane], quarters: list[str]) -> xr.DataArray:
     return labelled(rows, lane=[lane.label for lane in lanes], quarter=quarters)
 
 
-def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
+def demand_rates(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
     """((workload, block, quarter) Mwork/s, share of each class's demand by tier)."""
     shares: dict[str, dict[str, float]] = {}
     rows = []
@@ -244,7 +270,7 @@ def _demand(case: Case) -> tuple[xr.DataArray, dict[str, dict[str, float]]]:
         else:
             mean, shares[item.id] = _token_rate(case, item.row, item)
             mean = mean / 1e6 * (sum(marginals(item.row.curve)[0]) if item.row.curve else 1.0)
-        mean = mean * _event_scale(case, item.id)
+        mean = mean * demand_path(case, item.id)
         load = day_load(case, item)
         rows.append(load[:, None] * mean[None, :])
     blocks = [block.name for block in case.scenario.blocks]
@@ -262,15 +288,6 @@ def _token_rate(case: Case, row: Demanded, item: ClassCase) -> tuple[Floats, dic
     growth = compound(row.growth.value * YEAR_S, case.quarters) if row.growth else 1.0
     whole = float(total.sum())
     return total * growth, {tier: float(part.sum()) / whole for tier, part in by_tier.items()}
-
-
-def _event_scale(case: Case, name: str) -> Floats:
-    scale = np.ones(len(case.quarters))
-    for event in case.scenario.events:
-        if event.id in case.events_on and name in event.scale_demand:
-            start = event.start.value if event.start else case.quarters[0]
-            scale[np.asarray(case.quarters) >= start] *= event.scale_demand[name].value
-    return scale
 
 
 def _by_class(classes: tuple[ClassCase, ...], values: Any) -> xr.DataArray:
@@ -306,7 +323,8 @@ def _gates(case: Case, tier_share: dict[str, dict[str, float]]) -> dict[str, Any
         share = sum(v for tier, v in tier_share.get(gate.workload, {}).items() if tier not in gate.open_to)
         until = np.asarray(case.quarters) < gate.until.value
         closed[index, until] = share
-        loss[index] = gate.lost_value.value * _unmet(case, case.classes[index]) * price_level(case)
+        row = case.classes[index]
+        loss[index] = gate.lost_value.value * _unmet(case, row) * class_level(case, row)
     return {"gate_max_frac": _by_class_quarter(case, closed), "gate_musd": _by_class_quarter(case, loss)}
 
 
@@ -340,26 +358,13 @@ def _gangs(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     }
 
 
-def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
-    """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
-    row = case.scenario.commitments[index]
-    systems = {case.catalog.system(name).id for name in row.systems}
-    if row.vendor and offer.system.vendor != row.vendor:
-        return 0.0
-    if systems and offer.system.id not in systems:
-        return 0.0
-    if row.providers and offer.offer.provider not in row.providers:
-        return 0.0
-    return offer.site.facility_over_it if row.basis == "facility" else 1.0
-
-
 def _commitments(case: Case, ids: list[str], quarters: list[str]) -> dict[str, Any]:
     rows = case.scenario.commitments
     names = [row.id for row in rows]
     due = []
     for row in rows:
-        points = [(q + commitment_delay(case, row.id), value) for q, value in dated(row.by)]
-        due.append(lapse(case, row, step_series(points, case.quarters) / 1e6))
+        late = [*withheld(case, row), lateness(case, "due", row.id)]
+        due.append(lapse(case, row, step_series(later(dated(row.by), late), case.quarters) / 1e6))
     weight = [[commitment_weight(case, o, i) for o in case.offers] for i in range(len(rows))]
     return {
         "commitment_weight": labelled(weight, commitment=names, offer=ids),
@@ -406,12 +411,8 @@ def _milestones(case: Case, by_offer: Any) -> Milestones | None:
         * float(o.system.vendor == equity.counts_vendor and o.offer.contract in terms.contracts)
         for o in case.offers
     ]
-    late = max(
-        (commitment_delay(case, row.id) for row in case.scenario.commitments if row.deal == terms.deal),
-        default=0,
-    )
-    signed = min(max(int(terms.signed.value) + late, case.quarters[0]), case.quarters[-1])
-    label = str_quarter(signed)
+    signed = min(max(signed_late(case, int(terms.signed.value), terms.deal), case.quarters[0]), case.quarters[-1])
+    label = case.labels[signed - case.quarters[0]]
     on_signing = terms.first_on_signing
     signing = equity.first_on_signing.value if equity.first_on_signing else equity.per_gw.value * 1e9
     return Milestones(

@@ -14,11 +14,12 @@ models of a replica disagree, and what is missing is not a matter of queues.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.calendar import HOUR_S
 from gigawatt.study.cells import Cells, Day, alone, cells_of
+from gigawatt.study.change import Derate, apply
 from gigawatt.study.fleet import Simulated, simulate_cells, steady_tokens_per_s
 from gigawatt.study.lanes import Served
 
@@ -149,11 +150,6 @@ class Looped:
         }
 
 
-def derated(case: Case, factors: Factors) -> Case:
-    """The case with factors on the output of systems for what is served, in place of those it has."""
-    return replace(case, derated=dict(factors))
-
-
 def close_loop(
     case: Case,
     plan: xr.Dataset,
@@ -193,7 +189,7 @@ def close_loop(
         for key, factor in found.items():
             factors[key] = factors.get(key, 1.0) * factor
         say(f"round {number}: planning again with {len(factors)} coefficients derated")
-        now = derated(case, factors)
+        now = apply(case, (Derate(system=system, served=served, factor=f) for (system, served), f in factors.items()))
         plan = plan_again(now)
         objectives.append(float(plan.attrs["objective_usd"]))
     looped = Looped(

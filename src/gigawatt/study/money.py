@@ -17,6 +17,7 @@ import xarray as xr
 
 from gigawatt.core.calendar import YEAR_S
 from gigawatt.core.money import per_quarter
+from gigawatt.study.change import Priced, price_path
 
 if TYPE_CHECKING:
     from gigawatt.finance.ledger import Flow
@@ -58,14 +59,17 @@ def real_rate(case: Case, nominal: float) -> float:
     return (1.0 + nominal) / (1.0 + inflation(case)) - 1.0
 
 
-def price_level(case: Case, after: int = 0) -> Floats:
+def price_level(case: Case, after: int = 0, *, of: Priced | None = None) -> Floats:
     """Factor on prices of today, by quarter of the horizon and ``after`` quarters more: (1 + i)^q (quarter).
+
+    ``of`` a kind of prices: with what has changed of it (``change.PRICES``).
 
     Prices of today are those of systems, buildings, energy and upkeep, rents until they are signed, and what work is
     worth and sold for. Money that a contract or a date fixes has no factor: rents once signed, deposits, premiums,
     fees, penalties, damages, rounds, credit, declared revenue, shares.
     """
-    return np.asarray((1.0 + inflation(case)) ** np.arange(len(case.quarters) + after))
+    level = np.asarray((1.0 + inflation(case)) ** np.arange(len(case.quarters) + after))
+    return level if of is None else level * price_path(case, of, after)
 
 
 def deflator(case: Case) -> Floats:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gigawatt.catalog.schema import Costs
     from gigawatt.plan.inputs import PlanInputs
-    from gigawatt.study.resolve import Case, SiteCase
+    from gigawatt.study.resolve import Case, OfferCase, SiteCase
     from gigawatt.study.scenario import Scenario, SiteUse
 
 Floats = npt.NDArray[np.float64]
@@ -30,6 +30,20 @@ NEEDS = ("substation-transformer", "switchgear")
 """What every phase of a site waits for where the scenario names nothing else."""
 LEAST_W = 1e3
 """Smaller parts of a plan are rounding, no order."""
+
+
+LEAD_QUARTERS = 2
+"""Judgement: from order to acceptance of systems, and from the decision for a building to its use, unless said."""
+
+
+def order_lead(case: Case, offer: OfferCase) -> int:
+    """Quarters from order to acceptance, where a delay pushes orders: the offer's own, else what the scenario says of
+    its uncertainty. What is rented by the quarter is there when it is asked for.
+    """
+    row, said = offer.offer, case.scenario.uncertainty
+    on_demand = row.contract != "own" and row.term is None and not row.minimum_take
+    asked = quarters_of(said.order_lead.value) if said and said.order_lead else LEAD_QUARTERS
+    return (quarters_of(row.lead_time.value) if row.lead_time else 0 if on_demand else asked) + offer.lag
 
 
 def check_needs(scenario: Scenario, costs: Costs) -> None:

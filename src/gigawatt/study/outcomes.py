@@ -4,61 +4,46 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from gigawatt.core.calendar import QUARTERS_A_YEAR, quarters_of, str_quarter
 from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
-from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.prices import Prices
 from gigawatt.plan.tree import Branch, Outcome, Tree
-from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.prices import pricer
-from gigawatt.study.resolve import Case, OfferCase, delay_quarters
+from gigawatt.study.change import PRICES, Demand, Late, Price, Priced, apply, counts_for
+from gigawatt.study.inputs import demand_rates, plan_inputs
+from gigawatt.study.orders import LEAD_QUARTERS, order_lead
+from gigawatt.study.resolve import Case
 from gigawatt.study.scenario import Demanded, Trained
 from gigawatt.study.uncertainty import State, Uncertainty
 
 Ints = npt.NDArray[np.int64]
 Row = TypeVar("Row")
 
-LEAD_QUARTERS = 2
-"""Judgement: from order to acceptance of systems, and from the decision for a building to its use, unless said."""
 LATE_FRAC, LATE_QUARTERS = 0.4, 2
 """Judgement: chance at each branch that deliveries and power come late, and by how much where no event says."""
 HIGH_FRAC, HIGH, LOW = 0.5, 1.25, 0.8
 """Judgement: chance of high demand at each branch, and its factors where no figure of demand has a range."""
 RANGE_SIGMAS = 1.645
 """A stated range holds nine cases in ten: it reaches this many standard deviations of the logarithm each way."""
-SCARCE, AMPLE = Prices(rents=1.2, chips=1.1), Prices(rents=0.8, chips=0.9)
+SCARCE = (Price(of="rents", path=(1.2,)), Price(of="chips", path=(1.1,)))
+AMPLE = (Price(of="rents", path=(0.8,)), Price(of="chips", path=(0.9,)))
 """Judgement: what high and low demand do to rents and to the price of systems at each branch; their means are 1. A
 year's rent of an H100 rose from 1.70 to 2.35 USD an hour between October 2025 and March 2026 (SemiAnalysis), by 38 %
 as demand did: half of that. Prices stated for a rack of one generation lie within 10 to 40 % of each other."""
-TIGHT, EASY = Prices(energy=1.15), Prices(energy=0.9)
+TIGHT, EASY = (Price(of="energy", path=(1.15,)),), (Price(of="energy", path=(0.9,)),)
 """Judgement: energy where power comes late and where it comes on time; the mean is 1 at 40 and 60 %. Prices of 0.05 to
 0.09 USD/kWh around 0.07 as nine cases in ten give a standard deviation of 11 % at each of two branches."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lateness:
-    """What comes late by default: quarters, sites, systems and commitments, and a sentence where it needs one."""
-
-    quarters: int
-    sites: tuple[str, ...] = ()
-    systems: tuple[str, ...] = ()
-    commitments: tuple[str, ...] = ()
-    note: str = ""
 
 
 def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
     """The tree a scenario declares, or the default one. Raises ScenarioError with a sentence."""
     said = case.scenario.uncertainty or Uncertainty()
-    inputs = plan_inputs(case)
     quarters = branches_of(case, branches)
     spread = 1.0 / (RANGE_SIGMAS * math.sqrt(len(quarters)))
     if said.factors:
@@ -68,20 +53,33 @@ def tree_of(case: Case, branches: Sequence[str] = ()) -> Tree:
         for factor in said.factors:
             total = sum(state.probability.value for state in factor.states)
             likely = [state for state in factor.states if state.probability.value > 0.0]
-            factors.append([_outcome(case, inputs, state, spread, total) for state in likely])
+            factors.append([_outcome(case, state, spread, total) for state in likely])
     else:
-        factors = _default_factors(case, inputs, quarters[0], spread)
-    outcomes = tuple(_both(combination) for combination in itertools.product(*factors))
-    asked = _quarters(said.order_lead, LEAD_QUARTERS)
+        factors = _default_factors(case, quarters[0], spread)
+    outcomes = tuple(_both(case, combination) for combination in itertools.product(*factors))
+    building = quarters_of(said.building_lead.value) if said.building_lead else LEAD_QUARTERS
     lead = {
-        "add": np.array([_lead(offer, asked) for offer in case.offers], dtype=np.int64),
-        "energise": np.full(len(case.sites), _quarters(said.building_lead, LEAD_QUARTERS), dtype=np.int64),
+        "add": np.array([order_lead(case, offer) for offer in case.offers], dtype=np.int64),
+        "energise": np.full(len(case.sites), building, dtype=np.int64),
     }
     try:
         rows = tuple(Branch(quarter=quarter, outcomes=outcomes) for quarter in quarters)
-        return Tree(inputs=inputs, branches=rows, lead=lead, priced=pricer(case, inputs))
+        return Tree(
+            inputs=plan_inputs(case), branches=rows, lead=lead, at=lambda taken: plan_inputs(case_at(case, taken)),
+            mean=lambda outcomes: _mean(case, outcomes),
+        )  # fmt: skip
     except ValueError as error:
         raise ScenarioError(f"{case.scenario.where}: uncertainty: {error}") from error
+
+
+def case_at(case: Case, taken: Sequence[tuple[int, Outcome]]) -> Case:
+    """The case in which outcomes came true, each from the quarter at its place on."""
+    return apply(case, (_from(case, place, change) for place, outcome in taken for change in outcome.brings))
+
+
+def _from(case: Case, place: int, change: Any) -> Any:
+    path = {"path": change.path[place:]} if isinstance(change, Demand) else {}  # of a tree: by quarter of the horizon
+    return replace(change, start=case.quarters[place], **path)
 
 
 def branches_of(case: Case, asked: Sequence[str] = ()) -> list[str]:
@@ -97,23 +95,12 @@ def notes_of(case: Case, tree: Tree) -> tuple[str, ...]:
         f"'{state.name}' of '{factor.name}' has probability 0 and is left out"
         for factor in said.factors for state in factor.states if state.probability.value == 0.0
     ]  # fmt: skip
-    if not said.factors and (note := default_lateness(case, tree.branches[0].quarter).note):
+    if not said.factors and (note := default_lateness(case, tree.branches[0].quarter)[1]):
         found.append(note)
     sold = any(bool((tree.inputs.income_musd.sel(workload=row.id) > 0).any()) for row in case.classes)
-    if any(o.prices.tokens != 1.0 for branch in tree.branches for o in branch.outcomes) and not sold:
+    if any(prices_of(o)["tokens"] != 1.0 for branch in tree.branches for o in branch.outcomes) and not sold:
         found.append("token prices move nothing: no class of this scenario is sold by the token")
     return tuple(found)
-
-
-def _quarters(fact: Fact | None, default: int) -> int:
-    return quarters_of(fact.value) if fact else default
-
-
-def _lead(offer: OfferCase, default: int) -> int:
-    """Quarters from order to acceptance. What is rented by the quarter is there when it is asked for."""
-    row = offer.offer
-    on_demand = row.contract != "own" and row.term is None and not row.minimum_take
-    return _quarters(offer.offer.lead_time, 0 if on_demand else default) + offer.lag
 
 
 def _default_branches(case: Case) -> list[str]:
@@ -122,22 +109,61 @@ def _default_branches(case: Case) -> list[str]:
     return list(dict.fromkeys(case.labels[max(1, min(QUARTERS_A_YEAR * k, k * n // 3))] for k in (1, 2)))
 
 
-def _both(outcomes: tuple[Outcome, ...]) -> Outcome:
-    """Independent outcomes together."""
+def _both(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
+    """Independent outcomes together: factors multiply, and what is late by several is as late as the latest."""
 
-    def most(name: str) -> Ints | None:
-        rows = [getattr(outcome, name) for outcome in outcomes if getattr(outcome, name) is not None]
-        return np.max(rows, axis=0) if rows else None
+    def together(rows: Sequence[tuple[float, Any]]) -> Any:
+        first = rows[0][1]
+        if isinstance(first, Late):
+            return max((change for _, change in rows), key=lambda late: late.quarters)
+        return replace(first, path=tuple(np.prod([change.path for _, change in rows], axis=0).tolist()))
 
-    demand: xr.DataArray | float = 1.0
-    prices = Prices()
+    name = ", ".join(outcome.name for outcome in outcomes)
+    return _brought(case, name, float(np.prod([outcome.probability for outcome in outcomes])), outcomes, together)
+
+
+def _mean(case: Case, outcomes: Sequence[Outcome]) -> Outcome:
+    """Their probability-weighted mean; of lateness in quarters, rounded to a whole one, a half upwards."""
+
+    def mean(rows: Sequence[tuple[float, Any]]) -> Any:
+        first = rows[0][1]
+        if isinstance(first, Late):
+            return replace(first, quarters=math.floor(sum(p * change.quarters for p, change in rows) + 0.5))
+        moved = np.sum([p * (np.array(change.path) - 1.0) for p, change in rows], axis=0)
+        return replace(first, path=tuple((1.0 + moved).tolist()))
+
+    return _brought(case, "mean", 1.0, outcomes, mean)
+
+
+def _brought(
+    case: Case, name: str, probability: float, outcomes: Sequence[Outcome], of: Callable[[Sequence[Any]], Any]
+) -> Outcome:
+    """An outcome of several: of (probability, change) of one thing, one change."""
+    rows: dict[Any, list[tuple[float, Any]]] = {}
     for outcome in outcomes:
-        demand, prices = outcome.demand * demand, outcome.prices * prices
+        for change in outcome.brings:
+            what = replace(change, quarters=0) if isinstance(change, Late) else replace(change, path=())
+            rows.setdefault(what, []).append((outcome.probability, change))
+    brings = tuple(of(changes) for changes in rows.values())
+    sites = [_most(case, brings, [("site", site.id)]) for site in case.sites]
     return Outcome(
-        name=", ".join(outcome.name for outcome in outcomes), demand=demand, prices=prices,
-        probability=float(np.prod([outcome.probability for outcome in outcomes])),
-        late_offer=most("late_offer"), late_site=most("late_site"), late_commitment=most("late_commitment"),
+        name=name, probability=probability, brings=brings, late_offer=_late_orders(case, brings),
+        late_site=np.array(sites, dtype=np.int64),
     )  # fmt: skip
+
+
+def _most(case: Case, brings: Sequence[Any], names: Sequence[tuple[str, str]]) -> int:
+    late = (change for change in brings if isinstance(change, Late) and (change.kind, change.id) in names)
+    return max((change.quarters for change in late), default=0)
+
+
+def _late_orders(case: Case, brings: Sequence[Any]) -> Ints:
+    """(offer) quarters by which orders come later: of late systems, for late sites, for late commitments."""
+    found = []
+    for offer in case.offers:
+        counts = [("commitment", row.id) for row in case.scenario.commitments if counts_for(case, offer, row)]
+        found.append(_most(case, brings, [("system", offer.system.id), ("site", offer.site.id), *counts]))
+    return np.array(found, dtype=np.int64)
 
 
 def _check(case: Case, states: Sequence[State]) -> None:
@@ -156,97 +182,93 @@ def _check(case: Case, states: Sequence[State]) -> None:
                     )
 
 
-def _outcome(case: Case, inputs: PlanInputs, state: State, spread: float, total: float) -> Outcome:
+def _outcome(case: Case, state: State, spread: float, total: float) -> Outcome:
     """``total``: what the probabilities of the factor add up to, 1 but for their rounding."""
-    demand: xr.DataArray | float = _ranged(case, inputs, state.demand, spread) if state.demand else 1.0
-    if state.scale_demand:
-        by_class = [state.scale_demand[row.id].value if row.id in state.scale_demand else 1.0 for row in case.classes]
-        demand = demand * xr.DataArray(by_class, dims="workload", coords={"workload": [c.id for c in case.classes]})
-    plain = Outcome(
-        name=state.name, probability=state.probability.value / total, demand=demand, prices=prices_of(state)
-    )
-    if state.late is None:
-        return plain
-    late = _quarters(state.late, 0)
-    return _late(plain, case, inputs, late, state.late_sites, state.late_systems, state.late_commitments)
-
-
-def prices_of(state: State) -> Prices:
-    """Factors on prices that a state says; ``price`` is of systems and buildings, ``chip_price`` of systems beside."""
-
-    def said(fact: Fact | None) -> float:
-        return 1.0 if fact is None else fact.value
-
-    return Prices(
-        chips=said(state.price) * said(state.chip_price), buildings=said(state.price), rents=said(state.rent),
-        energy=said(state.energy_price), tokens=said(state.token_price),
+    demand = _ranged(case, state.demand, spread) if state.demand else {}
+    for name, by in state.scale_demand.items():
+        demand[name] = tuple(by.value * np.array(demand.get(name, (1.0,) * len(case.quarters))))
+    late = quarters_of(state.late.value) if state.late else 0
+    return Outcome(
+        name=state.name, probability=state.probability.value / total,
+        brings=(
+            *(Demand(id=name, path=path) for name, path in demand.items()), *_prices(state),
+            *(Late(kind="site", id=name, quarters=late) for name in state.late_sites),
+            *(Late(kind="system", id=name, quarters=late) for name in state.late_systems),
+            *(Late(kind="commitment", id=name, quarters=late) for name in state.late_commitments),
+        ),
     )  # fmt: skip
 
 
-def _late(
-    outcome: Outcome, case: Case, inputs: PlanInputs, late: int, sites: Sequence[str], systems: Sequence[str],
-    commitments: Sequence[str],
-) -> Outcome:  # fmt: skip
-    """The outcome with something late. What stands in a late building is late; so is a due date it was to meet."""
-    weight = inputs.commitment_weight.values > 0
-    named = np.array([str(name) in commitments for name in inputs.commitment_mw["commitment"].values], dtype=bool)
-    offer = np.array([row.site.id in sites or row.system.id in systems for row in case.offers])
-    offer |= weight[named].any(axis=0)
-    due = named | (weight & offer).any(axis=1)
-    site = np.array([name in sites for name in inputs.sites])
-    return replace(
-        outcome, late_offer=late * offer.astype(np.int64), late_site=late * site.astype(np.int64),
-        late_commitment=late * due.astype(np.int64),
+def _prices(state: State) -> Iterator[Price]:
+    """Prices that a state moves; ``price`` is of systems and buildings, ``chip_price`` of systems beside."""
+    said: tuple[tuple[Priced, Fact | None], ...] = (
+        ("chips", state.price), ("chips", state.chip_price), ("buildings", state.price), ("rents", state.rent),
+        ("energy", state.energy_price), ("tokens", state.token_price),
     )  # fmt: skip
+    return (Price(of=of, path=(fact.value,)) for of, fact in said if fact is not None and fact.value != 1.0)
 
 
-def default_lateness(case: Case, first: str) -> Lateness:
-    """What comes late at branches from the quarter ``first`` on, where the scenario does not say.
+def prices_of(outcome: Outcome) -> dict[Priced, float]:
+    """Factor on every kind of price that an outcome brings."""
+    brings = {change.of: change.path[0] for change in outcome.brings if isinstance(change, Price)}
+    return dict.fromkeys(PRICES, 1.0) | brings
+
+
+def default_lateness(case: Case, first: str) -> tuple[list[Late], str]:
+    """(what comes late at branches from the quarter ``first`` on where the scenario does not say, a sentence if needed)
 
     What its events delay; else every building still to be energised then; else the systems that are bought, or
     rented for a term.
     """
     events = [event for event in case.scenario.events if event.delay]
     if events:
-        return Lateness(
-            quarters=max(delay_quarters(event) for event in events),
-            sites=tuple(name for event in events for name in event.delay_sites),
-            commitments=tuple(name for event in events for name in event.delay_commitments),
-        )
+        quarters = max(quarters_of(event.delay.value) for event in events if event.delay)
+        sites = [Late(kind="site", id=name, quarters=quarters) for event in events for name in event.delay_sites]
+        named = (name for event in events for name in event.delay_commitments)
+        return [*sites, *(Late(kind="commitment", id=name, quarters=quarters) for name in named)], ""
     after = case.labels.index(first) if first in case.labels else 0
     still = {site.id: site.connection_w[max(0, after - 1) :] for site in case.sites}
-    sites = tuple(name for name, power in still.items() if (power[1:] != power[:-1]).any())  # inf where unlimited
-    if sites:
-        return Lateness(quarters=LATE_QUARTERS, sites=sites)
-    ordered = tuple(sorted({row.system.id for row in case.offers if _lead(row, LEAD_QUARTERS) > row.lag}))
+    names = [name for name, power in still.items() if (power[1:] != power[:-1]).any()]  # inf where unlimited
+    if names:
+        return [Late(kind="site", id=name, quarters=LATE_QUARTERS) for name in names], ""
+    ordered = sorted({row.system.id for row in case.offers if order_lead(case, row) > row.lag})
+    none = f"no building is still to be energised in {first}"
+    note = f"nothing is ordered ahead and {none}: 'late' moves energy alone"
     if ordered:
-        note = f"no building is still to be energised in {first}: 'late' is of systems alone ({', '.join(ordered)})"
-        return Lateness(quarters=LATE_QUARTERS, systems=ordered, note=note)
-    note = f"nothing is ordered ahead and no building is still to be energised in {first}: 'late' moves energy alone"
-    return Lateness(quarters=0, note=note)
+        note = f"{none}: 'late' is of systems alone ({', '.join(ordered)})"
+    return [Late(kind="system", id=name, quarters=LATE_QUARTERS) for name in ordered], note
 
 
-def _default_factors(case: Case, inputs: PlanInputs, first: str, spread: float) -> list[list[Outcome]]:
+def _default_factors(case: Case, first: str, spread: float) -> list[list[Outcome]]:
     """Demand high or low by the ranges of its own figures, with rents and systems dearer or cheaper; chips and power on
     time, or as late as the events say with dearer energy.
     """
-    high = _ranged(case, inputs, "high", spread)
-    low = _ranged(case, inputs, "low", spread)
-    if float(abs(high - 1.0).max()) == float(abs(low - 1.0).max()) == 0.0:
-        high, low = high * HIGH, low * LOW
+    high, low = _ranged(case, "high", spread), _ranged(case, "low", spread)
+    if all(factor == 1.0 for paths in (high, low) for path in paths.values() for factor in path):
+        high, low = ({name: (by,) * len(case.quarters) for name in high} for by in (HIGH, LOW))
     demand = [
-        Outcome(name="high demand", probability=HIGH_FRAC, demand=high, prices=SCARCE),
-        Outcome(name="low demand", probability=1.0 - HIGH_FRAC, demand=low, prices=AMPLE),
-    ]
-    late = default_lateness(case, first)
-    on_time = Outcome(name="on time", probability=1.0 - LATE_FRAC, prices=EASY)
-    plain = Outcome(name="late", probability=LATE_FRAC, prices=TIGHT)
-    behind = _late(plain, case, inputs, late.quarters, late.sites, late.systems, late.commitments)
+        Outcome(name=name, probability=p, brings=(*(Demand(id=row, path=path) for row, path in paths.items()), *prices))
+        for name, p, paths, prices in (
+            ("high demand", HIGH_FRAC, high, SCARCE), ("low demand", 1.0 - HIGH_FRAC, low, AMPLE),
+        )
+    ]  # fmt: skip
+    on_time = Outcome(name="on time", probability=1.0 - LATE_FRAC, brings=EASY)
+    late, _ = default_lateness(case, first)
+    behind = Outcome(name="late", probability=LATE_FRAC, brings=(*TIGHT, *late, *_due(case, late)))
     return [demand, [on_time, behind]]
 
 
-def _ranged(case: Case, inputs: PlanInputs, bound: str, spread: float) -> xr.DataArray:
-    """(workload, quarter) factor of one branch: its part of the distance to the stated low or high figures.
+def _due(case: Case, late: Sequence[Late]) -> Iterator[Late]:
+    """Every due date that what is late was to meet."""
+    orders = _late_orders(case, late)
+    for row in case.scenario.commitments:
+        mine = [quarters for offer, quarters in zip(case.offers, orders, strict=True) if counts_for(case, offer, row)]
+        if max(mine, default=0) > 0:
+            yield Late(kind="due", id=row.id, quarters=int(max(mine)))
+
+
+def _ranged(case: Case, bound: Literal["low", "high"], spread: float) -> dict[str, tuple[float, ...]]:
+    """Factor of one branch on each class by quarter: its part of the distance to the stated low or high figures.
 
     The ranges of weekly users, of token rates and of training are taken as nine cases in ten of a lognormal, whose
     variance comes evenly from all branches; one branch moves demand by one standard deviation of its part.
@@ -270,7 +292,7 @@ def _ranged(case: Case, inputs: PlanInputs, bound: str, spread: float) -> xr.Dat
         update={"demand": demand.model_copy(update={"weekly_users": dated(demand.weekly_users)})}
     )
     classes = tuple(replace(row, row=asked(row.row)) for row in case.classes)
-    ends = plan_inputs(replace(case, scenario=there, classes=classes)).demand.sum("block")
-    here = inputs.demand.sum("block")
-    ratio = (ends / here.where(here > 0.0)).fillna(1.0)
-    return ratio**spread
+    ends = demand_rates(replace(case, scenario=there, classes=classes))[0].sum("block")
+    here = demand_rates(case)[0].sum("block")
+    ratio = (ends / here.where(here > 0.0)).fillna(1.0) ** spread
+    return {row.id: tuple(ratio.sel(workload=row.id).values.tolist()) for row in case.classes}

@@ -17,6 +17,7 @@ from gigawatt.core.calendar import QUARTER_S
 from gigawatt.plan.flows import EndValue, Rate, What
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.study.arrays import labelled
+from gigawatt.study.change import price_path
 from gigawatt.study.economics import (
     capex_usd_per_w,
     counterparty,
@@ -27,7 +28,6 @@ from gigawatt.study.economics import (
     facility_cost,
     guarantee_frac,
     idle_energy_usd_per_w,
-    moved,
     remaining_frac,
     rents_usd_per_w,
     sales_share_frac,
@@ -89,12 +89,12 @@ def _by_site(case: Case, of: Callable[[SiteCase], Any], *more: str) -> xr.DataAr
 
 
 def _capacity(case: Case, d: PlanInputs) -> Iterator[Rate]:
-    ids, rise = [offer.id for offer in case.offers], price_level(case)
-    memo, chips, energy = _labels("offer", ids), moved(case, "chips"), moved(case, "energy")
+    ids = [offer.id for offer in case.offers]
+    memo, chips, energy = _labels("offer", ids), price_level(case, of="chips"), price_level(case, of="energy")
     vendors = _labels("offer", ids, [offer.system.vendor for offer in case.offers])
     providers = _labels("offer", ids, [offer.offer.provider for offer in case.offers])
-    capex = _by_offer(case, lambda o: capex_usd_per_w(case, o) * rise * chips, "quarter")
-    systems = _by_offer(case, lambda o: system_usd_per_w(o) * rise * chips, "quarter")
+    capex = _by_offer(case, lambda o: capex_usd_per_w(case, o) * chips, "quarter")
+    systems = _by_offer(case, lambda o: system_usd_per_w(o) * chips, "quarter")
     yield Rate(kind="systems", on="add", musd=systems, party=vendors, memo=memo)
     yield Rate(kind="network", on="add", musd=capex - systems, party=NETWORK_VENDORS, memo=memo)
     for kind in ("chip-rent", "cloud-rent"):
@@ -108,9 +108,9 @@ def _capacity(case: Case, d: PlanInputs) -> Iterator[Rate]:
             price = _by_offer(case, lambda o: of(case, o), *axes) * clouds  # noqa: B023
             if price.any():
                 yield Rate(kind=kind, on=on, musd=price, party=providers, memo=memo)
-    idle = _by_offer(case, lambda o: idle_energy_usd_per_w(case, o) * rise * energy, "quarter")
+    idle = _by_offer(case, lambda o: idle_energy_usd_per_w(case, o) * energy, "quarter")
     yield Rate(kind="energy", on="stock", musd=idle, party=UTILITIES, memo=memo)
-    work = _by_offer(case, lambda o: work_energy_usd_per_w(case, o) * rise * energy, "quarter")
+    work = _by_offer(case, lambda o: work_energy_usd_per_w(case, o) * energy, "quarter")
     yield Rate(kind="energy", on="at_work", musd=work, party=UTILITIES, memo=memo)
     upkeep = _by_offer(case, lambda o: upkeep_usd_per_w(case, o), "quarter")
     yield Rate(kind="maintenance", on="stock", musd=upkeep, party=SERVICES, memo=memo)
@@ -123,7 +123,7 @@ def _resale(case: Case) -> Iterator[Rate]:
     ids, n, life_s, rise = [o.id for o in offers], len(case.quarters), case.costs.system_life.value, price_level(case)
     if not offers:
         return
-    age, chips = np.arange(n)[None, :] - np.arange(n)[:, None], moved(case, "chips")
+    age, chips = np.arange(n)[None, :] - np.arange(n)[:, None], price_path(case, "chips")
     memo = _labels("offer", ids)
     sold = [
         np.where(age > 0, resale_share(o, life_s, np.maximum(age, 0).astype(float)), 0.0) * capex_usd_per_w(case, o)
@@ -135,7 +135,7 @@ def _resale(case: Case) -> Iterator[Rate]:
         return
     stood = [initial_age(case, offer) for offer in offers]
     first = [
-        resale_share(o, life_s, old + np.arange(0.0, n)) * capex_usd_per_w(case, o) * rise if old is not None
+        resale_share(o, life_s, old + np.arange(0.0, n)) * capex_usd_per_w(case, o) * rise * chips if old is not None
         else np.zeros(n) for o, old in zip(offers, stood, strict=True)
     ]  # fmt: skip
     yield Rate(kind="resale", on="sold_initial", party=SECONDARY, memo=memo, received=True,
@@ -144,7 +144,7 @@ def _resale(case: Case) -> Iterator[Rate]:
 
 def _buildings(case: Case, d: PlanInputs) -> Iterator[Rate]:
     cost, names = facility_cost(case), [site.id for site in case.sites]
-    memo, rise = _labels("site", names), price_level(case) * moved(case, "buildings")
+    memo, rise = _labels("site", names), price_level(case, of="buildings")
     landlords = _labels("site", names, [site.landlord for site in case.sites])
     parts = {"shell": cost.shell_usd_per_w, "power": cost.power_usd_per_w, "cooling": cost.cooling_usd_per_w}
     for part, usd_per_w in parts.items():
@@ -168,7 +168,7 @@ def _buildings(case: Case, d: PlanInputs) -> Iterator[Rate]:
 
 def _halls(case: Case, d: PlanInputs) -> Iterator[Rate]:
     """Openings, fit-outs and retrofits."""
-    rise = labelled(price_level(case), quarter=case.labels)
+    rise = labelled(price_level(case, of="buildings"), quarter=case.labels)
     for on, price in _hall_prices(case, d):
         kind = "site-opening" if on == "opened" else "fit-out"
         dim = str(price.dims[0])
@@ -295,7 +295,7 @@ def _at_end(case: Case) -> float:
 
 
 def _systems_left(case: Case) -> Iterator[EndValue]:
-    at_end, n, chips = _at_end(case), len(case.quarters), moved(case, "chips")
+    at_end, n, chips = _at_end(case), len(case.quarters), price_path(case, "chips")
 
     def left(o: OfferCase, age: Floats) -> Floats:
         return capex_usd_per_w(case, o) * system_worth_frac(case, o.offer.terms.resale_falls, age) * at_end
@@ -304,19 +304,20 @@ def _systems_left(case: Case) -> Iterator[EndValue]:
     if aged_fleet(case):
         stood = {offer.id: initial_age(case, offer) for offer in case.offers}
         worth = [
-            0.0 if (age := stood[offer.id]) is None else float(left(offer, np.array(age + n))) for offer in case.offers
+            0.0 if (age := stood[offer.id]) is None else float(left(offer, np.array(age + n))) * chips[-1]
+            for offer in case.offers
         ]
         yield _worth("kept_initial", labelled(worth, offer=list(stood)))
 
 
 def _buildings_left(case: Case, d: PlanInputs) -> Iterator[EndValue]:
     """Buildings; fit-outs, retrofits and openings as long as a lease runs; deposits that come back afterwards."""
-    life, at_end, buildings = case.costs.facility_life.value, _at_end(case), moved(case, "buildings")
+    life, at_end, buildings = case.costs.facility_life.value, _at_end(case), price_path(case, "buildings")
     ages, after = _ages(case), (1.0 + discount_rate(case)) ** -(len(case.quarters) + 1.0)
 
     def left(site: SiteCase) -> Floats:
         lasts = min(life, site.use.lease.term.value) if site.use.lease else life
-        return remaining_frac(ages, lasts) * at_end
+        return remaining_frac(ages, lasts) * at_end * buildings
 
     built = _by_site(case, lambda s: site_capex(case, s) * remaining_frac(ages, life) * at_end * buildings, "quarter")
     yield _worth("energise", built)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,17 @@ from gigawatt.core.calendar import quarters_of, str_quarter
 from gigawatt.core.errors import CatalogError, ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.core.units import pretty
-from gigawatt.demand.growth import series, step_series
+from gigawatt.demand.growth import series
 from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
-from gigawatt.plan.prices import PricePaths
+from gigawatt.study.change import Kept, apply, of_event
 from gigawatt.study.contracts_check import check_contracts, no_party
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import Served, check_served
-from gigawatt.study.orders import check_needs, connection_in_time_w
-from gigawatt.study.scenario import Demanded, Event, Offer, Scenario, SiteUse, Trained
+from gigawatt.study.orders import check_needs
+from gigawatt.study.scenario import Demanded, Offer, Scenario, SiteUse, Trained
 from gigawatt.study.software import steps_of
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +39,10 @@ class SiteCase:
     entry: Site | None
     region: str
     landlord: str
+    dated_w: tuple[tuple[int, float], ...]
+    """(quarter, power energised from then on) as dated, before anything is late; none where it is unlimited"""
     connection_w: Floats
+    """by quarter, with what is late (``change.connection_w``)"""
     facility_over_it: float
     annual_pue: float
     power_price_usd_per_j: float
@@ -119,8 +122,14 @@ class Case:
     events_on: tuple[str, ...]
     derated: Mapping[tuple[str, Served], float] = field(default_factory=dict)
     """factors on what a system yields for what is served, where a simulated fleet missed its objective"""
-    prices: PricePaths | None = None
-    """rents, where a branch of a tree moves them; ``study.prices.at_prices`` moves the others. None: as it says"""
+    made: tuple[Kept, ...] = ()
+    """changes made to it beside its events: see ``study.change.apply``"""
+
+    @property
+    def changes(self) -> tuple[Kept, ...]:
+        """What differs from the scenario as written: its events that are on, then what was changed beside them."""
+        on = (event for event in self.scenario.events if event.id in self.events_on)
+        return (*(change for event in on for change in of_event(event, self.quarters[0])), *self.made)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -153,9 +162,7 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         costs = catalog.costs(scenario.costs, at="costs")
         efficiency = catalog.efficiency(scenario.efficiency, at="efficiency")
         basis = _basis(catalog, scenario.costs, scenario.efficiency)
-        sites = tuple(_site(i, use, catalog, costs, quarters, on) for i, use in enumerate(scenario.sites))
-        if scenario.policy.enforce_lead_times:
-            sites = tuple(replace(site, connection_w=connection_in_time_w(site, costs, quarters)) for site in sites)
+        sites = tuple(_site(i, use, catalog, costs) for i, use in enumerate(scenario.sites))
         offers = _offers(scenario, catalog, costs, {site.id: site for site in sites}, quarters)
         classes = _classes(scenario, catalog)
         software = steps_of(scenario.software, catalog, offers, classes)
@@ -171,48 +178,29 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
         serving, training = _performance(offers, classes, catalog, efficiency, basis)
     except CatalogError as error:
         raise ScenarioError(f"{scenario.where}: {error}") from error
-    _check_load(scenario, sites, quarters)
-    _check_halls(scenario, sites)
     if deal is not None and deal.equity is None:
         raise ScenarioError(f"{scenario.where}: funding.milestones: the deal '{deal.id}' has no milestone equity")
-    return Case(
+    written = Case(
         scenario=scenario, catalog=catalog, quarters=quarters, costs=costs, efficiency=efficiency, basis=basis,
         sites=sites, offers=offers, classes=classes, software=software, serving=serving, training=training,
-        milestone_deal=deal, equity=deal.equity if deal else None, events_on=tuple(event.id for event in on),
+        milestone_deal=deal, equity=deal.equity if deal else None, events_on=on,
     )  # fmt: skip
+    case = apply(written, ())
+    _check_load(scenario, case.sites, quarters)
+    _check_halls(scenario, case.sites)
+    return case
 
 
-def _switched(scenario: Scenario, names: Sequence[str]) -> list[Event]:
+def _switched(scenario: Scenario, names: Sequence[str]) -> tuple[str, ...]:
     known = {event.id: event for event in scenario.events}
     for name in names:
         if name not in known:
             has = ", ".join(known) or "none"
             raise ScenarioError(f"{scenario.where}: no event '{name}'; this scenario has {has}")
-    return [event for event in scenario.events if event.on or event.id in names]
+    return tuple(event.id for event in scenario.events if event.on or event.id in names)
 
 
-def delay_quarters(event: Event) -> int:
-    """Whole quarters an event delays what it names; a part of a quarter counts as one."""
-    return quarters_of(event.delay.value) if event.delay else 0
-
-
-def commitment_delay(case: Case, name: str) -> int:
-    """Quarters by which the events that are on delay a commitment."""
-    return sum(
-        delay_quarters(event) for event in case.scenario.events
-        if event.id in case.events_on and name in event.delay_commitments
-    )  # fmt: skip
-
-
-def fails_from(events: Iterable[Event], provider: str) -> int | None:
-    """Quarter in which a provider has failed by one of these events; None where it stands."""
-    dates = [int(event.start.value) for event in events if provider in event.fails and event.start]
-    return min(dates, default=None)
-
-
-def _site(
-    index: int, use: SiteUse, catalog: Catalog, costs: Costs, quarters: tuple[int, ...], on: list[Event]
-) -> SiteCase:
+def _site(index: int, use: SiteUse, catalog: Catalog, costs: Costs) -> SiteCase:
     try:
         entry: Site | None = catalog.site(use.site)
     except CatalogError:
@@ -224,8 +212,6 @@ def _site(
     overhead = _first(use.facility_over_it, entry.facility_over_it if entry else None, costs.facility_over_it)
     pue = _first(use.annual_pue, entry.annual_pue if entry else None, costs.annual_pue)
     price = _first(use.power_price, entry.power_price if entry else None, costs.power_price)
-    late = sum(delay_quarters(event) for event in on if use.site in event.delay_sites)
-    step_in = use.lease.step_in if use.lease else None
     if use.connection:
         points = dated(use.connection)
     elif entry is not None and entry.energised:
@@ -239,15 +225,10 @@ def _site(
             f"sites[{index}].connection: '{use.site}' has no energisation dates in the catalogue "
             f"({known or 'not public'}); add connection: [{{quarter, value}}] to it in the scenario"
         )
-    shifted = [(q + late if q > quarters[0] else q, value) for q, value in points]
-    power = step_series(shifted, quarters) if points else np.full(len(quarters), np.inf)
-    if step_in is not None:
-        taken_over = fails_from(on, step_in)
-        power = np.where(np.asarray(quarters) >= (taken_over or np.inf), power, 0.0)
     return SiteCase(
         use=use, entry=entry, region=use.region or (entry.region if entry else "anywhere"),
         landlord=use.landlord or (entry.developer if entry and entry.developer else "landlord"),
-        connection_w=power, facility_over_it=overhead.value, annual_pue=pue.value,
+        dated_w=tuple(points), connection_w=np.empty(0), facility_over_it=overhead.value, annual_pue=pue.value,
         power_price_usd_per_j=price.value,
     )  # fmt: skip
 

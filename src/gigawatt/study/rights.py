@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.extract import extract
-from gigawatt.plan.flows import waived
-from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import Change, Settled, Without, apply
 from gigawatt.study.inputs import plan_inputs, right_rows
 from gigawatt.study.resolve import Case
-from gigawatt.study.scenario import Right
-from gigawatt.study.variants import without_commitments
 
 Say = Callable[[str], None]
 
@@ -59,7 +57,7 @@ class _Trial:
     id: str
     holder: str
     tried: str
-    inputs: PlanInputs
+    changes: tuple[Change, ...] = ()
     exercised: str = ""
     """option that is exercised in full"""
 
@@ -82,9 +80,9 @@ def rights_costs(case: Case, *, mip_gap: float = 1e-2, time_limit_s: float = 120
         Cost(kind="right", id=right.id, holder=right.holder, tried="no effect", cost_usd=0.0, accepted_gw=whole)
         for right in case.scenario.rights if right.id not in binds
     ]  # fmt: skip
-    for trial in _trials(case, inputs):
+    for trial in _trials(case, binds):
         say(f"planning without {trial.id}" if trial.tried == "off" else f"planning with {trial.id} {trial.tried}")
-        session.change(trial.inputs)
+        session.change(plan_inputs(apply(case, trial.changes)))
         row = Cost(kind=trial.kind, id=trial.id, holder=trial.holder, tried=trial.tried, cost_usd=float("nan"),
                    accepted_gw=float("nan"))  # fmt: skip
         try:
@@ -126,75 +124,39 @@ def _exercise(session: PlanSession, option: str) -> None:
     session.add_row(row, most, most)
 
 
-def _trials(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
+def _trials(case: Case, binds: set[str]) -> Iterator[_Trial]:
     """Every right and promise that binds somebody, off; what has states in its other states; then all off."""
-    off = [*_rights_off(case, inputs), *_commitments_off(case, inputs), *_takes_off(case, inputs)]
+    off = list(_off(case, binds))
     yield from off
-    yield from _other_states(case, inputs)
-    yield from _option_states(case, inputs)
-    if len(off) > 1:
-        free = without_commitments(replace(inputs, rights=(), terms=inputs.terms.without_takes()))
-        yield _Trial(kind="all", id="all of these", holder="", tried="off", inputs=free)
-
-
-def _rights_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
-    holders = {right.id: right.holder for right in case.scenario.rights}
-    for right in inputs.rights:
-        kept = tuple(row for row in inputs.rights if row.id != right.id)
-        yield _Trial(kind="right", id=right.id, holder=holders[right.id], tried="off",
-                     inputs=replace(inputs, rights=kept))  # fmt: skip
-
-
-def _commitments_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
-    for row in case.scenario.commitments:
-        mine = inputs.commitment_mw["commitment"] == row.id
-        due = inputs.commitment_mw.where(~mine, 0.0)
-        holder = row.vendor or ", ".join(row.providers) or "any"
-        free = replace(
-            inputs, commitment_mw=due, terms=inputs.terms.on_time(row.id),
-            rates=waived(inputs.rates, "delay-damages", "commitment", row.id),
-        )  # fmt: skip
-        yield _Trial(kind="commitment", id=row.id, holder=holder, tried="off", inputs=free)
-
-
-def _takes_off(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
-    if (takes := inputs.terms.takes) is None:
-        return
-    providers = {offer.id: offer.provider for offer in case.scenario.offers}
-    for name in takes.mw["take"].values.tolist():
-        terms = replace(inputs.terms, takes=takes.without(name))
-        yield _Trial(kind="minimum take", id=name, holder=providers[name], tried="off",
-                     inputs=replace(inputs, terms=terms))  # fmt: skip
-
-
-def _other_states(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
-    """Rights of first refusal exercised, where they are not so already and their holder offers something."""
-    ids = [str(name) for name in inputs.initial_mw["offer"].values]
     for right in case.scenario.rights:
-        if right.kind != "first-refusal" or right.outcome == "exercised":
-            continue
-        rows = right_rows(_exercised(case, right), ids)
-        if any(row.id == right.id and bool(row.held.any()) for row in rows):
-            yield _Trial(kind="right", id=right.id, holder=right.holder, tried="exercised",
-                         inputs=replace(inputs, rights=rows))  # fmt: skip
+        taken = Settled(kind="right", id=right.id, outcome="exercised")
+        if right.kind == "first-refusal" and right.outcome != "exercised" and _holds(case, taken):
+            yield _Trial(kind="right", id=right.id, holder=right.holder, tried="exercised", changes=(taken,))
+    for offer in case.scenario.offers:
+        if offer.terms.option:
+            none = Settled(kind="option", id=offer.id, outcome="declined")
+            tried = _Trial(kind="option", id=offer.id, holder=offer.provider, tried="exercised", exercised=offer.id)
+            yield tried
+            yield replace(tried, tried="declined", exercised="", changes=(none,))
+    if len(off) > 1:
+        yield _Trial(kind="all", id="all of these", holder="", tried="off",
+                     changes=tuple(change for trial in off for change in trial.changes))  # fmt: skip
 
 
-def _exercised(case: Case, right: Right) -> Case:
-    taken = right.model_copy(update={"outcome": "exercised"})
-    rights = tuple(taken if row.id == right.id else row for row in case.scenario.rights)
-    return replace(case, scenario=case.scenario.model_copy(update={"rights": rights}))
+def _off(case: Case, binds: set[str]) -> Iterator[_Trial]:
+    rows: list[tuple[str, Literal["right", "commitment", "take"], str, str]] = []
+    rows += [("right", "right", row.id, row.holder) for row in case.scenario.rights if row.id in binds]
+    for row in case.scenario.commitments:
+        rows.append(("commitment", "commitment", row.id, row.vendor or ", ".join(row.providers) or "any"))
+    rows += [("minimum take", "take", row.id, row.provider) for row in case.scenario.offers if row.minimum_take]
+    for words, kind, name, holder in rows:
+        yield _Trial(kind=words, id=name, holder=holder, tried="off", changes=(Without(kind=kind, id=name),))
 
 
-def _option_states(case: Case, inputs: PlanInputs) -> Iterator[_Trial]:
-    """Options that the plan may exercise in part: exercised in full, and declined."""
-    if (options := inputs.terms.options) is None:
-        return
-    providers = {offer.id: offer.provider for offer in case.scenario.offers}
-    for name in options.most_mw["option"].values.tolist():
-        none = replace(options, most_mw=options.most_mw.where(options.most_mw["option"] != name, 0.0))
-        declined = replace(inputs, terms=replace(inputs.terms, options=none))
-        yield _Trial(kind="option", id=name, holder=providers[name], tried="exercised", inputs=inputs, exercised=name)
-        yield _Trial(kind="option", id=name, holder=providers[name], tried="declined", inputs=declined)
+def _holds(case: Case, taken: Settled) -> bool:
+    """Whether a right that is exercised binds anybody: its holder offers something while it lasts."""
+    ids = [offer.id for offer in case.offers]
+    return any(row.id == taken.id and bool(row.held.any()) for row in right_rows(apply(case, (taken,)), ids))
 
 
 def cost_rows(costs: Costs) -> dict[str, object]:

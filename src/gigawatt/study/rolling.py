@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError, ScenarioError
+from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import Horizon, apply
 from gigawatt.study.inputs import plan_inputs
-from gigawatt.study.resolve import Case, resolve
-
-if TYPE_CHECKING:
-    from gigawatt.plan.inputs import PlanInputs
+from gigawatt.study.resolve import Case
 
 STEP = 4
-
-
-def window(case: Case, n_quarters: int) -> PlanInputs:
-    """Inputs of the case with its horizon cut after ``n_quarters``; what comes later is not seen."""
-    scenario = case.scenario
-    cut = scenario.model_copy(update={"horizon": scenario.horizon.model_copy(update={"quarters": n_quarters})})
-    return plan_inputs(resolve(cut, case.catalog, case.events_on))
 
 
 def roll(
@@ -48,7 +40,7 @@ def roll(
     done = 0
     while True:
         seen = min(n, done + look_ahead)
-        inputs = window(case, seen) if seen < n else plan_inputs(case)
+        inputs = plan_inputs(apply(case, [Horizon(quarters=seen)]) if seen < n else case)
         if session is None:
             session = PlanSession(inputs, mip_gap=mip_gap, time_limit_s=time_limit_s)
         else:
@@ -76,8 +68,8 @@ def roll(
 def pin_gangs(session: PlanSession, before: LivePlan, past: Sequence[str]) -> None:
     """Gangs that run in past quarters stay where the plan before put them, on the system it gave them."""
     runs = before.inputs.gang_mw.sel(quarter=list(past)) > 0
-    for name in ("gang_at", "gang_on"):
-        if name not in before.model.variables or name not in session.live.model.variables:
+    for name, column in COLUMNS.items():
+        if column.decided != "start" or column not in before.model or column not in session.live.model:
             continue
         chosen = before.value(name).round()
         for gang in runs["gang"].values[runs.any("quarter").values].tolist():

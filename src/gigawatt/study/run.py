@@ -77,9 +77,8 @@ def run(
     case = resolve(chosen, catalog, events)
     for quarter in simulate:
         case.at(quarter)
-    inputs = plan_inputs(case)
     say("building the plan")
-    live = open_plan(inputs)
+    live = open_plan(plan_inputs(case))
     say(f"solving {live.model.n_columns:,} decisions under {live.model.n_rows:,} constraints")
     try:
         solve(live, mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
@@ -96,9 +95,8 @@ def run(
         from gigawatt.study.loop import close_loop
 
         def again(derated: Case) -> xr.Dataset:
-            nonlocal live, inputs
-            inputs = plan_inputs(derated)
-            live = solve(open_plan(inputs), mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
+            nonlocal live
+            live = solve(open_plan(plan_inputs(derated)), mip_gap=mip_gap, time_limit_s=time_limit_s, say=say)
             return extract(live)
 
         case, plan, looped = close_loop(case, plan, again, simulate, say=say)
@@ -112,7 +110,7 @@ def run(
         figures["simulated"] = looped.to_dict()
     if case.scenario.commitments:
         say("planning once more without commitments, to tell demand from promises")
-        free = _accepted_gw(without_commitments(inputs), mip_gap, time_limit_s)
+        free = _accepted_gw(plan_inputs(without_commitments(case)), mip_gap, time_limit_s)
         figures["gw_without_commitments"] = free[-1]
         figures["gw_without_commitments_by_quarter"] = dict(zip(case.labels, free, strict=True))
     figures |= {"mip_gap": live.mip_gap, "bound_usd": live.bound_musd * 1e6, "lumps": lump_rows(case, plan)}
@@ -136,15 +134,13 @@ def run(
 def _because_of_leads(case: Case, error: InfeasibleError, time_limit_s: float) -> InfeasibleError:
     """The error, with a sentence more where it is lead times made rules that leave no plan."""
     from gigawatt.plan.solve import open_plan, solve
+    from gigawatt.study.change import Without, apply
     from gigawatt.study.inputs import plan_inputs
     from gigawatt.study.orders import enforced_sentence
-    from gigawatt.study.resolve import resolve
 
-    policy = case.scenario.policy
-    if not policy.enforce_lead_times:
+    if not case.scenario.policy.enforce_lead_times:
         return error
-    free = case.scenario.model_copy(update={"policy": policy.model_copy(update={"enforce_lead_times": False})})
-    inputs = plan_inputs(resolve(free, case.catalog, case.events_on))
+    inputs = plan_inputs(apply(case, [Without(kind="rule", id="enforce_lead_times")]))
     try:
         solve(open_plan(inputs), mip_gap=1.0, time_limit_s=time_limit_s, explain=False)
     except (InfeasibleError, SolverError):

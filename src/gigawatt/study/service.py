@@ -17,6 +17,8 @@ from gigawatt.study.resolve import Case, ClassCase
 from gigawatt.study.scenario import Demanded
 from gigawatt.study.served import DemandCurve, Speed, UserRegion
 
+Floats = npt.NDArray[np.float64]
+
 
 def service_inputs(case: Case, lanes: list[Lane], demand: xr.DataArray) -> Service | None:
     """What goes beyond classes and pools; None where the scenario says nothing of it.
@@ -45,7 +47,7 @@ def _worth(case: Case, lanes: list[Lane]) -> Worth | None:
     if not any(lane.tier for lane in lanes):
         return None
     labels = [lane.label for lane in lanes]
-    worth = np.array([premium_musd(lane) * price_level(case) for lane in lanes])
+    worth = np.array([premium_musd(lane) * class_level(case, lane.row) for lane in lanes])
     sold = [isinstance(lane.row.row, Demanded) and lane.row.row.price is not None for lane in lanes]
     return Worth(
         musd=labelled(worth, lane=labels, quarter=case.labels),
@@ -140,6 +142,11 @@ def price_usd_per_token(row: ClassCase) -> float:
     return row.row.price.value if row.row.price else 0.0
 
 
+def class_level(case: Case, row: ClassCase) -> Floats:
+    """Factor on what a class's work is worth (quarter): that of token prices where it is sold."""
+    return price_level(case, of="tokens" if price_usd_per_token(row) > 0.0 else None)
+
+
 def _slope(one: tuple[float, float], two: tuple[float, float]) -> float:
     return (two[1] - one[1]) / (two[0] - one[0])
 
@@ -157,7 +164,7 @@ def _curve(case: Case, demand: xr.DataArray) -> Curve | None:
             names.append(f"{row.id}/{index + 1}")
             classes.append(row.id)
             most.append(demand.sel(workload=row.id, drop=True) * (widths[index] / sum(widths)))
-            less.append((worth[0] - worth[index]) * QUARTER_S * price_level(case))
+            less.append((worth[0] - worth[index]) * QUARTER_S * class_level(case, row))
     if not names:
         return None
     return Curve(

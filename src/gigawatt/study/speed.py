@@ -22,6 +22,7 @@ from gigawatt.plan.extract import lane_coords
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
+from gigawatt.study.change import Without, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.lanes import speeds_of
 from gigawatt.study.measure import lane_cost_usd
@@ -150,16 +151,17 @@ def sweep(
         if system not in offered:
             raise ScenarioError(f"{case.scenario.where}: no offer of '{system}'; offered are {', '.join(offered)}")
 
-    def points(name: str, variant: Case, left_out: str | None = None) -> tuple[Point, ...]:
+    def points(name: str, variant: Case) -> tuple[Point, ...]:
         say(f"{name}: {len(scales)} plans")
-        return tuple(curve(variant, scales, left_out))
+        return tuple(curve(variant, scales))
 
     curves = {AS_STATED: points(AS_STATED, case), NO_SOFTWARE: points(NO_SOFTWARE, plain_software(case))}
     if without is None:
         served = {name: sum(point.tokens_per_s.get(name, 0.0) for point in curves[AS_STATED]) for name in sorted(low)}
         gone = sorted((name for name in served if served[name] > 0.0), key=lambda name: -served[name])[:1]
     left_out = {f"without {system}": system for system in gone}
-    curves |= {name: points(name, case, system) for name, system in left_out.items()}
+    for name, system in left_out.items():
+        curves[name] = points(name, apply(case, [Without(kind="system", id=system)]))
     return Sweep(case=case, low_latency=low, curves=curves, left_out=left_out)
 
 
@@ -175,12 +177,9 @@ def plain_software(case: Case) -> Case:
     return replace(case, software=(), basis=basis, serving=serving)
 
 
-def curve(case: Case, scales: Sequence[float], without: str | None = None) -> list[Point]:
-    """Points of a case at factors, each solved on from the one before; of a system left out none is added."""
+def curve(case: Case, scales: Sequence[float]) -> list[Point]:
+    """Points of a case at factors, each solved on from the one before."""
     inputs = plan_inputs(case)
-    if without is not None:
-        gone = inputs.offer_system == without
-        inputs = replace(inputs, add_max_mw=inputs.add_max_mw.where(~gone, 0.0))
     assert inputs.service is not None and inputs.service.worth is not None
     worth = inputs.service.worth
     session = PlanSession(inputs)
@@ -232,7 +231,7 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
         "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
         "work_w": offers_at_work(plan) * 1e6,
     }
-    if "reserved" in plan.model.variables:
+    if d.gang_workload:
         watts["reserved_w"] = plan.value("reserved") * 1e6
     found = xr.Dataset({name: values.isel(quarter=last) for name, values in watts.items()})
     return found.assign_coords(lane_coords(d)).assign_coords(offer_pool=("offer", d.offer_pool.values.astype(str)))

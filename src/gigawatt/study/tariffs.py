@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from gigawatt.plan.energy import Tariffs
-from gigawatt.study.economics import moved, work_energy_usd_per_w
+from gigawatt.study.economics import work_energy_usd_per_w
 from gigawatt.study.money import price_level
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run_musd_per_mw(case: Case, lanes: list[Lane]) -> xr.DataArray:
-    """Energy that work adds to idling (lane), or (lane, quarter) where its price follows inflation [MUSD per MW].
+    """Energy that work adds to idling (lane), or (lane, quarter) where its price moves [MUSD per MW].
 
     Of the lane's offer, or of the dearest of its pool.
     """
@@ -51,7 +51,7 @@ def tariffs(case: Case) -> Tariffs | None:
 
 def _with_prices(case: Case, today: xr.DataArray) -> xr.DataArray:
     """Something at first prices, by quarter as well where prices move."""
-    for steps in (price_level(case), moved(case, "energy")):
-        if (steps != 1.0).any():
-            today = today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})
-    return today
+    steps = price_level(case, of="energy")
+    if (steps == 1.0).all():
+        return today
+    return today * xr.DataArray(steps, dims="quarter", coords={"quarter": list(case.labels)})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -11,8 +9,10 @@ import xarray as xr
 from gigawatt.core.calendar import QUARTERS_A_YEAR, YEAR_S, quarters_of
 from gigawatt.core.money import annuity_frac
 from gigawatt.demand.growth import step_series
+from gigawatt.plan.lateness import moved
 from gigawatt.plan.terms import Late, Leases, Options, Takes, Terms, Warrants
 from gigawatt.study.arrays import labelled
+from gigawatt.study.change import counts_for, fails_from, late_deliveries, lateness, places
 from gigawatt.study.economics import (
     behind_w,
     deposit_usd_per_w,
@@ -24,7 +24,7 @@ from gigawatt.study.economics import (
     site_rents,
     term_quarters,
 )
-from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated, fails_from
+from gigawatt.study.resolve import Case, OfferCase, SiteCase, dated
 from gigawatt.study.scenario import Commitment, Offer
 
 Floats = npt.NDArray[np.float64]
@@ -52,13 +52,9 @@ def contract_terms(case: Case) -> Terms:
 # --- failing providers
 
 
-def _on(case: Case) -> list[Any]:
-    return [event for event in case.scenario.events if event.id in case.events_on]
-
-
 def failed(case: Case, offer: OfferCase) -> Bools:
     """Quarters in which the offer's provider has failed."""
-    start = fails_from(_on(case), offer.offer.provider)
+    start = fails_from(case, offer.offer.provider)
     return np.asarray(case.quarters) >= (np.inf if start is None else start)
 
 
@@ -70,11 +66,29 @@ def _stays_failed(case: Case, offer: OfferCase, after: int) -> Bools:
 
 def lapse(case: Case, row: Commitment, due: Floats) -> Floats:
     """What is still due of a commitment: nothing once all its providers have failed."""
-    starts = [fails_from(_on(case), name) for name in row.providers]
+    starts = [fails_from(case, name) for name in row.providers]
     dates = [start for start in starts if start is not None]
     if not dates or len(dates) < len(starts):
         return due
     return np.where(np.asarray(case.quarters) >= max(dates), 0.0, due)
+
+
+# --- what stands, what counts
+
+
+def initial_w(case: Case, offer: OfferCase) -> float:
+    """What stands under an offer at the start [IT W]."""
+    return sum(
+        row.power.value for row in case.scenario.initial if (row.offer, row.site) == (offer.offer.id, offer.site.id)
+    )
+
+
+def commitment_weight(case: Case, offer: OfferCase, index: int) -> float:
+    """Committed MW, on the commitment's basis, per IT MW accepted under an offer; 0 where it does not count."""
+    row = case.scenario.commitments[index]
+    if not counts_for(case, offer, row):
+        return 0.0
+    return offer.site.facility_over_it if row.basis == "facility" else 1.0
 
 
 # --- rents
@@ -189,7 +203,7 @@ def _takes(case: Case) -> Takes | None:
             within = (age >= 0) & (quarters <= take.end.value)
             ramp = quarters_of(take.ramp.value) if take.ramp else 1
             floor[within] = (take.power.value / 1e6 * np.minimum(1.0, (age + 1) / max(ramp, 1)))[within]
-        floor = np.where(_stays_failed(case, one, after), 0.0, floor)
+        floor = np.where(_stays_failed(case, one, after), 0.0, _when_it_comes(case, offer, floor))
         held = sum((held_mw(case, row, after)[n:] for row in case.offers if row.offer.id == offer.id), np.zeros(after))
         due.append(np.append(floor[:n], np.maximum(0.0, floor[n:] - held)))
     names, ids = [offer.id for offer in offers], [offer.id for offer in case.offers]
@@ -226,6 +240,21 @@ def take_span(case: Case, name: str) -> tuple[int, int]:
     rows = _named(case, name).minimum_take
     began, ends = min(take.start.value for take in rows), max(take.end.value for take in rows)
     return int(ends - began) + 1, int(ends) - case.quarters[-1]
+
+
+def _when_it_comes(case: Case, offer: Offer, floor: Floats) -> Floats:
+    """A minimum take (quarter) that waits for the latest of what is to stand under it, and is never more for that.
+
+    Until it comes, the take is for what stood before.
+    """
+    rows = [row for row in case.offers if row.offer.id == offer.id]
+    stood = sum(initial_w(case, row) for row in rows) / 1e6
+    waits = [late for row in rows for late in (late_deliveries(case, row), lateness(case, "site", row.site.id))]
+    waits += [
+        lateness(case, "commitment", commitment.id) for commitment in case.scenario.commitments
+        if any(counts_for(case, row, commitment) for row in rows)
+    ]  # fmt: skip
+    return np.asarray(np.min([floor, *(moved(floor, places(case, late), stood) for late in waits)], axis=0))
 
 
 def exit_usd_per_w(case: Case, offer: OfferCase) -> Floats:
@@ -334,15 +363,18 @@ def returned_deposit_usd_per_w(case: Case, site: SiteCase) -> Floats:
 
 def _late(case: Case) -> Late | None:
     late = behind_w(case)
-    if not late:
-        return None
     rows, n = case.scenario.commitments, len(case.quarters)
+    capped = {name: places(case, lateness(case, "commitment", name)) for name in late}
+    begin = min((place for steps in capped.values() for place, _ in steps), default=0)
     most = np.full((len(rows), n), np.inf)
     for index, row in enumerate(rows):
-        if row.id in late:
-            comes = step_series(dated(row.by), case.quarters) - late[row.id]
+        if capped.get(row.id):
+            promised = step_series(dated(row.by), case.quarters)
+            comes = promised - late[row.id] - (promised[begin - 1] if begin else 0.0)
             most[index] = np.where(late[row.id] > 0.0, comes / 1e6, np.inf)
-    return Late(most_mw=labelled(most, commitment=[row.id for row in rows], quarter=case.labels))
+    if np.isinf(most).all():
+        return None
+    return Late(most_mw=labelled(most, commitment=[row.id for row in rows], quarter=case.labels), start=begin)
 
 
 def _warrants(case: Case) -> Warrants | None:

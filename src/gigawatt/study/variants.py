@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gigawatt.plan.extract import extract
-from gigawatt.plan.flows import waived
-from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.change import Change, Without, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.measure import needed_facility_w
-from gigawatt.study.resolve import Case, resolve
+from gigawatt.study.resolve import Case
 from gigawatt.study.results import Results
 
 Floats = npt.NDArray[np.float64]
 
 
-def without_commitments(inputs: PlanInputs) -> PlanInputs:
-    """The same with no commitment of the buyer; what it holds, owes as minimum take and grants as right stays."""
-    return replace(
-        inputs, commitment_mw=inputs.commitment_mw * 0.0, terms=replace(inputs.terms, late=None),
-        rates=waived(inputs.rates, "delay-damages", "commitment"),
-    )  # fmt: skip
+def without_commitments(case: Case) -> Case:
+    """The case with no commitment of the buyer; what it holds, owes as minimum take and grants as right stays."""
+    return apply(case, [Without(kind="commitment", id=row.id) for row in case.scenario.commitments])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +35,12 @@ class Variant:
     mip_gap: float
 
 
-def variant(results: Results, *, events: Sequence[str] | None = None, without_right: str | None = None) -> Variant:
-    """Plan of the run's scenario with other events on, or without one of its rights.
+def variant(results: Results, *changes: Change) -> Variant:
+    """Plan of the run's case after changes.
 
     Raises what a run raises; InfeasibleError where the change leaves no plan.
     """
-    scenario = results.case.scenario
-    if without_right is not None:
-        kept = tuple(right for right in scenario.rights if right.id != without_right)
-        scenario = scenario.model_copy(update={"rights": kept})
-    case = resolve(scenario, results.case.catalog, results.case.events_on if events is None else events)
+    case = apply(results.case, changes)
     plan = extract(solve(open_plan(plan_inputs(case))))
     return Variant(
         case=case,

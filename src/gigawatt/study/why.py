@@ -6,18 +6,17 @@ Everything is asked of one live plan: another price, a date moved, and back. Dat
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.core.units import pretty
-from gigawatt.plan.alternatives import divisible
+from gigawatt.plan.alternatives import divisible, without_new
 from gigawatt.plan.explain import Binding, bindings, date_bindings, labels_of, ranked
-from gigawatt.plan.infeasible import conflicting_families, in_words
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import Late, apply
 from gigawatt.study.entry import A_LITTLE_MW, enough_mw, entering_share, has_room, price_text
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import Named, find, labels
@@ -74,14 +73,9 @@ def _without(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
             session.change(divisible(session.inputs))
         best = session.solve(explain=False)
         before, size = best.value("add").sum("quarter"), abs(best.objective_musd)
-        for offer in named.offers:
-            session.set_upper("add", 0.0, offer=offer.id)
-        try:
-            other = session.solve(explain=False)
-        except InfeasibleError:
-            bounds = session.numbers.lower, session.numbers.upper
-            families = in_words(conflicting_families(session.live.model, session.inputs, bounds))
-            yield f"  it is chosen because no plan exists without it: {families} cannot hold then"
+        other = without_new(session, [offer.id for offer in named.offers])
+        if isinstance(other, str):
+            yield f"  it is chosen because no plan exists without it: {other} cannot hold then"
             return
         extra = settled(other.objective_musd - best.objective_musd, size)
         gap = max(best.mip_gap, other.mip_gap) * size
@@ -167,57 +161,21 @@ def _entry(case: Case, session: PlanSession, offers: tuple[OfferCase, ...]) -> s
     return f"would enter at {price_text(offers[0], share)} instead of {price_text(offers[0])} ({share - 1.0:.1%})"
 
 
-def earlier(inputs: PlanInputs, offers: tuple[str, ...], quarters: int, sites: tuple[str, ...] = ()) -> PlanInputs:
-    """The same problem with offers open, and sites energised, some quarters earlier; later if negative.
-
-    The start moves, the end does not: an offer stays open as long as it was, a site keeps its last level. What vendors
-    can deliver of the offers moves with them, with all that draws on the same supply.
-    """
-    most, power = inputs.add_max_mw.copy(deep=True), inputs.connection_mw.copy(deep=True)
-    for offer in offers:
-        row = most.sel(offer=offer).values
-        open_at = np.flatnonzero(row > 0)
-        if not open_at.size:
-            continue
-        first, last = int(open_at[0]), int(open_at[-1])
-        start = max(0, first - quarters)
-        moved = np.where(np.arange(row.size) >= first, row, 0.0)
-        moved[start : first + 1] = row[first]
-        moved[: min(start, row.size)] = 0.0
-        moved[last + 1 :] = 0.0
-        most.loc[{"offer": offer}] = moved
-    for site in sites:
-        row = power.sel(site=site).values
-        places = np.clip(np.arange(row.size) + quarters, 0, row.size - 1)
-        stands = float(inputs.energised_initial_mw.sel(site=site))
-        later = np.arange(row.size) + quarters < 0
-        power.loc[{"site": site}] = np.where(later, np.minimum(stands, row[0]), row[places])
-    return replace(inputs, add_max_mw=most, connection_mw=power, supply_packages=_supplied(inputs, offers, quarters))
-
-
-def _supplied(inputs: PlanInputs, offers: tuple[str, ...], quarters: int) -> xr.DataArray:
-    """Deliveries (supply, quarter) of rows that any of the offers draws on, some quarters earlier."""
-    packages = inputs.supply_packages.transpose("supply", "quarter")
-    touched = (inputs.supply_member.sel(offer=list(offers)) > 0).any("offer").values
-    places = np.arange(packages.sizes["quarter"]) + quarters
-    table = packages.values.copy()
-    begins = table[:, 0] > 0
-    moved = table[:, np.clip(places, 0, table.shape[1] - 1)]
-    moved[:, places < 0] = np.where(begins, table[:, 0], 0.0)[:, None]  # what came before the horizon goes on
-    table[touched] = moved[touched]
-    return packages.copy(data=table).transpose(*inputs.supply_packages.dims)
+def sooner(named: Named, quarters: int) -> list[Late]:
+    """A name's date moved: a site is energised, its offers are delivered, some quarters earlier; later if negative."""
+    if named.kind == "site":
+        return [Late(kind="site", id=named.id, quarters=-quarters)]
+    return [Late(kind="offer", id=offer.id, quarters=-quarters) for offer in named.offers]
 
 
 def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
     """The least move that brings it in, by halving over quarters, and what one quarter is worth."""
-    inputs, at = session.inputs, tuple(offer.id for offer in named.offers)
+    inputs, at = session.inputs, [offer.id for offer in named.offers]
     mine = xr.DataArray([str(name) in at for name in inputs.offer_site["offer"].values], dims="offer")
     open_to = (inputs.add_max_mw.values[mine.values] > 0).any(axis=0)
-    sites = (named.id,) if named.kind == "site" else ()
-    first = int(np.argmax(open_to)) if open_to.any() else 0
-    if sites:
-        first = _energised(inputs, named.id)
-    word = "energised" if sites else "available"
+    is_site = named.kind == "site"
+    first = _energised(inputs, named.id) if is_site else int(np.argmax(open_to)) if open_to.any() else 0
+    word = "energised" if is_site else "available"
     if first == 0:
         yield f"  it is {word} from the first quarter: no date would change that"
         return
@@ -225,7 +183,7 @@ def _date(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
 
     def taken(quarters: int) -> tuple[float, float]:
         with session.trial():
-            session.change(earlier(inputs, () if sites else at, quarters, sites))
+            session.change(plan_inputs(apply(case, sooner(named, quarters))))
             live = session.solve(explain=False)
             return float(live.value("add").values[mine.values].sum()), before - live.objective_musd
 
@@ -258,14 +216,11 @@ def _energised(inputs: PlanInputs, site: str) -> int:
 
 def one_quarter(case: Case, session: PlanSession, named: Named) -> Iterator[str]:
     """What one quarter earlier and one later would cost or save: finite differences, labelled so."""
-    inputs = session.inputs
-    sites = (named.id,) if named.kind == "site" else ()
-    ids = () if sites else tuple(offer.id for offer in named.offers)
     before = session.live.objective_musd
-    word = "energised" if sites else "available"
+    word = "energised" if named.kind == "site" else "available"
     for quarters, when in ((1, "earlier"), (-1, "later")):
         with session.trial():
-            session.change(earlier(inputs, ids, quarters, sites))
+            session.change(plan_inputs(apply(case, sooner(named, quarters))))
             try:
                 cost = settled(session.solve(explain=False).objective_musd - before, before)
             except InfeasibleError:

@@ -6,19 +6,18 @@ Milestone equity is released by the fraction of a gigawatt here, so that a diffe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.catalog.schema import Software
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.alternatives import divisible
-from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import Change, Gain, Late, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import Case
-from gigawatt.study.why import earlier, settled
+from gigawatt.study.why import settled
 
 MONTHS = 3
 Say = Callable[[str], None]
@@ -53,10 +52,10 @@ def worth(case: Case, *, say: Say | None = None) -> list[Worth]:
     return sorted(rows, key=lambda row: (row.kind, row.quarter, row.id))
 
 
-def _cost(session: PlanSession, inputs: PlanInputs) -> float | None:
-    """Objective of a changed problem [MUSD]; None where no plan exists."""
+def _cost(case: Case, session: PlanSession, change: Change) -> float | None:
+    """Cost of the case after a change [MUSD]; None where no plan exists."""
     with session.trial():
-        session.change(inputs)
+        session.change(divisible(plan_inputs(apply(case, (change,)))))
         try:
             return session.solve(explain=False).objective_musd
         except InfeasibleError:
@@ -76,15 +75,17 @@ def _systems(case: Case, session: PlanSession, best: float, say: Say | None) -> 
     dates = {o.system.id: o.offer.available or o.system.first_available for o in case.offers}
     dated = [name for name, date in dates.items() if date is not None and date.value > case.quarters[0]]
     for system in sorted(dated):  # others wait for their lead time, which is no date of a roadmap
-        ids = tuple(offer.id for offer in case.offers if offer.system.id == system)
-        open_to = np.asarray((inputs.add_max_mw.sel(offer=list(ids)).values > 0).any(axis=0))
+        ids = [offer.id for offer in case.offers if offer.system.id == system]
+        open_to = np.asarray((inputs.add_max_mw.sel(offer=ids).values > 0).any(axis=0))
         if not open_to.any() or open_to[0]:
             continue
         if say:
             say(f"moving {system} by a quarter")
         first = int(open_to.argmax())
-        sooner = _cost(session, earlier(inputs, ids, 1))
-        later = _cost(session, earlier(inputs, ids, -1)) if first + 1 < len(case.quarters) else None
+        sooner = _cost(case, session, Late(kind="system", id=system, quarters=-1))
+        later = None
+        if first + 1 < len(case.quarters):
+            later = _cost(case, session, Late(kind="system", id=system, quarters=1))
         yield Worth(
             kind="system", id=system, quarter=case.labels[first],
             earlier_usd_per_month=_per_month(_less(best, sooner)), later_usd_per_month=_per_month(_less(later, best)),
@@ -99,26 +100,17 @@ def _software(case: Case, session: PlanSession, best: float, say: Say | None) ->
         if say:
             say(f"moving {step.id} by a quarter, and its multiplier to its bounds")
         low, central, high = step.multiplier.range
-
-        def cost(changed: Software, step: Software = step) -> float | None:
-            software = tuple(changed if item.id == step.id else item for item in case.software)
-            return _cost(session, divisible(plan_inputs(replace(case, software=software))))
-
-        sooner = cost(_moved(step, -1)) if date - 1 > case.quarters[0] else None
-        later = cost(_moved(step, 1))
-        ends = [_less(cost(_scaled(step, value)), best) if value != central else 0.0 for value in (low, high)]
+        sooner = None
+        if date - 1 > case.quarters[0]:
+            sooner = _cost(case, session, Late(kind="software", id=step.id, quarters=-1))
+        later = _cost(case, session, Late(kind="software", id=step.id, quarters=1))
+        ends = [
+            _less(_cost(case, session, Gain(id=step.id, multiplier=value)), best) if value != central else 0.0
+            for value in (low, high)
+        ]
         yield Worth(
             kind="software", id=step.id, quarter=str_quarter(date),
             earlier_usd_per_month=_per_month(_less(best, sooner)), later_usd_per_month=_per_month(_less(later, best)),
             multiplier=(low, central, high),
             low_usd=None if ends[0] is None else ends[0] * 1e6, high_usd=None if ends[1] is None else ends[1] * 1e6,
         )  # fmt: skip
-
-
-def _moved(step: Software, quarters: int) -> Software:
-    date = replace(step.available, value=step.available.value + quarters)
-    return step.model_copy(update={"available": date})
-
-
-def _scaled(step: Software, value: float) -> Software:
-    return step.model_copy(update={"multiplier": replace(step.multiplier, value=value)})

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigawatt.plan.algebra import Expression, Model, lp_text
+from gigawatt.plan.metadata import MW, Column, Family, Words
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 5))
 
@@ -25,7 +26,7 @@ def variable(shape: tuple[int, int], mask: npt.NDArray[np.bool_] | None = None) 
         if mask is None
         else xr.DataArray(mask, dims=("row", "quarter"), coords={k: list(v) for k, v in axes.items()})
     )
-    m.add_variable("x", axes, mask=where)
+    m.add_variable(Column(("row", "quarter"), MW, "x", name="x"), axes, mask=where)
     return m, m.expression("x")
 
 
@@ -82,15 +83,15 @@ def test_mismatched_labels_and_nan_are_refused() -> None:
 
 def test_rows_that_hold_without_a_decision_are_dropped_and_impossible_ones_kept() -> None:
     m, x = variable((2, 1), np.array([[True], [False]]))
-    m.add_rows("fine", x, "<=", 1.0)
+    m.add_rows(Family("fine", MW, "x is small"), x, "<=", 1.0)
     assert m.n_rows == 1
-    m.add_rows("never", x, ">=", 1.0)
+    m.add_rows(Family("never", MW, "x is large"), x, ">=", 1.0)
     assert m.n_rows == 3
 
 
 def test_lp_text_is_readable() -> None:
     m, x = variable((1, 2))
-    m.add_rows("cap", x.cumsum("quarter"), "<=", 3.0)
+    m.add_rows(Family("cap", MW, Words("the cap")), x.cumsum("quarter"), "<=", 3.0)
     m.minimise(-1.0 * x + 5.0)
     assert lp_text(m).splitlines() == [
         "minimize",

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
-from gigawatt.plan.constraints import CONSTRAINTS
+from gigawatt.plan.elements import RULES
 from gigawatt.plan.extract import extract
 from gigawatt.plan.inputs import Milestones, PlanInputs, RightRow
 from gigawatt.plan.replay import delays_of, replay
@@ -434,13 +434,13 @@ FAMILIES = {
 
 
 def test_every_family_has_a_hand_solved_plan() -> None:
-    assert [name for name, _ in CONSTRAINTS] == list(FAMILIES)
+    assert [rule.__name__ for rule in RULES] == list(FAMILIES)
 
 
 def test_two_families_cannot_share_a_name() -> None:
     right = RightRow(id="r", kind="first-refusal", share=0.3, base=by("offer", ["a"], [1]),
                      held=by("offer", ["a"], [1]), quarters=QUARTERS)  # fmt: skip
-    with pytest.raises(ValueError, match="the rows 'right_r' stand already"):
+    with pytest.raises(ValueError, match=r"the rows 'counted_right_r_added' stand already"):
         solved(tiny(rights=(right, right)))
 
 

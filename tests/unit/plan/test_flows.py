@@ -10,7 +10,7 @@ import xarray as xr
 
 from gigawatt.plan.amounts import inflow, numbers, outflow
 from gigawatt.plan.energy import work_cost
-from gigawatt.plan.flows import Rate, booked, costs, dot, money, price_on, waived
+from gigawatt.plan.flows import Rate, booked, costs, dot, money, price_on
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.terms import Takes, Terms, Warrants
 from gigawatt.plan.variables import expressions
@@ -125,9 +125,6 @@ def test_every_party_is_paid_what_it_asks_for() -> None:
     fees = rate("penalty", "fixed", grid("commitment", ["c", "d"], [[10.0, 0.0], [20.0, 0.0]]))
     # 1 + 3 and 10 + 20 in the first quarter, 2 + 4 in the second
     assert money([rents, fees], {"fixed": (one,)}, "quarter").values.tolist() == [34.0, 6.0]
-    paid = waived([fees], "penalty", "commitment", "c")
-    assert money(paid, {"fixed": (one,)}, "quarter").values.tolist() == [20.0, 0.0]
-    assert money(waived([fees], "penalty", "commitment"), {"fixed": (one,)}, "quarter").values.tolist() == [0.0, 0.0]
 
 
 def test_a_price_of_inf_is_a_right_that_is_not_there() -> None:

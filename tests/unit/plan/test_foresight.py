@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gigawatt.core.errors import SolverError
 from gigawatt.plan.decompose import Decomposition
-from gigawatt.plan.extensive import MISSED_MUSD, extensive, rule_of
+from gigawatt.plan.extensive import MISSED_MUSD, extensive
 from gigawatt.plan.foresight import first_orders, follow_orders, mean_orders, missed_by, never_less, plain_cost, regrets
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.prices import PricePaths, Prices
 from gigawatt.plan.tail import Tail
-from gigawatt.plan.tree import Branch, Outcome, Tree, mean_of
+from gigawatt.plan.tree import Branch, Outcome, Tree
 from gigawatt.plan.tree_check import check
 from gigawatt.plan.whole import dual_bound, solve_whole
 from tests.cases.tiny import by, grid, priced, tiny
 from tests.cases.trees import near, newsvendor, three_stages, tree
+from tests.cases.turns import mean, over, turn, with_inputs
 
 TWO = [(0.4, 4.0), (0.6, 10.0)]
 """Demand of 4 with 40 %, of 10 with 60 %; bought at 2 before it is known, 5 for what is missing (or 3 below)."""
@@ -72,8 +71,8 @@ def test_a_regret_of_nothing_needs_no_other_orders() -> None:
 def late_branch(late: int, *, demand: float = 1.0, p: float = 0.5, n: int = 1) -> tuple[Outcome, Outcome]:
     zero = np.zeros(n, dtype=np.int64)
     return (
-        Outcome(name="on time", probability=1.0 - p, demand=demand, late_offer=zero),
-        Outcome(name="late", probability=p, demand=demand, late_offer=zero + late),
+        turn("on time", 1.0 - p, demand, zero),
+        turn("late", p, demand, zero + late),
     )
 
 
@@ -125,10 +124,10 @@ def test_what_is_pushed_takes_no_place_of_later_orders() -> None:
     )  # fmt: skip
     late_a = np.array([1, 0])
     outcomes = (
-        Outcome(name="on time", probability=0.5), Outcome(name="late", probability=0.5, late_offer=late_a),
+        turn("on time", 0.5), turn("late", 0.5, late_offer=late_a),
     )  # fmt: skip
     whole = extensive(Tree(
-        inputs=inputs, branches=(Branch(quarter="2027Q2", outcomes=outcomes),),
+        inputs=inputs, branches=(Branch(quarter="2027Q2", outcomes=outcomes),), at=over(inputs),
         lead={"add": np.array([1, 0]), "energise": np.array([0])},
     ))  # fmt: skip
     x = np.zeros(whole.lower.size)
@@ -153,7 +152,7 @@ def test_what_is_missed_is_said_by_kind_and_beside_the_money() -> None:
     plan = tree(inputs, Branch(quarter="2027Q2", outcomes=late_branch(1)), lead=1)
     moved = extensive(plan)
     assert missed_by(moved, solve_whole(moved).x) == ()  # the take moves with what is late
-    at_q1 = extensive(replace(plan, inputs=replace(inputs, stock_min_mw=grid(
+    at_q1 = extensive(with_inputs(plan, replace(inputs, stock_min_mw=grid(
         "offer", ["a"], [3.0, 3.0, 3.0, 3.0], inputs.quarters), add_max_mw=grid(
         "offer", ["a"], [0.0, np.inf, np.inf, np.inf], inputs.quarters))))  # fmt: skip
     found = solve_whole(at_q1)
@@ -165,25 +164,6 @@ def test_what_is_missed_is_said_by_kind_and_beside_the_money() -> None:
     assert found.upper == near(6.0 + 4.5 * MISSED_MUSD)
 
 
-def test_the_mean_case() -> None:
-    first = Outcome(name="x", probability=0.25, demand=2.0, prices=Prices(rents=1.4), late_offer=np.array([2, 0]))
-    other = Outcome(name="y", probability=0.75, demand=0.5, prices=Prices(rents=0.8))
-    inputs = three_stages().inputs
-    plan = Tree(
-        inputs=inputs, branches=(Branch(quarter="2027Q3", outcomes=(first, other)),), lead=three_stages().lead,
-        priced=lambda _: inputs,
-    )  # fmt: skip
-    (mean,) = mean_of(plan).branches[0].outcomes
-    # 0.25 x 2 + 0.75 x 0.5 = 0.875; 0.25 x 1.4 + 0.75 x 0.8 = 0.95; 0.25 x 2 = 0.5 quarters, a half upwards: 1
-    assert mean.demand == near(0.875) and mean.prices.rents == near(0.95) and mean.prices.chips == 1.0
-    assert mean.late_offer is not None and mean.late_offer.tolist() == [1, 0] and mean.late_site is None
-
-
-def energy_moves(inputs: PlanInputs) -> PlanInputs:
-    """0.3 MUSD a MW and quarter of energy in what stock costs, taken out so that ``priced`` puts it in."""
-    return priced(inputs, hold_musd_per_mw=grid("offer", ["a"], 0.3))
-
-
 def test_prices_move_costs_of_decisions_that_cases_share() -> None:
     """4 MW bought in Q1, before anything is learned, at 2; held at 0.3 a quarter, energy twice or half from Q2 on.
 
@@ -191,15 +171,14 @@ def test_prices_move_costs_of_decisions_that_cases_share() -> None:
     """
     plain = tiny(demand=[[[4.0, 4.0]]], opening_cash_musd=1e9)
 
-    def at(paths: PricePaths) -> PlanInputs:
-        energy = grid("offer", ["a"], 0.3) * by("quarter", ["2027Q1", "2027Q2"], paths.energy)
+    def at(taken: Sequence[tuple[int, Outcome]]) -> PlanInputs:
+        factor = float(np.prod([outcome.brings[0] for _, outcome in taken]))
+        energy = grid("offer", ["a"], 0.3) * by("quarter", ["2027Q1", "2027Q2"], [1.0, factor])
         return priced(plain, hold_musd_per_mw=energy)
 
-    outcomes = tuple(
-        Outcome(name=name, probability=0.5, prices=Prices(energy=f)) for name, f in (("dear", 2.0), ("cheap", 0.5))
-    )
+    outcomes = turn("dear", 0.5, 2.0), turn("cheap", 0.5, 0.5)
     whole = extensive(Tree(
-        inputs=energy_moves(plain), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), priced=at,
+        inputs=at([]), branches=(Branch(quarter="2027Q2", outcomes=outcomes),), at=at, mean=mean,
         lead={"add": np.array([0]), "energise": np.array([0])},
     ))  # fmt: skip
     found = solve_whole(whole)
@@ -208,8 +187,6 @@ def test_prices_move_costs_of_decisions_that_cases_share() -> None:
         assert search.run(gap=1e-9).upper == near(10.7)
     ev, _ = mean_orders(whole, time_limit_s=10.0)
     assert ev == near(8.0 + 4 * 0.3 + 4 * 0.3 * 1.25)  # the mean factor is 1.25
-    with pytest.raises(ValueError, match="'dear' moves prices, and nothing says what the plan costs at others"):
-        Tree(inputs=plain, branches=(Branch(quarter="2027Q2", outcomes=outcomes),), lead=whole.tree.lead)
 
 
 def test_probability_zero_is_carried_and_less_is_refused() -> None:
@@ -264,17 +241,7 @@ def test_every_family_is_decided_by_one_rule() -> None:
     named = [name for names in whole.rules().values() for name in names]
     assert sorted(named) == sorted(whole.models[0].variables)
     assert whole.rules()["order"] == ("add", "energise") and whole.rules()["end"] == ("kept",)
-    assert rule_of(whole.models[0].variables["stock"]) == "quarter"
-
-
-def test_the_docs_name_every_family() -> None:
-    """Every variable of the planner stands in the table of who knows what when."""
-    root = Path(__file__).parents[3]
-    code = "".join(path.read_text(encoding="utf-8") for path in (root / "src/gigawatt/plan").glob("*.py"))
-    names = set(re.findall(r'add_variable\(\s*"(\w+)"', code)) | {"kept_fit", "kept_retrofit"}
-    page = (root / "docs/uncertainty.md").read_text(encoding="utf-8")
-    table = page[page.index("| decision | is taken |") : page.index("The output lists the families")]
-    assert len(names) > 30 and {name for name in names if f"`{name}`" not in table} == set()
+    assert whole.models[0].variables["stock"].column.decided == "quarter"
 
 
 def test_a_bound_from_duals_needs_no_optimum() -> None:
@@ -315,12 +282,10 @@ def test_rows_of_one_node_that_hold_other_orders_stay_apart() -> None:
     )  # fmt: skip
     both, a, none = np.array([2, 2]), np.array([1, 0]), np.array([0, 0])
     whole = extensive(Tree(
-        inputs=inputs, lead={"add": np.array([1, 1]), "energise": np.array([0])},
+        inputs=inputs, lead={"add": np.array([1, 1]), "energise": np.array([0])}, at=over(inputs),
         branches=(
-            Branch(quarter="2027Q2", outcomes=(Outcome(name="late", probability=1.0, late_offer=both),)),
-            Branch(quarter="2027Q4", outcomes=(
-                Outcome(name="later", probability=0.5, late_offer=a), Outcome(name="came", probability=0.5, late_offer=none),
-            )),
+            Branch(quarter="2027Q2", outcomes=(turn("late", 1.0, late_offer=both),)),
+            Branch(quarter="2027Q4", outcomes=(turn("later", 0.5, late_offer=a), turn("came", 0.5, late_offer=none))),
         ),
     ))  # fmt: skip
     found = solve_whole(whole)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.elements.contracts import OPTION
+from gigawatt.plan.elements.sites import WHOLE_HALLS
 from gigawatt.plan.infeasible import gives_way
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.limits import WORDS, family_of
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
 from gigawatt.study.rolling import pin_gangs
@@ -125,12 +126,10 @@ def test_what_gives_way_is_said_in_its_own_unit() -> None:
         "smaller gang would help"
     ]
     # halls come whole; nothing is not what a row gives way from
-    assert gives_way(WORDS["halls"], 0.00625, 3.0) == "give way by 1 hall, from 3"
-    assert gives_way(WORDS["halls"], 1.2, 3.0) == "give way by 2 halls, from 3"
-    assert gives_way(WORDS["option"], 0.6, 0.0) == "give way by 0.6 MW of IT"
-    # rows that say what a decision means belong to no family that gives way
-    assert family_of("milestone_order") not in WORDS
-    assert (family_of("option_size"), family_of("option_2")) == ("option_size", "option")
+    assert WHOLE_HALLS.words is not None and OPTION.words is not None
+    assert gives_way(WHOLE_HALLS.words, WHOLE_HALLS.unit, 0.00625, 3.0) == "give way by 1 hall, from 3"
+    assert gives_way(WHOLE_HALLS.words, WHOLE_HALLS.unit, 1.2, 3.0) == "give way by 2 halls, from 3"
+    assert gives_way(OPTION.words, OPTION.unit, 0.6, 0.0) == "give way by 0.6 MW of IT"
 
 
 def test_screening_curve() -> None:

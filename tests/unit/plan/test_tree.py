@@ -18,13 +18,14 @@ from gigawatt.plan.found import in_order
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.parts import cut, cuts_of, with_implied
 from gigawatt.plan.recourse import Answer, Floats, Processes
-from gigawatt.plan.session import FIRST_STAGE
+from gigawatt.plan.session import SIGNED
 from gigawatt.plan.tail import Tail, cvar
 from gigawatt.plan.terms import Leases, Options, Takes, Terms, Warrants
 from gigawatt.plan.tree import Tree
 from gigawatt.plan.whole import solve_whole
 from tests.cases.tiny import by, end, grid, priced, rate, solved, tiny
 from tests.cases.trees import FOUR, TWO, demands, near, newsvendor, opened, three_stages, tree
+from tests.cases.turns import with_inputs
 
 
 def cost_of(whole: Extensive, tail: Tail | None = None, gap: float = 1e-9, cuts: Sequence[int] = ()) -> float:
@@ -246,7 +247,7 @@ def with_terms(lead: int, late: int) -> Tree:
     )  # fmt: skip
     worth = grid("warrant", ["k"], 0.4, FOUR) * plan.inputs.discount
     ends = (end("vested", "vested", worth), end("salvage", "vacate", by("site", ["hall"], [-0.05])))
-    return replace(plan, inputs=priced(plan.inputs, terms=terms, rates=rates, ends=ends))
+    return with_inputs(plan, priced(plan.inputs, terms=terms, rates=rates, ends=ends))
 
 
 @pytest.mark.parametrize(("lead", "late"), [(0, 0), (1, 1), (2, 1)])
@@ -272,7 +273,7 @@ def test_an_option_is_not_passed_before_the_last_branch() -> None:
 def test_first_orders_of_every_family() -> None:
     whole = extensive(with_terms(1, 0))
     found = {part.family: part for part in first_orders(whole)}
-    assert set(found) == set(FIRST_STAGE) & set(whole.models[0].variables) > {"left", "exercised", "add", "vacate"}
+    assert set(found) == set(SIGNED) & set(whole.models[0].variables) > {"left", "exercised", "add", "vacate"}
     assert all((whole.stage[part.column] == 0).all() for part in found.values())
     plan = solved(whole.tree.inputs)
     columns, values = orders_of(whole, plan)
@@ -383,4 +384,4 @@ def test_refusals() -> None:
     # an offer that can deliver nothing under a firm gigawatt of connection: nothing can be done in any leaf
     none = replace(inputs, energised_initial_mw=by("site", ["hall"], [200.0]))
     with pytest.raises(InfeasibleError, match=r"no plan meets the limits of 'x1\.6 > x1\.5 0'"):
-        cost_of(extensive(replace(three_stages(), inputs=none)))
+        cost_of(extensive(with_inputs(three_stages(), none)))

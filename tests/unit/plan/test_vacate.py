@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.hosting import Hosting, Retrofit
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.replay import Delays, replay
@@ -33,7 +34,7 @@ def test_a_building_is_paid_for_its_term_and_then_given_back(term: int, paid: in
         gone = [10.0 if q == max(term, 2) else 0.0 for q in range(4)]
         assert plan.value("vacate").values.tolist() == [[near(mw) for mw in gone]]
     else:  # a term that outlasts the horizon is no choice, and no column
-        assert "vacate" not in plan.model.variables
+        assert Decisions.vacate not in plan.model and not plan.value("vacate").any()
 
 
 def test_the_term_runs_from_the_quarter_of_taking_into_use() -> None:

@@ -4,10 +4,11 @@ import pytest
 
 from gigawatt.study import loop
 from gigawatt.study.cells import Cells, cells_of
+from gigawatt.study.change import Derate, apply
 from gigawatt.study.fleet import busiest
 from gigawatt.study.inputs import lane_rate
 from gigawatt.study.lanes import Served, lanes_of
-from gigawatt.study.loop import Attained, Looped, Steady, close_loop, derated, held_share
+from gigawatt.study.loop import Attained, Looped, Steady, close_loop, held_share
 from gigawatt.study.results import Results
 
 QUARTER = "2027Q3"
@@ -22,7 +23,7 @@ def _attained(number: int, attained: float, *, held_at: float | None = 0.8, name
 
 def test_derated_coefficients_fall_for_what_is_served_alone(neocloud: Results) -> None:
     system, served = "hgx-h200", Served("open-chat-70b")
-    case = derated(neocloud.case, {(system, served): 0.5})
+    case = apply(neocloud.case, [Derate(system=system, served=served, factor=0.5)])
     for one, lane in zip(lanes_of(neocloud.case), lanes_of(case), strict=True):
         factor = 0.5 if (lane.offer.system.id, lane.served) == (system, served) else 1.0
         assert lane_rate(case, lane) == pytest.approx(factor * lane_rate(neocloud.case, one), rel=1e-12)

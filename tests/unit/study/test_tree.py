@@ -13,14 +13,15 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.plan.extensive import extensive
 from gigawatt.plan.flows import price_on
 from gigawatt.plan.foresight import first_orders
-from gigawatt.plan.prices import Prices
 from gigawatt.plan.recourse import Serial
 from gigawatt.plan.tail import Tail
-from gigawatt.plan.tree import ORDERED_AS, ORDERS
-from gigawatt.study.outcomes import notes_of
+from gigawatt.study.change import PRICES
+from gigawatt.study.outcomes import notes_of, prices_of
 from gigawatt.study.resolve import Case, resolve
 from gigawatt.study.scenario import BUNDLED, Scenario, load_scenario
 from gigawatt.study.tree import plan_tree, tree_of
+
+as_planned = dict.fromkeys(PRICES, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_declared_tree(catalog: Catalog) -> None:
     names = [outcome.name for outcome in tree.branches[0].outcomes]
     assert names == ["boom, on-time", "boom, late", "calm, on-time", "calm, late"]
     assert [leaf.probability for leaf in tree.leaves()] == pytest.approx([0.14, 0.06, 0.56, 0.24])
-    assert tree.branches[0].outcomes[0].prices == Prices(chips=1.1, buildings=1.1)
+    assert prices_of(tree.branches[0].outcomes[0]) == as_planned | {"chips": 1.1, "buildings": 1.1}
     assert set(tree.lead["add"].tolist()) == {3}
     boom, late = tree.leaves()[0].inputs, tree.leaves()[3].inputs
     ratio = boom.demand.sel(workload="chat", block="day") / tree.inputs.demand.sel(workload="chat", block="day")
@@ -153,10 +154,10 @@ def test_prices_of_the_default_tree(catalog: Catalog) -> None:
     tree = tree_of(case_of(catalog, "neocloud"))
     outcomes = {outcome.name: outcome for outcome in tree.branches[0].outcomes}
     assert len(outcomes) == 4 and len(tree.leaves()) == 16
-    assert outcomes["high demand, late"].prices == Prices(rents=1.2, chips=1.1, energy=1.15)
-    assert outcomes["low demand, on time"].prices == Prices(rents=0.8, chips=0.9, energy=0.9)
+    assert prices_of(outcomes["high demand, late"]) == as_planned | {"rents": 1.2, "chips": 1.1, "energy": 1.15}
+    assert prices_of(outcomes["low demand, on time"]) == as_planned | {"rents": 0.8, "chips": 0.9, "energy": 0.9}
     for kind in ("rents", "chips", "energy"):  # nothing is dearer or cheaper on average
-        assert sum(o.probability * getattr(o.prices, kind) for o in outcomes.values()) == pytest.approx(1.0)
+        assert sum(o.probability * prices_of(o)[kind] for o in outcomes.values()) == pytest.approx(1.0)  # type: ignore[index]
     d, leaf = tree.inputs, tree.leaves()[0].inputs  # high demand, on time, twice
     before, after, last = "2027Q4", "2028Q1", "2029Q4"
     assert tree.branches[1].quarter == "2029Q1"
@@ -253,7 +254,7 @@ def test_the_tree_of_every_shipped_scenario_builds(catalog: Catalog, name: str) 
     for model, columns in zip(whole.models, whole.columns, strict=True):
         assert columns.size == model.n_columns and columns.max() < whole.n_named
         for variable in model.variables.values():
-            if ORDERED_AS.get(variable.name, variable.name) not in ORDERS:
+            if variable.column.decided != "order":
                 assert (columns[variable.columns[variable.columns >= 0]] >= 0).all()
         seen[columns[columns >= 0]] = True
     assert seen.all()

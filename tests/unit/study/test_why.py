@@ -7,36 +7,58 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.plan.session import PlanSession
+from gigawatt.study.change import apply
 from gigawatt.study.entry import entering_share, price_text
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.named import find
 from gigawatt.study.resolve import Case, resolve
-from gigawatt.study.scenario import load_scenario
-from gigawatt.study.why import earlier, reasons
-from tests.cases.tiny import grid, tiny
+from gigawatt.study.scenario import Scenario, load_scenario
+from gigawatt.study.why import reasons, sooner
 
-FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
+DATED = """
+name: dated
+title: a hall that is energised in steps, and servers from a date on
+buyer: example-neocloud
+horizon: {start: 2027Q1, quarters: 4}
+demand: {}
+sites:
+  - {site: hall, region: us-south, tenure: lease, landlord: crusoe, rent: 2 USD/W/yr, power_price: 0.08 USD/kWh,
+     facility_over_it: 1.25, annual_pue: 1.2, connection: [{quarter: 2027Q2, value: 10 MW}, {quarter: 2027Q4, value: 30 MW}]}
+offers:
+  - {id: a, provider: coreweave, system: hgx-b200, sites: [hall], contract: lease, rent: 9 USD/W/yr, lead_time: 0 months,
+     available: 2027Q3, until: 2027Q3, most_per_quarter: 5 MW}
+  - {id: b, provider: coreweave, system: hgx-h200, sites: [hall], contract: lease, rent: 9 USD/W/yr, lead_time: 0 months,
+     available: 2027Q2}
+funding: {opening_cash: $100B, gap_premium: 8 %/yr}
+"""
 
 
-def test_an_offer_starts_earlier_or_later_and_ends_as_it_did() -> None:
-    inputs = tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [[0.0, 0.0, 5.0, 0.0]], FOUR))
-    assert earlier(inputs, ("a",), 1).add_max_mw.values.tolist() == [[0.0, 5.0, 5.0, 0.0]]
-    assert earlier(inputs, ("a",), 9).add_max_mw.values.tolist() == [[5.0, 5.0, 5.0, 0.0]]
-    assert earlier(inputs, ("a",), -1).add_max_mw.values.tolist() == [[0.0, 0.0, 0.0, 0.0]]
-    two = tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [[0.0, np.inf, np.inf, np.inf]], FOUR))
-    assert earlier(two, ("a",), -1).add_max_mw.values.tolist() == [[0.0, 0.0, np.inf, np.inf]]
+def dated() -> Case:
+    return resolve(Scenario.model_validate(yaml.safe_load(DATED)), load_catalog())
+
+
+@pytest.mark.parametrize(("offer", "quarters", "open_to"), [
+    ("a", 1, [0.0, 5.0, 5.0, 0.0]),  # sooner it opens sooner and ends as it did
+    ("a", 9, [5.0, 5.0, 5.0, 0.0]),
+    ("a", -1, [0.0, 0.0, 0.0, 5.0]),  # later what was to come comes later
+    ("b", -1, [0.0, 0.0, np.inf, np.inf]),
+])  # fmt: skip
+def test_an_offer_starts_earlier_or_later(offer: str, quarters: int, open_to: list[float]) -> None:
+    case = dated()
+    moved = plan_inputs(apply(case, sooner(find(case, {"a": "hgx-b200", "b": "hgx-h200"}[offer]), quarters)))
+    assert moved.add_max_mw.sel(offer=offer).values.tolist() == open_to
 
 
 def test_a_connection_moves_without_the_offers() -> None:
-    power = grid("site", ["hall"], [[0.0, 10.0, 10.0, 30.0]], FOUR)
-    inputs = tiny(quarters=FOUR, connection_mw=power)
-    moved = earlier(inputs, (), 1, ("hall",))
-    assert moved.connection_mw.values.tolist() == [[10.0, 10.0, 30.0, 30.0]]
-    assert (moved.add_max_mw.values == inputs.add_max_mw.values).all()
-    assert earlier(inputs, (), -1, ("hall",)).connection_mw.values.tolist() == [[0.0, 0.0, 10.0, 10.0]]
+    case = dated()
+    for quarters, power in ((1, [10.0, 10.0, 30.0, 30.0]), (-1, [0.0, 0.0, 10.0, 10.0])):
+        moved = plan_inputs(apply(case, sooner(find(case, "hall"), quarters)))
+        assert moved.connection_mw.values.tolist() == [power]
+        assert (moved.add_max_mw.values == plan_inputs(case).add_max_mw.values).all()
 
 
 RENT_OR_BUY = """

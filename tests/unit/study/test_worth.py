@@ -12,9 +12,11 @@ import pytest
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.calendar import parse_quarter
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.study import resolve as study
 from gigawatt.study import worth as module
 from gigawatt.study.worth import worth
 from tests.cases.tiny import by, grid, tiny
+from tests.unit.study.test_change import case_of
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
 START = parse_quarter("2027Q1")
@@ -26,6 +28,7 @@ class Case:
 
     offers: tuple[Any, ...] = ()
     software: tuple[Any, ...] = ()
+    made: tuple[Any, ...] = ()
     quarters: tuple[int, ...] = tuple(range(START, START + 4))
     labels: tuple[str, ...] = FOUR
 
@@ -37,8 +40,12 @@ def near(value: float) -> object:
 def test_a_quarter_of_a_system_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     # 10 Mwork/s are asked for and unmet cost 100 a quarter; the only system comes in the second. A quarter sooner saves
     # 10 x 100 = 1,000 MUSD, a quarter later costs as much; what is bought costs the same whenever it is: 333.3 a month
-    inputs = tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [[0.0, np.inf, np.inf, np.inf]], FOUR))
-    monkeypatch.setattr(module, "plan_inputs", lambda _: inputs)
+    def inputs(case: Case) -> PlanInputs:
+        open_to = np.arange(4) >= 1 + sum(change.quarters for change in case.made)
+        return tiny(quarters=FOUR, add_max_mw=grid("offer", ["a"], [np.where(open_to, np.inf, 0.0)], FOUR))
+
+    monkeypatch.setattr(module, "plan_inputs", inputs)
+    monkeypatch.setattr(module, "apply", lambda case, changes: replace(case, made=tuple(changes)))
     offer = SimpleNamespace(
         id="a", offer=SimpleNamespace(available=SimpleNamespace(value=START + 1)),
         system=SimpleNamespace(id="system-a", first_available=None),
@@ -59,7 +66,7 @@ def test_a_quarter_of_software_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         "multiplier": replace(entry.multiplier, value=2.0, low=1.25, high=2.5),
     })  # fmt: skip
 
-    def inputs(case: Case) -> PlanInputs:
+    def inputs(case: study.Case) -> PlanInputs:
         (now,) = case.software
         rates = [1.0 if quarter < now.available.value else now.multiplier.value for quarter in case.quarters]
         return tiny(
@@ -68,7 +75,7 @@ def test_a_quarter_of_software_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
 
     monkeypatch.setattr(module, "plan_inputs", inputs)
-    (row,) = worth(Case(software=(step,)))  # type: ignore[arg-type]
+    (row,) = worth(replace(case_of(horizon={"start": "2027Q1", "quarters": 4}), software=(step,)))
     assert (row.id, row.quarter, row.multiplier) == ("kernels-2027", "2027Q3", (1.25, 2.0, 2.5))
     assert row.earlier_usd_per_month == near(5e6 / 3)
     assert row.later_usd_per_month == near(5e6 / 3)

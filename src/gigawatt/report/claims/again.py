@@ -11,6 +11,7 @@ from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.report.claims.model import ABOUT, Claim, Topic, apart
 from gigawatt.report.claims.view import View
+from gigawatt.study.change import Switched, Without
 from gigawatt.study.scenario import Event
 from gigawatt.study.variants import Variant, variant
 
@@ -33,7 +34,7 @@ def right_cost(view: View, topic: Topic, right: str) -> Claim:
     """Discounted cost that a right adds: the plan with it less one without it."""
     reading = f"cost of the right {right}: this plan less a plan without it"
     try:
-        without = variant(view.results, without_right=right)
+        without = variant(view.results, Without(kind="right", id=right))
     except InfeasibleError:
         return topic.refuse(f"no plan exists without the right {right}")
     cost = (view.results.summary["objective_usd"] - without.objective_usd) / 1e9
@@ -46,9 +47,8 @@ def event_rows(view: View, topic: Topic, event: Event, *, asks_need: bool = Fals
     A statement that speaks of need asks for a change by ``ABOUT`` of it; the rest stands beside what is stated.
     """
     on = event.id in view.case.events_on
-    events = [name for name in view.case.events_on if name != event.id] if on else [*view.case.events_on, event.id]
     try:
-        other = variant(view.results, events=events)
+        other = variant(view.results, Switched(event=event.id, on=not on))
     except InfeasibleError:
         return [topic.refuse(f"no plan exists with the event {event.id} {'off' if on else 'on'}")]
     here = Figures(view.results.summary["objective_usd"], view.accepted_gw.sum(axis=0), _needed(view),

@@ -5,8 +5,11 @@ from __future__ import annotations
 from gigawatt.plan.algebra import Model
 from gigawatt.plan.amounts import inflow, outflow
 from gigawatt.plan.cashflow import released_cash
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.inputs import PlanInputs
-from gigawatt.plan.variables import Decisions
+from gigawatt.plan.metadata import MUSD, Family, Words
+
+CASH = Family("cash", MUSD, Words("cash", once=True))
 
 
 def cash(m: Model, d: PlanInputs, x: Decisions) -> None:
@@ -17,8 +20,7 @@ def cash(m: Model, d: PlanInputs, x: Decisions) -> None:
     balance = x.cash.change("quarter") + outflow(d, x) - inflow(d, x) - x.gap.change("quarter")
     if d.milestones is not None:
         balance = balance - released_cash(d, x)
-    if x.debt is not None:
-        balance = balance - x.debt + (1.0 + d.credit_rate) * x.debt.shift("quarter")
-    opening = d.inflow_musd * 0.0
-    opening[0] = d.opening_cash_musd
-    m.add_rows("cash", balance, "==", opening + d.inflow_musd)
+    balance = balance - x.debt + (1.0 + d.credit_rate) * x.debt.shift("quarter")
+    own = d.inflow_musd.copy()
+    own[0] += d.opening_cash_musd
+    m.add_rows(CASH.of(figure=own), balance, "==", own)
