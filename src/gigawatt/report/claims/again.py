@@ -65,7 +65,7 @@ def event_rows(view: View, topic: Topic, event: Event, *, asks_need: bool = Fals
     """
     on = event.id in view.case.events_on
     try:
-        there = _after(view, Switched(event=event.id, on=not on))
+        there = _after(view, Switched(id=event.id, on=not on))
     except InfeasibleError:
         return [topic.refuse(f"no plan exists with the event {event.id} {'off' if on else 'on'}")]
     here = Figures(view.results.summary["objective_usd"], view.accepted_gw.sum(axis=0), _needed(view),
