@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 MISSED_MUSD = 1e3
 """Price of a MW and quarter missed, discounted: above every price of a plan, so that it is paid only where it must.
 It is a penalty that keeps a case possible, no loss of anybody's; figures are given without it too."""
+MOST_CELLS = 10_000_000
+"""Above the cells of any family of decisions or rows: its numbers begin at so many times its own."""
 WORK_UNITS = {1e6: "Mtok/s", 1e18: "EFLOP/s"}
 """Unit of a Mwork/s by the base units in a Mwork."""
 
@@ -112,9 +114,9 @@ def extensive(tree: Tree) -> Extensive:
     leaves = tree.leaves()
     models = [build(leaf.ordered)[0] for leaf in leaves]
     last, n_nodes = len(tree.branches), len(leaves) + 1
-    keys, stages, spaces = [], [], _spaces(models)
+    keys, stages, labels = [], [], _labels(models)
     for leaf, model in zip(leaves, models, strict=True):
-        cell, stage = _decisions(tree, leaf, model, spaces)
+        cell, stage = _decisions(tree, leaf, model, labels)
         groups = np.array([tree.group(leaf.path, s) for s in range(last + 1)])
         keys.append(np.where(cell >= 0, (cell * (last + 1) + stage) * n_nodes + groups[stage], -1))
         stages.append(stage)
@@ -150,42 +152,30 @@ def extensive(tree: Tree) -> Extensive:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Space:
-    """Cells of a family over all leaves: the number of the first, and the labels of each axis in any of them."""
-
-    first: int
-    axes: dict[str, list[str | int]]
-
-    def numbers(self, variable: Variable) -> Ints:
-        """Number of each cell of one leaf's family, in its flat array: a leaf may have labels that others have not."""
-        places = [[self.axes[dim].index(label) for label in labels] for dim, labels in variable.axes.items()]
-        shape = [len(labels) for labels in self.axes.values()]
-        return np.asarray(self.first + np.ravel_multi_index(np.ix_(*places), shape).ravel(), dtype=np.int64)
-
-
-def _spaces(models: Sequence[Model]) -> dict[str, _Space]:
-    """Where the cells of each family are numbered."""
-    axes: dict[str, dict[str, dict[str | int, None]]] = {}
+def _labels(models: Sequence[Model]) -> dict[str, dict[str, list[str | int]]]:
+    """Labels of every axis of each family in any leaf: a leaf may have some that others have not."""
+    found: dict[str, dict[str, dict[str | int, None]]] = {}
     for model in models:
         for name, variable in model.variables.items():
             for dim, labels in variable.axes.items():
-                axes.setdefault(name, {}).setdefault(dim, {}).update(dict.fromkeys(labels))
-    found, first = {}, 0
-    for name, labelled in axes.items():
-        found[name] = _Space(first=first, axes={dim: list(labels) for dim, labels in labelled.items()})
-        first += int(np.prod([len(labels) for labels in labelled.values()], dtype=np.int64))
-    return found
+                found.setdefault(name, {}).setdefault(dim, {}).update(dict.fromkeys(labels))
+    return {name: {dim: list(labels) for dim, labels in axes.items()} for name, axes in found.items()}
 
 
-def _decisions(tree: Tree, leaf: Leaf, model: Model, spaces: dict[str, _Space]) -> tuple[Ints, Ints]:
-    """For each column of a leaf's model: (number of the cell it is, -1 for none; branches known when it is decided)."""
+def _decisions(tree: Tree, leaf: Leaf, model: Model, every: dict[str, dict[str, list[str | int]]]) -> tuple[Ints, Ints]:
+    """For each column of a leaf's model: (number of the cell it is, -1 for none; branches known when it is decided).
+
+    Cells are numbered over ``every`` label of their family in any leaf.
+    """
     cell = np.full(model.n_columns, -1, dtype=np.int64)
     stage = np.zeros(model.n_columns, dtype=np.int64)
+    family = {name: number for number, name in enumerate(every)}
     for name, variable in model.variables.items():
-        live = variable.columns >= 0
+        live, axes = variable.columns >= 0, every[name]
         at, when = decided(tree, leaf.path, variable)
-        cell[variable.columns[live]] = np.where(at[live] >= 0, spaces[name].numbers(variable)[at[live]], -1)
+        places = np.ix_(*([axes[dim].index(label) for label in labels] for dim, labels in variable.axes.items()))
+        numbers = np.ravel_multi_index(places, [len(labels) for labels in axes.values()]).ravel()
+        cell[variable.columns[live]] = np.where(at[live] >= 0, family[name] * MOST_CELLS + numbers[at[live]], -1)
         stage[variable.columns[live]] = when[live]
     return cell, stage
 
@@ -248,7 +238,7 @@ def _rows(
                 position = list(rows.axes).index("quarter")
                 quarter = np.unravel_index(live, rows.index.shape)[position]
                 deepest = np.maximum(deepest, step[quarter])
-            keys.append(((families[rows.name] * 10_000_000 + live) * (last + 1) + deepest) * n_nodes + groups[deepest])
+            keys.append(((families[rows.name] * MOST_CELLS + live) * (last + 1) + deepest) * n_nodes + groups[deepest])
             marks.append(block @ mark)
             blocks.append(block)
             lows.append(rows.lower)

@@ -140,7 +140,7 @@ class Gain:
 class Switched:
     """An event of the scenario switched on or off."""
 
-    event: str
+    id: str
     on: bool
 
 
@@ -265,26 +265,20 @@ def apply(case: Case, changes: Iterable[Change]) -> Case:
 
 def _check(case: Case, change: Change) -> None:
     scenario = case.scenario
-    offers = {name for offer in case.offers for name in (offer.id, offer.offer.id)}
-    commitments = {row.id for row in scenario.commitments}
-    known = {
-        "site": {site.id for site in case.sites}, "offer": offers, "take": offers, "option": offers,
-        "system": {offer.system.id for offer in case.offers}, "commitment": commitments, "due": commitments,
-        "right": {right.id for right in scenario.rights}, "software": {step.id for step in case.software},
-        "class": {row.id for row in case.classes}, "event": {event.id for event in scenario.events},
+    commitments, signed = [row.id for row in scenario.commitments], [offer.id for offer in scenario.offers]
+    known: dict[str, list[str]] = {
+        "site": [site.id for site in case.sites], "offer": [*signed, *(offer.id for offer in case.offers)],
+        "take": signed, "option": signed, "commitment": commitments, "due": commitments,
+        "system": sorted({offer.system.id for offer in case.offers}), "event": [row.id for row in scenario.events],
+        "right": [right.id for right in scenario.rights], "software": [step.id for step in case.software],
+        "class": [row.id for row in case.classes],
     }  # fmt: skip
-    match change:
-        case Late(kind=kind, id=name) | Without(kind=kind, id=name) | Settled(kind=kind, id=name):
-            what: str = kind
-        case OfferPrice(id=name) | Demand(id=name) | Gain(id=name):
-            what = {OfferPrice: "offer", Demand: "class", Gain: "software"}[type(change)]
-        case Switched(event=name):
-            what = "event"
-        case _:
-            return
+    of = {OfferPrice: "offer", Demand: "class", Gain: "software", Switched: "event"}
+    what, name = of.get(type(change), getattr(change, "kind", "")), getattr(change, "id", "")
     if what in known and name not in known[what]:
-        has = ", ".join(sorted(known[what])) or "none"
-        raise ScenarioError(f"{scenario.where}: no {what} is called '{name}'; this scenario has {has}")
+        raise ScenarioError(
+            f"{scenario.where}: no {what} '{name}'; this scenario has {', '.join(known[what]) or 'none'}"
+        )
 
 
 def _changed(case: Case, change: Change) -> Case:
@@ -302,8 +296,8 @@ def _changed(case: Case, change: Change) -> Case:
         case OfferPrice():
             return _offers(case, change.id, lambda row: _priced(row, change.share))
         case Switched():
-            on = [name for name in case.events_on if name != change.event]
-            return replace(case, events_on=(*on, change.event) if change.on else tuple(on))
+            on = {*case.events_on, change.id} if change.on else {*case.events_on} - {change.id}
+            return replace(case, events_on=tuple(row.id for row in case.scenario.events if row.id in on))
         case Derate():
             return replace(case, derated={**case.derated, (change.system, change.served): change.factor})
         case Horizon():

@@ -20,7 +20,7 @@ from gigawatt.perf.point import ServingPoint, TrainingPoint, require_figures
 from gigawatt.perf.search import Basis, basis_of
 from gigawatt.perf.serving import serving_point
 from gigawatt.perf.training import training_point
-from gigawatt.study.change import Kept, apply, of_event
+from gigawatt.study.change import Kept, Switched, apply, of_event
 from gigawatt.study.contracts_check import check_contracts, no_party
 from gigawatt.study.hosting import check_classes
 from gigawatt.study.lanes import Served, check_served
@@ -155,7 +155,6 @@ def dated(rows: Sequence[Any]) -> list[tuple[int, float]]:
 
 def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) -> Case:
     """Case of a scenario with some events switched on. Raises ScenarioError or CatalogError with a sentence."""
-    on = _switched(scenario, events)
     start = int(scenario.horizon.start.value)
     quarters = tuple(range(start, start + scenario.horizon.quarters))
     try:
@@ -183,21 +182,13 @@ def resolve(scenario: Scenario, catalog: Catalog, events: Sequence[str] = ()) ->
     written = Case(
         scenario=scenario, catalog=catalog, quarters=quarters, costs=costs, efficiency=efficiency, basis=basis,
         sites=sites, offers=offers, classes=classes, software=software, serving=serving, training=training,
-        milestone_deal=deal, equity=deal.equity if deal else None, events_on=on,
+        milestone_deal=deal, equity=deal.equity if deal else None,
+        events_on=tuple(event.id for event in scenario.events if event.on),
     )  # fmt: skip
-    case = apply(written, ())
+    case = apply(written, (Switched(id=name, on=True) for name in events))
     _check_load(scenario, case.sites, quarters)
     _check_halls(scenario, case.sites)
     return case
-
-
-def _switched(scenario: Scenario, names: Sequence[str]) -> tuple[str, ...]:
-    known = {event.id: event for event in scenario.events}
-    for name in names:
-        if name not in known:
-            has = ", ".join(known) or "none"
-            raise ScenarioError(f"{scenario.where}: no event '{name}'; this scenario has {has}")
-    return tuple(event.id for event in scenario.events if event.on or event.id in names)
 
 
 def _site(index: int, use: SiteUse, catalog: Catalog, costs: Costs) -> SiteCase:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -33,8 +32,8 @@ class Cost:
     id: str
     holder: str
     tried: str
-    cost_usd: float
-    accepted_gw: float
+    cost_usd: float = np.nan
+    accepted_gw: float = np.nan
     moves: tuple[tuple[str, float], ...] = ()
 
 
@@ -51,15 +50,8 @@ class Costs:
     rows: tuple[Cost, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trial:
-    kind: str
-    id: str
-    holder: str
-    tried: str
-    changes: tuple[Change, ...] = ()
-    exercised: str = ""
-    """option that is exercised in full"""
+Trial = tuple[Cost, tuple[Change, ...]]
+"""What is tried, and the changes that make it so; none where an option is exercised in full."""
 
 
 def rights_costs(case: Case, *, mip_gap: float = 1e-2, time_limit_s: float = 120.0, say: Say = lambda _: None) -> Costs:
@@ -80,15 +72,13 @@ def rights_costs(case: Case, *, mip_gap: float = 1e-2, time_limit_s: float = 120
         Cost(kind="right", id=right.id, holder=right.holder, tried="no effect", cost_usd=0.0, accepted_gw=whole)
         for right in case.scenario.rights if right.id not in binds
     ]  # fmt: skip
-    for trial in _trials(case, binds):
-        say(f"planning without {trial.id}" if trial.tried == "off" else f"planning with {trial.id} {trial.tried}")
-        session.change(plan_inputs(apply(case, trial.changes)))
-        row = Cost(kind=trial.kind, id=trial.id, holder=trial.holder, tried=trial.tried, cost_usd=float("nan"),
-                   accepted_gw=float("nan"))  # fmt: skip
+    for row, changes in _trials(case, binds):
+        say(f"planning without {row.id}" if row.tried == "off" else f"planning with {row.id} {row.tried}")
+        session.change(plan_inputs(apply(case, changes)))
         try:
-            with session.trial() if trial.exercised else nullcontext():
-                if trial.exercised:
-                    _exercise(session, trial.exercised)
+            with nullcontext() if changes else session.trial():
+                if not changes:
+                    _exercise(session, row.id)
                 cost = (base - session.solve(explain=False).objective_musd) * 1e6
                 gap, now = max(gap, session.live.mip_gap), _accepted_gw(case, session)
             moves = sorted(((who, now[who] - signed[who]) for who in now), key=lambda move: -abs(move[1]))
@@ -124,33 +114,38 @@ def _exercise(session: PlanSession, option: str) -> None:
     session.add_row(row, most, most)
 
 
-def _trials(case: Case, binds: set[str]) -> Iterator[_Trial]:
+def _trials(case: Case, binds: set[str]) -> Iterator[Trial]:
     """Every right and promise that binds somebody, off; what has states in its other states; then all off."""
     off = list(_off(case, binds))
     yield from off
     for right in case.scenario.rights:
         taken = Settled(kind="right", id=right.id, outcome="exercised")
         if right.kind == "first-refusal" and right.outcome != "exercised" and _holds(case, taken):
-            yield _Trial(kind="right", id=right.id, holder=right.holder, tried="exercised", changes=(taken,))
+            yield Cost(kind="right", id=right.id, holder=right.holder, tried="exercised"), (taken,)
     for offer in case.scenario.offers:
         if offer.terms.option:
+            tried = Cost(kind="option", id=offer.id, holder=offer.provider, tried="exercised")
             none = Settled(kind="option", id=offer.id, outcome="declined")
-            tried = _Trial(kind="option", id=offer.id, holder=offer.provider, tried="exercised", exercised=offer.id)
-            yield tried
-            yield replace(tried, tried="declined", exercised="", changes=(none,))
+            yield tried, ()
+            yield replace(tried, tried="declined"), (none,)
     if len(off) > 1:
-        yield _Trial(kind="all", id="all of these", holder="", tried="off",
-                     changes=tuple(change for trial in off for change in trial.changes))  # fmt: skip
+        changes = tuple(change for _, made in off for change in made)
+        yield Cost(kind="all", id="all of these", holder="", tried="off"), changes
 
 
-def _off(case: Case, binds: set[str]) -> Iterator[_Trial]:
-    rows: list[tuple[str, Literal["right", "commitment", "take"], str, str]] = []
-    rows += [("right", "right", row.id, row.holder) for row in case.scenario.rights if row.id in binds]
+def _off(case: Case, binds: set[str]) -> Iterator[Trial]:
+    for right in case.scenario.rights:
+        if right.id in binds:
+            off = Cost(kind="right", id=right.id, holder=right.holder, tried="off")
+            yield off, (Without(kind="right", id=right.id),)
     for row in case.scenario.commitments:
-        rows.append(("commitment", "commitment", row.id, row.vendor or ", ".join(row.providers) or "any"))
-    rows += [("minimum take", "take", row.id, row.provider) for row in case.scenario.offers if row.minimum_take]
-    for words, kind, name, holder in rows:
-        yield _Trial(kind=words, id=name, holder=holder, tried="off", changes=(Without(kind=kind, id=name),))
+        holder = row.vendor or ", ".join(row.providers) or "any"
+        off = Cost(kind="commitment", id=row.id, holder=holder, tried="off")
+        yield off, (Without(kind="commitment", id=row.id),)
+    for offer in case.scenario.offers:
+        if offer.minimum_take:
+            off = Cost(kind="minimum take", id=offer.id, holder=offer.provider, tried="off")
+            yield off, (Without(kind="take", id=offer.id),)
 
 
 def _holds(case: Case, taken: Settled) -> bool:

@@ -57,6 +57,7 @@ def run(
     from gigawatt.plan.scarcity import prices
     from gigawatt.plan.solve import open_plan, solve
     from gigawatt.study.cash import flows
+    from gigawatt.study.change import Without, apply
     from gigawatt.study.inputs import plan_inputs
     from gigawatt.study.lumps import lump_rows
     from gigawatt.study.measure import summary
@@ -65,7 +66,6 @@ def run(
     from gigawatt.study.resolve import resolve
     from gigawatt.study.results import input_hash
     from gigawatt.study.rolling import regret, roll
-    from gigawatt.study.variants import without_commitments
 
     start = time.perf_counter()
     say("reading scenario and catalogue")
@@ -110,7 +110,8 @@ def run(
         figures["simulated"] = looped.to_dict()
     if case.scenario.commitments:
         say("planning once more without commitments, to tell demand from promises")
-        free = _accepted_gw(plan_inputs(without_commitments(case)), mip_gap, time_limit_s)
+        promises = [Without(kind="commitment", id=row.id) for row in case.scenario.commitments]
+        free = _accepted_gw(plan_inputs(apply(case, promises)), mip_gap, time_limit_s)
         figures["gw_without_commitments"] = free[-1]
         figures["gw_without_commitments_by_quarter"] = dict(zip(case.labels, free, strict=True))
     figures |= {"mip_gap": live.mip_gap, "bound_usd": live.bound_musd * 1e6, "lumps": lump_rows(case, plan)}

@@ -134,10 +134,10 @@ def test_prices_move_wherever_something_is_bought_or_sold() -> None:
 def test_a_change_leaves_the_rest_alone() -> None:
     case = case_of()
     assert plan_inputs(apply(case, ())).connection_mw.equals(plan_inputs(case).connection_mw)
-    on = apply(case, [Switched(event="late", on=True)])
+    on = apply(case, [Switched(id="late", on=True)])
     assert on.events_on == ("late",)
     assert (on.sites[0].connection_w == case_of(LEASED, "late").sites[0].connection_w).all()
-    assert (apply(on, [Switched(event="late", on=False)]).sites[0].connection_w == case.sites[0].connection_w).all()
+    assert (apply(on, [Switched(id="late", on=False)]).sites[0].connection_w == case.sites[0].connection_w).all()
     short = plan_inputs(apply(case, [Horizon(quarters=3)]))
     assert short.quarters == ("2027Q1", "2027Q2", "2027Q3")
     assert short.connection_mw.values.tolist() == [[0.0, 10.0, 10.0]]
@@ -145,9 +145,9 @@ def test_a_change_leaves_the_rest_alone() -> None:
 
 
 def test_a_change_of_what_the_case_has_not_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="no site is called 'atlantis'; this scenario has hall"):
+    with pytest.raises(ScenarioError, match="no site 'atlantis'; this scenario has hall"):
         apply(case_of(), [Late(kind="site", id="atlantis", quarters=1)])
-    with pytest.raises(ScenarioError, match="no right is called 'x'; this scenario has none"):
+    with pytest.raises(ScenarioError, match="no right 'x'; this scenario has none"):
         apply(case_of(), [Without(kind="right", id="x")])
 
 

@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from gigawatt.core.calendar import str_quarter
 from gigawatt.core.errors import InfeasibleError
+from gigawatt.plan.extract import extract
+from gigawatt.plan.solve import open_plan, solve
 from gigawatt.report.claims.model import ABOUT, Claim, Topic, apart
 from gigawatt.report.claims.view import View
-from gigawatt.study.change import Switched, Without
+from gigawatt.study.change import Change, Switched, Without, apply
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.measure import needed_facility_w
 from gigawatt.study.scenario import Event
-from gigawatt.study.variants import Variant, variant
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,22 +25,36 @@ LEAST_GW = 0.01
 
 
 class Figures(NamedTuple):
-    """What is compared of two plans: discounted cost [USD], GW accepted and needed and equity [USD] (quarter)."""
+    """What is compared of two plans: discounted cost [USD], facility GW accepted and needed, equity paid [USD]
+    (quarter), and the gap of whole numbers.
+    """
 
     usd: float
     accepted_gw: Floats
     needed_gw: Floats
     tranche_usd: Floats
+    mip_gap: float
+
+
+def _after(view: View, change: Change) -> Figures:
+    """Figures of the run's case planned again after a change. Raises InfeasibleError where that leaves no plan."""
+    case = apply(view.case, [change])
+    plan = extract(solve(open_plan(plan_inputs(case))))
+    accepted = plan["accepted_facility_w"].sum("offer").values / 1e9
+    return Figures(
+        float(plan.attrs["objective_usd"]), accepted, needed_facility_w(case, plan).values / 1e9,
+        plan["tranche_usd"].values, float(plan.attrs["mip_gap"]),
+    )  # fmt: skip
 
 
 def right_cost(view: View, topic: Topic, right: str) -> Claim:
     """Discounted cost that a right adds: the plan with it less one without it."""
     reading = f"cost of the right {right}: this plan less a plan without it"
     try:
-        without = variant(view.results, Without(kind="right", id=right))
+        without = _after(view, Without(kind="right", id=right))
     except InfeasibleError:
         return topic.refuse(f"no plan exists without the right {right}")
-    cost = (view.results.summary["objective_usd"] - without.objective_usd) / 1e9
+    cost = (view.results.summary["objective_usd"] - without.usd) / 1e9
     return topic.aside(_with_noise(reading, _noise(view, without)), cost, "the statement names no cost", unit="USD bn")
 
 
@@ -48,16 +65,15 @@ def event_rows(view: View, topic: Topic, event: Event, *, asks_need: bool = Fals
     """
     on = event.id in view.case.events_on
     try:
-        other = variant(view.results, Switched(event=event.id, on=not on))
+        there = _after(view, Switched(id=event.id, on=not on))
     except InfeasibleError:
         return [topic.refuse(f"no plan exists with the event {event.id} {'off' if on else 'on'}")]
     here = Figures(view.results.summary["objective_usd"], view.accepted_gw.sum(axis=0), _needed(view),
-                   view.plan["tranche_usd"].values)  # fmt: skip
-    there = Figures(other.objective_usd, other.accepted_gw, other.needed_gw, other.tranche_usd)
+                   view.plan["tranche_usd"].values, float(view.plan.attrs["mip_gap"]))  # fmt: skip
     before, after = (there, here) if on else (here, there)
     sign = f"with the event {event.id}, planned again"
     rows = [
-        topic.aside(_with_noise(f"change of discounted cost {sign}", _noise(view, other)),
+        topic.aside(_with_noise(f"change of discounted cost {sign}", _noise(view, there)),
                     (after.usd - before.usd) / 1e9, "the statement names no cost", unit="USD bn")
     ]  # fmt: skip
     change, label = _largest(view, after.accepted_gw - before.accepted_gw)
@@ -88,7 +104,7 @@ def _needed(view: View) -> Floats:
     return np.array(list(view.results.summary["demand_driven_gw_by_quarter"].values()))
 
 
-def _noise(view: View, other: Variant) -> float:
+def _noise(view: View, other: Figures) -> float:
     """USD bn that the integer gaps of the two plans allow for without meaning anything."""
     gap = max(float(view.plan.attrs["mip_gap"]), other.mip_gap)
     return float(max(0.01, gap * abs(view.results.summary["objective_usd"]) / 1e9))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import fields
 
 from gigawatt.catalog.load import load_catalog
+from gigawatt.study.change import Without, apply
 from gigawatt.study.inputs import plan_inputs
 from gigawatt.study.resolve import resolve
 from gigawatt.study.scenario import load_scenario
-from gigawatt.study.variants import without_commitments
 
 
 def test_without_commitments_nothing_else_is_left_out() -> None:
     """Held stock, minimum takes, and every other array stay: one meaning of "without commitments"."""
     case = resolve(load_scenario("renegotiated"), load_catalog(), ["rubin-late"])
-    signed, free = plan_inputs(case), plan_inputs(without_commitments(case))
+    promises = [Without(kind="commitment", id=row.id) for row in case.scenario.commitments]
+    signed, free = plan_inputs(case), plan_inputs(apply(case, promises))
     assert float(abs(signed.commitment_mw).sum()) > 0 and signed.terms.late is not None
     assert free.commitment_mw.sizes["commitment"] == 0 and free.terms.late is None
     assert free.terms.takes is not None and signed.terms.takes is not None
