@@ -64,14 +64,6 @@ class ServingPoint:
         """Generated tokens per joule of IT energy [token/J], that is token/s per W."""
         return self.output_tokens_per_s / self.it_power_w if self.it_power_w else 0.0
 
-    def times(self, factor: float) -> ServingPoint:
-        """The same point with its output times a factor."""
-        return replace(
-            self, output_tokens_per_s=self.output_tokens_per_s * factor,
-            output_tokens_per_s_low=self.output_tokens_per_s_low * factor,
-            output_tokens_per_s_high=self.output_tokens_per_s_high * factor,
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPoint:
