@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.plan.forward import accept, operate
-from gigawatt.plan.replay import Delays, delays_of, replay
+from gigawatt.plan.lumps import Lumps
+from gigawatt.plan.replay import Delays, _beyond, delays_of, replay
+from gigawatt.plan.replay_money import end_cost, paid_musd
 from gigawatt.plan.terms import Takes, Terms, Warrants
 from tests.cases.contracts import building, milestones, owed_by_signing, rents, short
 from tests.cases.lumps import hosted
@@ -453,3 +455,20 @@ def test_a_gang_trains_only_once_it_stands() -> None:
     assert out["stock_mw"].values[0].sum(axis=0)[0] == near(float(plan.value("add").values[0, 0]))
     assert out["unmet"].values[0, 0].tolist() == [near(10.0), 0.0, 0.0, 0.0]
     assert float(out["cost_musd"][0]) == near(1000.0 + 20.0)
+
+
+def test_a_plan_without_such_rights_pays_nothing_beyond_its_replay() -> None:
+    # rent by signing, a lease paid for used or not, salvage: all of it follows from what stands
+    lease = building(due=12.5, quarters=FOUR)
+    lease["rates"] = (*lease["rates"], rents(np.full((1, 4, 4), 0.1), FOUR))
+    plan = four(
+        demand=[[[5.0, 10.0, 10.0, 14.0]]], salvage_musd_per_mw=grid("offer", ["a"], 0.5, FOUR),
+        energise_musd_per_mw=grid("site", ["hall"], 1.0, FOUR), hold_musd_per_mw=grid("offer", ["a"], 0.2, FOUR), **lease,
+    )  # fmt: skip
+    beyond = _beyond(plan)
+    assert paid_musd(plan.inputs, beyond).values.tolist() == [near(0.0)] * 4
+    assert float(end_cost(plan.inputs, beyond)) == near(0.0)
+    # an opening is none of what delays move: it is paid as planned, for 12.5 of the 100 facility MW that it opens
+    opened = four(lumps=Lumps(whole=False, hall_mw=by("site", ["hall"], [0.0]), opens=("hall",)),
+                  rates=(rate("site-opening", "opened", by("site", ["hall"], [100.0])),))  # fmt: skip
+    assert paid_musd(opened.inputs, _beyond(opened)).values.tolist() == [near(12.5), near(0.0), near(0.0), near(0.0)]
