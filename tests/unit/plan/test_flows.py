@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 
 from gigawatt.plan.amounts import inflow, numbers, outflow
+from gigawatt.plan.decisions import Decisions
 from gigawatt.plan.energy import work_cost
 from gigawatt.plan.flows import Rate, booked, costs, dot, money, price_on
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.terms import Takes, Terms, Warrants
-from gigawatt.plan.variables import expressions
 from tests.cases.contracts import building, cube, link, rented, short
 from tests.cases.every import every_model
 from tests.cases.tiny import QUARTERS, by, end, grid, rate, solved, text, tiny
@@ -139,7 +139,7 @@ def test_a_price_of_inf_is_a_right_that_is_not_there() -> None:
 def test_books_of_every_model_are_its_cash(name: str) -> None:
     """Prices times the amounts of the solved plan are what the cash row and the objective hold."""
     plan = solved(every_model()[name])
-    d, x = plan.inputs, expressions(plan.model, plan.inputs)
+    d, x = plan.inputs, Decisions(plan.model, plan.inputs)
     paid = money(costs(d.rates), numbers(plan), "quarter") + plan.amount(work_cost(d, x))
     assert paid.values == pytest.approx(plan.amount(outflow(d, x)).values, rel=1e-9, abs=1e-9)
     sales = dot(numbers(plan)["sales"][0], by("quarter", list(d.quarters), np.ones(len(d.quarters))), "quarter") if any(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 
 from gigawatt.catalog.load import load_catalog
 from gigawatt.core.calendar import parse_quarter
 from gigawatt.core.errors import ScenarioError
+from gigawatt.plan.flows import Priced, price_on
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
@@ -61,7 +64,7 @@ def test_a_late_hall_is_billed_when_it_comes() -> None:
     (leaf,) = tree.leaves()
     assert solve(open_plan(leaf.inputs)).objective_musd == pytest.approx(billed(3))
     late = Delays(site=np.array([[2]]), offer=np.array([[0]]))
-    assert float(replay(plan, late, contracts_late(case))["cost_musd"][0]) == pytest.approx(billed(3))
+    assert float(replay(plan, late, contracts_late(case, plan.inputs))["cost_musd"][0]) == pytest.approx(billed(3))
     session = PlanSession(plan_inputs(case))
     session.solve()
     sooner, later = one_quarter(case, session, find(case, "hall"))
@@ -118,17 +121,22 @@ def test_prices_move_wherever_something_is_bought_or_sold() -> None:
     d = plan_inputs(case)
     dear = plan_inputs(apply(case, [Price(of=of, path=(1.5,), start=start) for of in ("chips", "buildings")]))
     steps = [1.0, 1.0, 1.5, 1.5]
-    assert d.building_level is None and dear.building_level is not None
-    assert dear.building_level.values.tolist() == steps
-    assert (dear.energise_musd_per_mw / d.energise_musd_per_mw).values.tolist() == [steps, steps]
-    assert (dear.capex_musd_per_mw / d.capex_musd_per_mw).values.tolist() == [steps, steps]
-    assert dear.resale is not None and d.resale is not None
-    sold, was = dear.resale.initial_musd_per_mw, d.resale.initial_musd_per_mw
-    assert sold is not None and was is not None
-    assert (sold / was).sel(offer="a@hall").values.tolist() == steps
-    worth, before = dear.initial_salvage_musd_per_mw, d.initial_salvage_musd_per_mw
-    assert worth is not None and before is not None
-    assert float((worth / before).sel(offer="a@hall")) == pytest.approx(1.5)
+    for rows, was, on, factors in (
+        (dear.rates, d.rates, "opened", [steps]), (dear.rates, d.rates, "fit", [steps]),
+        (dear.rates, d.rates, "energise", [steps, steps]), (dear.rates, d.rates, "add", [steps, steps]),
+        (dear.ends, d.ends, "opened", [steps]), (dear.ends, d.ends, "energise", [steps, steps]),
+        (dear.ends, d.ends, "kept_fit", [[steps, steps]]), (dear.ends, d.ends, "kept", [steps, steps]),
+    ):  # fmt: skip
+        assert moved(rows, was, on).values.tolist() == factors
+    # what stood at the start is sold for a share of the price then, and worth one of the price at the end
+    assert moved(dear.rates, d.rates, "sold_initial").sel(offer="a@hall").values.tolist() == steps
+    assert float(moved(dear.ends, d.ends, "kept_initial").sel(offer="a@hall")) == 1.5
+
+
+def moved(rows: Sequence[Priced], was: Sequence[Priced], on: str) -> xr.DataArray:
+    price, before = price_on(rows, on), price_on(was, on)
+    assert price is not None and before is not None
+    return (price / before).round(12)
 
 
 def test_a_change_leaves_the_rest_alone() -> None:

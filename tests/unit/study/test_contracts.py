@@ -14,6 +14,7 @@ from gigawatt.plan.extract import extract
 from gigawatt.plan.flows import price_on
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
+from gigawatt.study.change import Without, apply
 from gigawatt.study.economics import (
     discount_rate,
     idle_energy_usd_per_w,
@@ -274,12 +275,13 @@ def test_held_stock_stands_for_the_take_of_its_own_offer() -> None:
     raw["policy"]["rest_worth"] = "0 %"
     raw["initial"][0]["held_until"] = "2029Q2"
     raw["offers"][1]["minimum_take"] = [{"start": "2027Q2", "end": "2029Q4", "power": "3 MW", "take_or_pay": True}]
-    takes = plan_inputs(case_of(Scenario.model_validate(raw))).terms.takes
+    case = case_of(Scenario.model_validate(raw))
+    takes = plan_inputs(case).terms.takes
     assert takes and takes.after_mw is not None
     assert takes.after_mw.values.tolist() == [[2.5, 2.5, 3.0, 3.0]]
-    # switched off, a take owes nothing after the horizon either
-    off = takes.without("rent-h200").after_mw
-    assert off is not None and not off.any()
+    # without the take nothing is owed after the horizon either
+    off = plan_inputs(apply(case, [Without(kind="take", id="rent-h200")]))
+    assert off.terms.takes is None and price_on(off.ends, "beyond") is None
 
 
 @pytest.mark.parametrize(("key", "mw"), [("end", 2.0), ("held", 0.5)])

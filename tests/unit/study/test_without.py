@@ -23,11 +23,9 @@ def test_without_commitments_nothing_else_is_left_out() -> None:
     moved = {
         field.name for field in fields(signed) if not _same(getattr(signed, field.name), getattr(free, field.name))
     }
-    assert moved - {"terms"} == {
-        "commitment_weight",
-        "commitment_mw",
-        "commitment_penalty_musd",
-    }
+    assert moved - {"terms"} == {"commitment_weight", "commitment_mw", "rates"}
+    of_commitments = {"cancellation", "penalty", "delay-damages"}
+    assert _same([rate for rate in signed.rates if rate.kind not in of_commitments], list(free.rates))
 
 
 def _same(one: object, other: object) -> bool:
