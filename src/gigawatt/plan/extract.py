@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gigawatt.plan.amounts import at_end, numbers
+from gigawatt.plan.cashflow import released_cash
 from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.energy import offers_at_work
 from gigawatt.plan.flows import What, ending, money
@@ -95,7 +96,10 @@ def extract(plan: LivePlan) -> xr.Dataset:
     put("residual_usd", xr.DataArray(_at_the_end(plan, "salvage")), "USD",
         "worth of what stands at the end, in money of the last quarter")  # fmt: skip
     put("released_gw", _released(plan), "GW", "gigawatts released to milestone equity")
-    put("tranche_usd", _tranche_cash(plan) * 1e6, "USD", "milestone equity paid in the quarter")
+    paid = plan.value("cash") * 0.0
+    if d.milestones is not None:
+        paid = plan.amount(released_cash(d, Decisions(plan.model, d)))
+    put("tranche_usd", paid * 1e6, "USD", "milestone equity paid in the quarter")
     if "demand_now" in plan.model.constraints:
         per_work = plan.dual("demand_now") / d.hours_frac
         put("marginal_cost", per_work, "MUSD per Mwork/s and quarter",
@@ -196,15 +200,3 @@ def _released(plan: LivePlan) -> xr.DataArray:
         return plan.value("cash") * 0.0
     z = plan.value("z")
     return z.sum("tranche") if terms.whole else z
-
-
-def _tranche_cash(plan: LivePlan) -> xr.DataArray:
-    """Twin of the cash expression of the plan, from the released gigawatts."""
-    from gigawatt.plan.cashflow import tranche_payments
-
-    terms = plan.inputs.milestones
-    released = _released(plan)
-    if terms is None:
-        return released
-    paid = tranche_payments(released.values, plan.inputs)
-    return released.copy(data=np.asarray(paid))
