@@ -118,7 +118,7 @@ def test_books_of_a_leaf_are_its_plans() -> None:
     assert energy[1] > energy[0]
 
 
-@pytest.mark.parametrize("name", ["starter", "neocloud"])
+@pytest.mark.parametrize("name", ["starter", "neocloud", "open-tokens"])
 def test_books_of_draws_are_what_they_spend(name: str) -> None:
     """Mean over the draws: what the buyer pays, less what it gets beside sales, is what the replay says is spent."""
     case = resolve(load_scenario(name), load_catalog())
