@@ -14,6 +14,8 @@ from gigawatt.plan.terms import Leases, Terms
 from tests.cases.tiny import QUARTERS, by, end, grid, owed, rate, text, tiny
 
 FOUR = ("2027Q1", "2027Q2", "2027Q3", "2027Q4")
+LATE = {"add_max_mw": grid("offer", ["a"], [[0.0, 0.0, np.inf, np.inf]], FOUR)}
+"""Nothing before the third of four quarters."""
 
 
 def rented(offers: list[str] | None = None, quarters: tuple[str, ...] = QUARTERS, **changes: Any) -> Any:

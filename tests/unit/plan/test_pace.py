@@ -10,11 +10,8 @@ from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.lumps import Lumps
 from gigawatt.plan.replay import delays_of, replay
 from gigawatt.plan.terms import Terms
-from tests.cases.contracts import FOUR, block
+from tests.cases.contracts import FOUR, LATE, block
 from tests.cases.tiny import by, grid, near, solved
-
-LATE = {"add_max_mw": grid("offer", ["a"], [[0.0, 0.0, np.inf, np.inf]], FOUR)}
-"""Nothing can be accepted before the third quarter."""
 
 
 def test_work_is_put_off_until_there_is_room() -> None:
