@@ -127,4 +127,5 @@ def test_books_of_draws_are_what_they_spend(name: str) -> None:
     rest = book[book["kind"] != "sales"]
     paid = float(rest.loc[rest["payer"] == buyer, "usd"].sum() - rest.loc[rest["payee"] == buyer, "usd"].sum())
     assert paid == pytest.approx(float(found.draws["spent_musd"].mean("draw").sum()) * 1e6, rel=1e-9, abs=1.0)
-    assert float(book.loc[book["kind"] == "sales", "usd"].sum()) > 0.0
+    sold = float((found.draws["spent_musd"] - found.draws["net_musd"]).mean("draw").sum()) * 1e6
+    assert float(book.loc[book["kind"] == "sales", "usd"].sum()) == pytest.approx(sold, rel=1e-9)

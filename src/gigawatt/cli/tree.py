@@ -67,8 +67,7 @@ def tree(
 
         write_whole(figure, stock_fan(results).to_html())
     if as_json:
-        paid = results.expected_book().to_dict("records")
-        print_json(body | {"expected_payments": paid})
+        print_json(body)
     else:
         console = console_of()
         for part in tree_parts(body):

@@ -123,7 +123,7 @@ def replay(plan: LivePlan, delays: Delays, later: Callable[[int], PlanInputs] | 
     ``in_use_mw`` (draw, site, quarter; facility), ``unmet`` and ``waits``, what is carried into the next quarter (draw,
     workload, quarter; Mwork/s, mean of the day),
     ``late_mw`` (draw, commitment, quarter), ``released_gw``, ``spent_musd``, ``net_musd``
-    (systems, buildings, energy, penalties less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
+    (what is spent less income), ``cash_musd``, ``debt_musd``, ``gap_musd``, money still to be
     found that is owed at the end of the quarter (draw, quarter), and ``cost_musd`` (draw), the plan's objective.
     """
     n, d, beyond = len(delays.site), plan.inputs, _beyond(plan)
@@ -164,7 +164,9 @@ def _beyond(plan: LivePlan) -> Numbers:
     """Amounts of the plan beyond what a replay without delays finds: it moves none of them."""
     none = delays_of(plan.inputs, 1)
     bill = plan.amount(work_cost(plan.inputs, Decisions(plan.model, plan.inputs)))
-    planned: Numbers = {**numbers(plan), BILL: (bill,)}
+    planned = {**numbers(plan), BILL: (bill,)}
+    if "sales" in planned:
+        planned["sales"] = [part.sum("workload") for part in planned["sales"]]  # as a replay finds them
     _, found = _replay(plan, none, (np.zeros(len(plan.inputs.quarters)), 0.0), [plan.inputs])
     found = {on: tuple(-part.isel(draw=0, drop=True) for part in parts) for on, parts in found.items()}
     return {on: (*planned.get(on, ()), *found.get(on, ())) for on in (*planned, *found) if on != "at_work"}
@@ -198,8 +200,9 @@ def _replay(
     found = played_amounts(owed, played, _due(plan), income=work.income, bill=work.running)
     there = priced_late(owed, late.site)
     moved = paid_musd(there, found).values
-    net, spent = moved - work.income, moved + rest[0]
-    cash = money_musd(plan, spent - work.income, tranches_musd(released, d))
+    spent = moved + rest[0]
+    net = spent - work.income
+    cash = money_musd(plan, net, tranches_musd(released, d))
     by_class = ("workload", "quarter")
     lost = np.einsum("nwq,wq->nq", work.unmet, d.unmet_musd.transpose(*by_class).values)
     lost += np.einsum("nwq,wq->nq", work.waits, d.delay_musd.transpose(*by_class).values)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.calendar import year_and_number
 from gigawatt.core.units import pretty
+from gigawatt.report.payments import payments_table
 from gigawatt.report.terminal import add_row, table_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ _MOST = 12  # names of whom one quarter is told
 
 
 def delay_tables(body: Mapping[str, Any]) -> list[Table]:
-    """Quantiles of what stands, costs and misses; and what one quarter of each site and system alone costs."""
+    """Quantiles of what stands, costs and misses; what one quarter of each site and system alone
+    costs; and who is expected to be paid, without funding.
+    """
     share = [("", "left", 0), ("as planned", "right", 0)] + [(f"P{100 * q:.0f}", "right", 0) for q in body["quantiles"]]
     table = table_of(share, title=f"{body['scenario']} under {body['draws']:,} draws of delays")
     for row in body["gw"]:
@@ -32,4 +35,5 @@ def delay_tables(body: Mapping[str, Any]) -> list[Table]:
     shown = [(name, usd) for name, usd in body["one_quarter_late_usd"].items() if abs(usd) >= 1.0]
     for name, usd in shown[:_MOST]:
         add_row(one, (name, pretty(usd, "USD")))
-    return [table, one] if shown else [table]
+    paid = payments_table(body["expected_payments"])
+    return [table, one, paid] if shown else [table, paid]

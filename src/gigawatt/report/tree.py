@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gigawatt.core.units import pretty
 from gigawatt.plan.foresight import missed_by, plain_cost
 from gigawatt.plan.metadata import DECIDED
+from gigawatt.report.payments import payments_table
 from gigawatt.report.terminal import add_row, table_of
 from gigawatt.study.outcomes import prices_of
 
@@ -63,7 +64,7 @@ def tree_body(results: TreeResults) -> dict[str, Any]:
         ],
         "orders": {family: _orders(*results.orders(family)) for family in ("add", "energise", "retire")},
         "decided": [{"when": DECIDED[rule], "families": list(names)} for rule, names in whole.rules().items()],
-        "notes": list(results.notes),
+        "notes": list(results.notes), "expected_payments": results.expected_book().to_dict("records"),
     }  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def tree_parts(body: Mapping[str, Any]) -> list[RenderableType]:
     leaves = table_of([("case", "left", 0), ("chance", "right", 0), ("cost", "right", 0)], title="What may happen")
     for row in body["leaves"]:
         add_row(leaves, (row["name"], f"{row['probability']:.1%}", _money(row["cost_usd"])))
-    parts += [leaves, ""]
+    parts += [leaves, "", payments_table(body["expected_payments"]), ""]
     if body["regret"]:
         heads = ("orders of", "left", 0), ("cost more by", "right", 0), ("without the charge", "right", 0)
         table = table_of([*heads, ("and miss, expected", "left", 0)], title="Regret of other orders")

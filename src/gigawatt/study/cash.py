@@ -56,11 +56,11 @@ def by_kind(book: pd.DataFrame) -> pd.DataFrame:
 
 
 def each(case: Case, values: Floats, payer: str, payee: str, kind: str, memo: str) -> Iterator[Flow]:
-    """A flow in each quarter in which there is one."""
+    """A flow in each quarter in which there is one; of a negative one the ledger complains."""
     if payer == payee:
         return  # what a party does for itself is no flow between parties
     for label, usd in zip(case.labels, values, strict=True):
-        if usd > 1e-2:
+        if abs(usd) > 1e-2:
             yield Flow(quarter=label, payer=payer, payee=payee, kind=kind, usd=float(usd), memo=memo)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ class Delayed:
 def contracts_late(case: Case, d: PlanInputs) -> Callable[[int], PlanInputs]:
     """Inputs with contracts and prices of the case with all sites and deliveries that late from the start."""
 
+    @cache
     def later(quarters: int) -> PlanInputs:
         sites = (Late(kind="site", id=site.id, quarters=quarters) for site in case.sites)
         offers = (Late(kind="offer", id=offer.id, quarters=quarters) for offer in case.offers)
