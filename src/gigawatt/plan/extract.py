@@ -52,11 +52,7 @@ def extract(plan: LivePlan) -> xr.Dataset:
     )
     put("initial_w", d.initial_mw * 1e6, "W", "IT power before the first quarter")
     put("work_w", offers_at_work(plan) * 1e6, "W", "IT power at work by offer, mean of the day")
-    needed = plan.value("busy") / (1.0 - d.reserve_frac)
-    if d.spares_mw is not None and Decisions.open in plan.model:
-        held = plan.value("busy") + plan.value("open") * d.spares_mw
-        needed = needed.where(needed > held, held)
-    put("needed_w", needed * 1e6, "W",
+    put("needed_w", needed_mw(plan) * 1e6, "W",
         "IT power the demand makes necessary: the busiest block, with the reserve")  # fmt: skip
     served, by_lane = (
         d.demand * 0.0,
@@ -120,6 +116,18 @@ def extract(plan: LivePlan) -> xr.Dataset:
         "n_constraints": plan.model.n_rows,
     }
     return out
+
+
+def needed_mw(plan: LivePlan) -> xr.DataArray:
+    """IT MW that the demand makes necessary (pool, quarter): the busiest block with the reserve, or with what stands
+    by.
+    """
+    d, busy = plan.inputs, plan.value("busy")
+    needed = busy / (1.0 - d.reserve_frac)
+    if d.spares_mw is not None and Decisions.open in plan.model:
+        held = busy + plan.value("open") * d.spares_mw
+        needed = needed.where(needed > held, held)
+    return needed
 
 
 def lane_coords(d: PlanInputs) -> dict[str, tuple[str, npt.NDArray[Any]]]:

@@ -18,7 +18,7 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.perf.inference import Speculation
 from gigawatt.perf.serving import serving_point
 from gigawatt.plan.energy import offers_at_work
-from gigawatt.plan.extract import lane_coords
+from gigawatt.plan.extract import lane_coords, needed_mw
 from gigawatt.plan.live import LivePlan
 from gigawatt.plan.session import PlanSession
 from gigawatt.study.cash import daily_mean
@@ -228,7 +228,7 @@ def _at_the_end(plan: LivePlan) -> xr.Dataset:
     watts = {
         "assign_w": plan.value("assign") * 1e6,
         "stock_w": plan.value("stock") * 1e6,
-        "needed_w": plan.value("busy") * 1e6 / (1.0 - d.reserve_frac),
+        "needed_w": needed_mw(plan) * 1e6,
         "work_w": offers_at_work(plan) * 1e6,
     }
     if d.gang_workload:
