@@ -1,4 +1,4 @@
-"""Writes docs/reference/model.md from what the planner says of its decisions and rules: python benchmarks/model.py"""
+"""Writes docs/reference/model.md from what the planner says of its decisions, rules and money: benchmarks/model.py"""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 
+from gigawatt.catalog.load import load_catalog
+from gigawatt.finance.ledger import ACCOUNTS, FUNDING_KINDS
+from gigawatt.plan.amounts import AMOUNTS
 from gigawatt.plan.decisions import COLUMNS
 from gigawatt.plan.elements import RULES, Rule
+from gigawatt.plan.flows import ENDS, MINIMISED
 from gigawatt.plan.metadata import DECIDED, Column, Family, Words
+from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.resolve import resolve
+from gigawatt.study.scenario import bundled, load_scenario
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "model.md"
 HEAD = """# The model
 
-Every decision of the planner and every rule it obeys, written by `make model` from what the code says of itself
-(`plan/decisions.py`, `plan/elements/`). [planner.md](../planner.md) says how they fit together and what is minimised.
+Every decision of the planner, every rule it obeys and all money it counts, written by `make model` from what the code
+says of itself (`plan/decisions.py`, `plan/elements/`, `plan/amounts.py`). [planner.md](../planner.md) says how they fit
+together and what is minimised.
 
 ## Decisions
 
@@ -31,6 +39,30 @@ A *limit* is a figure of the scenario or of a contract: `gigawatt explain` says 
 of a plan that does not exist which of them would have to give way. *Bookkeeping* says what decisions mean; no user can
 relax it. All rules are firm, but for those that may be *missed* in a plan over several cases, at a price above all
 others, where lateness leaves no other way.
+"""
+MONEY_HEAD = """
+## Money
+
+All that is paid is a price times an amount (`study/rates.py`), but for declared revenue and funding, which
+`study/cash.py` books. Cash row, objective, books and replays are sums of them.
+
+### Amounts
+
+"""
+KINDS_HEAD = """
+### Kinds of flow
+
+What a flow stands against beside cash, in the books of who pays and of who is paid; and the amounts on which a shipped
+scenario has a price of the kind other than 0, no event switched on. Declared revenue is `sales` too, and may be shared.
+`sales` are cash and no part of what is minimised: the value of work not served stands there instead.
+
+"""
+ENDS_HEAD = """
+### Values at the end
+
+What amounts leave at the end of the horizon, discounted to the start, on which amounts a shipped scenario has it, and
+its sign in what the plan minimises.
+
 """
 
 
@@ -47,7 +79,7 @@ def page() -> str:
     heads = ("decision", "over", "unit", "what it is", "taken", "upper bound", "whole on demand")
     return (
         HEAD + taken + "\n" + table(heads, [decision(column) for column in COLUMNS.values()])
-        + RULES_HEAD + "".join(element(name, list(rules)) for name, rules in by_element())
+        + RULES_HEAD + "".join(element(name, list(rules)) for name, rules in by_element()) + money()
     )  # fmt: skip
 
 
@@ -108,6 +140,45 @@ def parts(function: Rule) -> Iterator[tuple[FunctionType, list[Family]]]:
             value for value in named
             if isinstance(value, FunctionType) and value.__module__.startswith("gigawatt.plan") and value is not part
         ]  # fmt: skip
+
+
+def money() -> str:
+    """Section of amounts, kinds of flow and values at the end."""
+    rates, ends = shipped()
+    amounts = [(f"`{name}`", ", ".join(one.axes), one.unit.text, one.text) for name, one in AMOUNTS.items()]
+    kinds = [(f"`{kind}`", *accounts, priced_on(kind, rates)) for kind, accounts in ACCOUNTS.items()]
+    signs = {-1.0: "less", 1.0: "more", 0.0: "no part: said in results"}
+    values = [(f"`{what}`", text, in_order(ends[what]), signs[MINIMISED.get(what, 0.0)]) for what, text in ENDS.items()]
+    return (
+        MONEY_HEAD + table(("amount", "over", "unit", "what it is"), amounts)
+        + KINDS_HEAD + table(("kind", "account of the payer", "account of the payee", "priced on"), kinds)
+        + ENDS_HEAD + table(("value", "what it is", "on", "in the cost"), values)
+    )  # fmt: skip
+
+
+def shipped() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Amounts on which shipped scenarios have a price other than 0: (by kind of flow, by kind of value at the end)."""
+    rates: dict[str, set[str]] = {kind: set() for kind in ACCOUNTS}
+    ends: dict[str, set[str]] = {what: set() for what in ENDS}
+    catalog = load_catalog()
+    for name in ("starter", *bundled()):
+        d = plan_inputs(resolve(load_scenario(name), catalog))
+        for rate in d.rates:
+            rates[rate.kind] |= {rate.on} if rate.musd.any() else set()
+        for end in d.ends:
+            ends[end.what] |= {end.on} if end.musd.any() else set()
+    return rates, ends
+
+
+def priced_on(kind: str, rates: dict[str, set[str]]) -> str:
+    """Amounts on which a kind is priced, or why there are none."""
+    none = "none: funding, which is no price times an amount" if kind in FUNDING_KINDS else "in no shipped scenario"
+    return in_order(rates[kind]) or none
+
+
+def in_order(names: set[str]) -> str:
+    """Amounts in their order."""
+    return ", ".join(f"`{name}`" for name in AMOUNTS if name in names)
 
 
 def names_in(code: CodeType) -> list[str]:

@@ -4,9 +4,9 @@ python benchmarks/snapshot.py store FOLDER            solutions, books, summarie
 python benchmarks/snapshot.py compare FOLDER          made again; what differs by more than 1e-9 is printed, and exit 1
 python benchmarks/snapshot.py compare FOLDER neocloud starter      of these only
 
-Figures count as equal within 1e-9 of the largest of their array. What was renamed stands in ``snapshot_names.json``
-beside this file, old name to new, whole or as the beginning of a name up to its first "[", "." or "/"; what is said
-besides since it was stored, in ``snapshot_added.json``.
+Figures count as equal within 1e-9 of the largest of their array. Two files beside this one count where they exist:
+``snapshot_names.json``, what was renamed since figures were stored, old name to new, whole or as the beginning of a
+name up to its first "[", "." or "/"; and ``snapshot_added.json``, what is said besides since then.
 """
 
 from __future__ import annotations

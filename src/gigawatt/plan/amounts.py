@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,24 @@ from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.energy import offers_at_work, work_cost
 from gigawatt.plan.flows import Numbers, Priced, What, costs, ending, price_on, priced
 from gigawatt.plan.inputs import PlanInputs
+from gigawatt.plan.metadata import FACILITY, IT, MUSD, MW, ONE, SHARE, Column, Unit
 from gigawatt.plan.signed import kept_until
 from gigawatt.plan.worth import sales_musd
 
 if TYPE_CHECKING:
     from gigawatt.plan.live import LivePlan
 
-Amount = Callable[[PlanInputs, Decisions], Expression | None]
+Of = Callable[[PlanInputs, Decisions], Expression | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What can be paid for: axes, unit, what it is, and its expression; None where the plan has no such choice."""
+
+    axes: tuple[str, ...]
+    unit: Unit
+    text: str
+    of: Of
 
 
 def _taken(d: PlanInputs, x: Decisions) -> Expression:
@@ -35,10 +46,25 @@ def _fixed(d: PlanInputs, x: Decisions) -> Expression:
     return Expression(axes={"quarter": d.quarters}, matrix=sp.csr_array((n, x.add.matrix.shape[1])), const=np.ones(n))
 
 
+def _last(column: Column) -> Of:
+    """A decision in the last quarter."""
+    return lambda d, x: x.expression(column).at("quarter", d.quarters[-1]) if column in x else None
+
+
+def _change(column: Column) -> Of:
+    """What is new of a running total in each quarter."""
+    return lambda d, x: x.expression(column).change("quarter") if column in x else None
+
+
 def _as_decided(name: str) -> Amount:
-    """A decision as it is; None where the plan has no such choice."""
+    """A decision as it is."""
     column = COLUMNS[name]
-    return lambda d, x: x.expression(column) if column in x else None
+    return Amount(column.axes, column.unit, column.text, lambda d, x: x.expression(column) if column in x else None)
+
+
+def _in_numbers(axes: tuple[str, ...], unit: Unit, text: str) -> Amount:
+    """An amount of numbers alone: no expression has it."""
+    return Amount(axes, unit, text, lambda d, x: None)
 
 
 AS_DECIDED = (
@@ -46,19 +72,28 @@ AS_DECIDED = (
     "vacate", "unused", "fit", "retrofit", "kept_fit", "kept_retrofit", "late", "cancelled",
 )  # fmt: skip
 AMOUNTS: dict[str, Amount] = {name: _as_decided(name) for name in AS_DECIDED} | {
-    "signed": kept_until,
-    "signed_at_end": lambda d, x: kept_until(d, x).at("quarter", d.quarters[-1]),
-    "in_use": lambda d, x: x.in_use + d.energised_initial_mw,
-    "taken": _taken,
-    "unused_at_end": lambda d, x: x.unused.at("quarter", d.quarters[-1]) if Decisions.unused in x else None,
-    "opened": lambda d, x: x.opened.change("quarter") if Decisions.opened in x else None,
-    "vested": lambda d, x: x.vested.change("quarter") if Decisions.vested in x else None,
-    "fixed": _fixed,
-    "sales": lambda d, x: sales_musd(d, x),
-}
-"""What can be paid for. ``signed`` (offer, signed, quarter): what was accepted in a quarter and has not been left.
-``taken`` (site, signed): what was taken into use, what stood at the start with the first quarter.
-Of numbers alone: ``at_work`` (offer, quarter), mean of the day; ``withheld`` (commitment, quarter) in a replay."""
+    "signed": Amount(("offer", "signed", "quarter"), IT, "IT power accepted in a quarter that has not been left since",
+                     kept_until),
+    "signed_at_end": Amount(("offer", "signed"), IT, "the same in the last quarter",
+                            lambda d, x: kept_until(d, x).at("quarter", d.quarters[-1])),
+    "in_use": Amount(("site", "quarter"), FACILITY, "facility power in use, with what stood at the start",
+                     lambda d, x: x.in_use + d.energised_initial_mw),
+    "taken": Amount(("site", "signed"), FACILITY, "facility power by the quarter in which it was taken into use; what "
+                    "stood at the start with the first", _taken),
+    "unused_at_end": Amount(("site",), FACILITY, "facility power paid for and not in use in the last quarter",
+                            _last(Decisions.unused)),
+    "opened": Amount(("site", "quarter"), SHARE, "share of the site that is opened in the quarter",
+                     _change(Decisions.opened)),
+    "vested": Amount(("warrant", "quarter"), MW, "power against which a warrant vests in the quarter, on its own basis",
+                     _change(Decisions.vested)),
+    "fixed": Amount(("quarter",), ONE, "one of each quarter: what is paid whatever the plan decides", _fixed),
+    "sales": Amount(("workload", "quarter"), MUSD, "income from work that is paid by the token", sales_musd),
+    "at_work": _in_numbers(("offer", "quarter"), IT, "IT power at work, mean of the day; in the model a cost of lanes "
+                           "and tariffs"),
+    "withheld": _in_numbers(("commitment", "quarter"), MW, "committed power that a vendor or provider brings late, on "
+                            "its own basis; of a replay alone"),
+}  # fmt: skip
+"""What can be paid for."""
 
 
 def outflow(d: PlanInputs, x: Decisions) -> Expression:
@@ -79,7 +114,7 @@ def at_end(d: PlanInputs, x: Decisions, *kinds: What) -> Expression:
 def _whole(d: PlanInputs, x: Decisions, rows: Sequence[Priced], start: Expression) -> Expression:
     """Price times amount over the axes of ``start``, which is added."""
     for on in dict.fromkeys(row.on for row in rows):
-        amount = AMOUNTS[on](d, x) if on in AMOUNTS else None
+        amount = AMOUNTS[on].of(d, x)
         if amount is not None and (price := price_on(rows, on, (*amount.axes, *start.axes))) is not None:
             start = start + priced(amount, price, *start.axes)
     return start
@@ -90,7 +125,7 @@ def numbers(plan: LivePlan) -> Numbers:
     d, found = plan.inputs, {}
     x = Decisions(plan.model, d)
     for on in dict.fromkeys([rate.on for rate in d.rates] + [end.on for end in d.ends]):
-        amount = AMOUNTS[on](d, x) if on in AMOUNTS else None
+        amount = AMOUNTS[on].of(d, x)
         if amount is not None:
             found[on] = (plan.amount(amount),)
     return found | {"at_work": (offers_at_work(plan),)}

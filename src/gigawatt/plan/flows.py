@@ -18,6 +18,13 @@ from gigawatt.plan.algebra import Expression
 Numbers = Mapping[str, Sequence[xr.DataArray]]
 """Amounts as numbers by name: each the sum of arrays over some of its axes, and over ``draw`` where there are draws."""
 What = Literal["salvage", "owed", "charged", "vested"]
+ENDS: dict[What, str] = {
+    "salvage": "worth of what stands, and deposits that come back",
+    "owed": "what contracts ask for after the horizon",
+    "charged": "of what is owed all but what its use is worth then",
+    "vested": "worth of shares, which is never cash",
+}
+"""What is worth or owed something at the end of the horizon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +46,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndValue:
-    """What a unit of an amount leaves at the end of the horizon, discounted to the start: ``musd`` over its axes.
-
-    salvage: worth of what stands, deposits that come back. owed: what contracts ask for after the horizon. charged: of
-    it all but what its use is worth then. vested: worth of shares, which is never cash.
-    """
+    """What a unit of an amount leaves at the end of the horizon, discounted to the start: ``musd`` over its axes."""
 
     what: What
     on: str

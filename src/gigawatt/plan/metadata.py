@@ -37,7 +37,7 @@ WORK = Unit("Mwork/s", "Mwork/s", "token/s or FLOP/s")
 """in results times ``PlanInputs.work_scale``"""
 MUSD = Unit("MUSD", "MUSD", "USD", 1e6, "_usd")
 PACKAGES, HALLS, PLACES = Unit("packages", "package"), Unit("halls", "hall"), Unit("places", "place")
-SHARE, STEPS = Unit("share", "share"), Unit("steps", "step")
+SHARE, STEPS, ONE = Unit("share", "share"), Unit("steps", "step"), Unit("1", "1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import xarray as xr
 
 from gigawatt.core.errors import InfeasibleError
 from gigawatt.plan.algebra import Model
-from gigawatt.plan.decisions import COLUMNS
+from gigawatt.plan.amounts import AMOUNTS
+from gigawatt.plan.decisions import COLUMNS, Decisions
 from gigawatt.plan.explain import bindings
 from gigawatt.plan.inputs import PlanInputs
 from gigawatt.plan.limits import data_of, span
@@ -43,6 +44,17 @@ def test_a_family_means_one_thing() -> None:
         for rows in model.constraints.values():
             assert rows.family == families_of([model])[rows.family.name]
             assert rows.family.said
+
+
+def test_amounts_have_the_axes_they_say() -> None:
+    """Every amount but those of numbers alone is in a model, and is over the axes that docs/reference/model.md gives."""
+    seen = set()
+    for model, inputs in MODELS.values():
+        for name, amount in AMOUNTS.items():
+            if (found := amount.of(inputs, Decisions(model, inputs))) is not None:
+                assert tuple(found.axes) == amount.axes, name
+                seen.add(name)
+    assert set(AMOUNTS) - seen == {"sold_initial", "kept_fit", "kept_retrofit", "at_work", "withheld"}
 
 
 def test_bounds_have_words_or_a_reason() -> None:
