@@ -100,7 +100,7 @@ class Delayed:
 
 
 def contracts_late(case: Case, d: PlanInputs) -> Callable[[int], PlanInputs]:
-    """Inputs with contracts and prices of the case with all sites and deliveries that late from the start."""
+    """Inputs with contracts and prices of the case with all sites and deliveries that late (``change.Late``)."""
 
     def later(quarters: int) -> PlanInputs:
         sites = (Late(kind="site", id=site.id, quarters=quarters) for site in case.sites)
