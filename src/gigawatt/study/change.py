@@ -304,7 +304,8 @@ def _changed(case: Case, change: Change) -> Case:
             on = {*case.events_on, change.id} if change.on else {*case.events_on} - {change.id}
             return replace(case, events_on=tuple(row.id for row in case.scenario.events if row.id in on))
         case Derate():
-            return replace(case, derated={**case.derated, (change.system, change.served): change.factor})
+            of = change.system, change.served
+            return replace(case, derated={**case.derated, of: case.derated.get(of, 1.0) * change.factor})
         case Horizon():
             return _cut(case, change.quarters)
         case Without():
