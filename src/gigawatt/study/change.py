@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +22,17 @@ from gigawatt.core.errors import ScenarioError
 from gigawatt.core.source import Fact
 from gigawatt.demand.growth import step_series
 from gigawatt.plan.lateness import moved
+from gigawatt.study.lanes import Served, served_of, speeds_of, users_of
 from gigawatt.study.orders import connection_in_time_w
 
 if TYPE_CHECKING:
-    from gigawatt.study.lanes import Served
     from gigawatt.study.resolve import Case, OfferCase, SiteCase
     from gigawatt.study.scenario import Commitment, Event
 
 Floats = npt.NDArray[np.float64]
 
 Priced = Literal["chips", "buildings", "rents", "energy", "tokens"]
-PRICES: tuple[Priced, ...] = ("chips", "buildings", "rents", "energy", "tokens")
+PRICES: tuple[Priced, ...] = get_args(Priced)
 """What has prices that move.
 
 chips: systems and their network where they are bought, and what the first fleet is worth and sold for. buildings:
@@ -42,18 +42,25 @@ and what is lost where that goes unserved. What is bought is worth, at the end, 
 """
 
 
+Comes = Literal["site", "offer", "system", "commitment", "due", "software"]
+LeftOut = Literal["right", "commitment", "take", "rule", "offer", "system"]
+Held = Literal["right", "option"]
+SettledAs = Literal["exercised", "declined"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
     """What was to come in a quarter from ``start`` on (all where None) comes ``quarters`` later; sooner if negative.
 
-    site: its energised power, what its lease owes used or not, and minimum takes of offers there. offer, or all offers
+    site: its energised power, what its lease owes used or not, and minimum takes of offers there, from the second
+    quarter on at the earliest: what is energised in the first stands and is not moved. offer, or all offers
     of a system: its deliveries and its minimum take; a vendor's supply does not shrink, and what comes draws on that of
     the quarter it was ordered for (sooner: the supply moves too); and the due dates of commitments that they count for,
     with damages. commitment: its due dates, what of it is delivered, damages, the signing of its deal, and minimum
     takes of offers that count for it. due: the due dates of a commitment alone. software: the date of a step.
     """
 
-    kind: Literal["site", "offer", "system", "commitment", "due", "software"]
+    kind: Comes
     id: str
     quarters: int
     start: int | None = None
@@ -95,11 +102,11 @@ class Fails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
-    """The case without a right, a commitment, a minimum take (by its offer), a rule of policy, or new capacity of an
-    offer or a system.
+    """The case without a right, a commitment, a minimum take (by its offer), a rule of policy (as where the scenario
+    does not say it), or new capacity of an offer or a system.
     """
 
-    kind: Literal["right", "commitment", "take", "rule", "offer", "system"]
+    kind: LeftOut
     id: str
 
 
@@ -107,9 +114,9 @@ class Without:
 class Settled:
     """A right or an option as its holder settles it."""
 
-    kind: Literal["right", "option"]
+    kind: Held
     id: str
-    outcome: Literal["exercised", "declined"]
+    outcome: SettledAs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +156,11 @@ Kept = Late | Price | Demand | Fails
 """Changes that a case carries: what is built from it asks for them."""
 
 
-def of_event(event: Event, first: int) -> Iterator[Kept]:
-    """What an event changes; ``first`` is the first quarter of the horizon, and what a site has by then it keeps."""
+def of_event(event: Event) -> Iterator[Kept]:
+    """What an event changes."""
     delay = quarters_of(event.delay.value) if event.delay else 0
     start = int(event.start.value) if event.start else None
-    yield from (Late(kind="site", id=name, quarters=delay, start=first + 1) for name in event.delay_sites)
+    yield from (Late(kind="site", id=name, quarters=delay) for name in event.delay_sites)
     yield from (Late(kind="commitment", id=name, quarters=delay) for name in event.delay_commitments)
     yield from (Demand(id=name, path=(by.value,), start=start) for name, by in event.scale_demand.items())
     if start is not None:
@@ -164,8 +171,13 @@ def of_event(event: Event, first: int) -> Iterator[Kept]:
 
 
 def lateness(case: Case, kind: str, *names: str) -> list[Late]:
-    """Lateness of something by one of its names, in the order in which it is learned."""
+    """Lateness of something by one of its names, in the order in which it is learned.
+
+    What a site has in the first quarter stands: its lateness is of what comes from the second on.
+    """
     found = [row for row in case.changes if isinstance(row, Late) and row.kind == kind and row.id in names]
+    if kind == "site":
+        found = [replace(row, start=max(row.start or 0, case.quarters[0] + 1)) for row in found]
     return sorted(found, key=lambda row: row.start or 0)
 
 
@@ -240,8 +252,7 @@ def connection_w(case: Case, site: SiteCase) -> Floats:
     what could be ordered in time where policy asks for that (quarter) [W].
     """
     power = step_series(site.dated_w, case.quarters) if site.dated_w else np.full(len(case.quarters), np.inf)
-    stands = sum(row.power.value for row in case.scenario.initial if row.site == site.id) * site.facility_over_it
-    power = moved(power, places(case, lateness(case, "site", site.id)), min(stands, float(power[0])))
+    power = moved(power, places(case, lateness(case, "site", site.id)), float(power[0]))
     if site.use.lease and site.use.lease.step_in:
         taken_over = fails_from(case, site.use.lease.step_in)
         power = np.where(np.asarray(case.quarters) >= (taken_over or np.inf), power, 0.0)
@@ -264,21 +275,98 @@ def apply(case: Case, changes: Iterable[Change]) -> Case:
 
 
 def _check(case: Case, change: Change) -> None:
+    where = case.scenario.where
+    for what, name, known in _named(case, change):
+        if name not in known:
+            raise ScenarioError(f"{where}: no {what} '{name}'; this scenario has {', '.join(known) or 'none'}")
+    for what, name, there in _written(change):
+        if name not in there:
+            raise ScenarioError(f"{where}: {type(change).__name__}: no {what} '{name}'; there is {', '.join(there)}")
+    if said := _unfit(change):
+        raise ScenarioError(f"{where}: {type(change).__name__}: {said}")
+
+
+def _written(change: Change) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(what, name, names there are in any case) that a change gives."""
+    match change:
+        case Late():
+            yield "kind", change.kind, get_args(Comes)
+        case Without():
+            yield "kind", change.kind, get_args(LeftOut)
+        case Settled():
+            yield "kind", change.kind, get_args(Held)
+            yield "outcome", change.outcome, get_args(SettledAs)
+        case Price():
+            yield "price", change.of, PRICES
+
+
+def _named(case: Case, change: Change) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """(what, name, names that the case has) of what a change is about."""
+    known = _known(case)
+    match change:
+        case Late() | Without() | Settled():
+            if change.kind in known:
+                yield change.kind, change.id, known[change.kind]
+        case OfferPrice():
+            yield "offer", change.id, known["offer"]
+        case Demand():
+            yield "class", change.id, known["class"]
+        case Gain():
+            yield "software", change.id, known["software"]
+        case Switched():
+            yield "event", change.id, known["event"]
+        case Fails():
+            yield "provider", change.provider, known["provider"]
+        case Derate():
+            yield "system", change.system, known["system"]
+            yield "class served", str(change.served), [str(served) for served in _served(case)]
+
+
+def _known(case: Case) -> dict[str, list[str]]:
     scenario = case.scenario
     commitments, signed = [row.id for row in scenario.commitments], [offer.id for offer in scenario.offers]
-    known: dict[str, list[str]] = {
-        "site": [site.id for site in case.sites], "offer": [*signed, *(offer.id for offer in case.offers)],
-        "take": signed, "option": signed, "commitment": commitments, "due": commitments,
+    return {
+        "site": [site.id for site in case.sites],
+        "offer": list(dict.fromkeys([*signed, *(offer.id for offer in case.offers)])),
+        "take": [offer.id for offer in scenario.offers if offer.minimum_take],
+        "option": [offer.id for offer in scenario.offers if offer.terms.option],
+        "commitment": commitments, "due": commitments, "rule": list(type(scenario.policy).model_fields),
         "system": sorted({offer.system.id for offer in case.offers}), "event": [row.id for row in scenario.events],
         "right": [right.id for right in scenario.rights], "software": [step.id for step in case.software],
-        "class": [row.id for row in case.classes],
+        "class": [row.id for row in case.classes], "provider": sorted({offer.provider for offer in scenario.offers}),
     }  # fmt: skip
-    of = {OfferPrice: "offer", Demand: "class", Gain: "software", Switched: "event"}
-    what, name = of.get(type(change), getattr(change, "kind", "")), getattr(change, "id", "")
-    if what in known and name not in known[what]:
-        raise ScenarioError(
-            f"{scenario.where}: no {what} '{name}'; this scenario has {', '.join(known[what]) or 'none'}"
-        )
+
+
+def _served(case: Case) -> Iterator[Served]:
+    """Everything that is served by machines with an operating point that may be found worse."""
+    for row in case.classes:
+        if row.workload.kind == "inference":
+            yield from (
+                served_of(row, users, tier) for users in users_of(case, row) for tier in (None, *speeds_of(row))
+            )
+
+
+def _unfit(change: Change) -> str:
+    """What is wrong with the numbers of a change, and what would be right."""
+    match change:
+        case Horizon() if change.quarters < 1:
+            return f"{change.quarters} quarters; a horizon has one or more"
+        case Price() | Demand() if not change.path:
+            return "an empty path; give one factor or more"
+        case Price() | Demand():
+            factors = change.path
+        case OfferPrice():
+            factors = (change.share,)
+        case Derate():
+            factors = (change.factor,)
+        case Gain():
+            factors = (change.multiplier,)
+        case Settled(kind="option", outcome="exercised"):
+            return f"how much of the option of '{change.id}' is exercised is the plan's; it can be declined"
+        case _:
+            return ""
+    wrong = next((factor for factor in factors if not 0.0 <= factor < np.inf), None)
+    return "" if wrong is None else f"factor {wrong:g}; give a finite one, 0 or more"
 
 
 def _changed(case: Case, change: Change) -> Case:
@@ -299,7 +387,8 @@ def _changed(case: Case, change: Change) -> Case:
             on = {*case.events_on, change.id} if change.on else {*case.events_on} - {change.id}
             return replace(case, events_on=tuple(row.id for row in case.scenario.events if row.id in on))
         case Derate():
-            return replace(case, derated={**case.derated, (change.system, change.served): change.factor})
+            of = change.system, change.served
+            return replace(case, derated={**case.derated, of: case.derated.get(of, 1.0) * change.factor})
         case Horizon():
             return _cut(case, change.quarters)
         case Without():
@@ -327,7 +416,9 @@ def _in_scenario(case: Case, **changed: Any) -> Case:
 def _cut(case: Case, n: int) -> Case:
     quarters = tuple(range(case.quarters[0], case.quarters[0] + n))
     horizon = case.scenario.horizon.model_copy(update={"quarters": n})
-    offers = tuple(row if row.offer.until else replace(row, last=quarters[-1]) for row in case.offers)
+    open_ended = [row.last == case.quarters[-1] and not row.offer.until for row in case.offers]
+    rows = zip(case.offers, open_ended, strict=True)
+    offers = tuple(replace(row, last=quarters[-1]) if is_open else row for row, is_open in rows)
     return replace(_in_scenario(case, horizon=horizon), quarters=quarters, offers=offers)
 
 
@@ -339,22 +430,25 @@ def _without(case: Case, change: Without) -> Case:
         case "commitment":
             return _in_scenario(case, commitments=tuple(row for row in scenario.commitments if row.id != name))
         case "rule":
-            return _in_scenario(case, policy=scenario.policy.model_copy(update={name: False}))
+            unsaid = type(scenario.policy).model_fields[name].default
+            return _in_scenario(case, policy=scenario.policy.model_copy(update={name: unsaid}))
         case "take":
             return _in_scenario(case, offers=_updated(scenario.offers, name, {"minimum_take": ()}))
         case "offer":
-            return _offers(case, name, lambda row: replace(row, last=row.first - 1))
+            return _offers(case, name, lambda row: _shut(case, row))
         case "system":
-            shut = (replace(row, last=row.first - 1) if row.system.id == name else row for row in case.offers)
+            shut = (_shut(case, row) if row.system.id == name else row for row in case.offers)
             return replace(case, offers=tuple(shut))
+
+
+def _shut(case: Case, offer: OfferCase) -> OfferCase:
+    return replace(offer, last=case.quarters[0] - 1)
 
 
 def _settled(case: Case, change: Settled) -> Case:
     scenario, name = case.scenario, change.id
     if change.kind == "right":
         return _in_scenario(case, rights=_updated(scenario.rights, name, {"outcome": change.outcome}))
-    if change.outcome == "exercised":
-        raise ValueError(f"how much of the option of '{name}' is exercised is the plan's")
     terms = next(row.terms for row in scenario.offers if row.id == name)
     assert terms.option
     none = terms.option.model_copy(update={"power": replace(terms.option.power, value=0.0)})

@@ -189,7 +189,7 @@ def close_loop(
         for key, factor in found.items():
             factors[key] = factors.get(key, 1.0) * factor
         say(f"round {number}: planning again with {len(factors)} coefficients derated")
-        now = apply(case, (Derate(system=system, served=served, factor=f) for (system, served), f in factors.items()))
+        now = apply(now, (Derate(system=system, served=served, factor=f) for (system, served), f in found.items()))
         plan = plan_again(now)
         objectives.append(float(plan.attrs["objective_usd"]))
     looped = Looped(

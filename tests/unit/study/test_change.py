@@ -17,12 +17,26 @@ from gigawatt.plan.flows import Priced, price_on
 from gigawatt.plan.replay import Delays, replay
 from gigawatt.plan.session import PlanSession
 from gigawatt.plan.solve import open_plan, solve
-from gigawatt.study.change import Horizon, Late, Price, Switched, Without, apply, price_path
+from gigawatt.study.change import (
+    Demand,
+    Derate,
+    Fails,
+    Horizon,
+    Late,
+    OfferPrice,
+    Price,
+    Settled,
+    Switched,
+    Without,
+    apply,
+    price_path,
+)
 from gigawatt.study.delays import contracts_late
 from gigawatt.study.inputs import plan_inputs
+from gigawatt.study.lanes import Served
 from gigawatt.study.named import find
 from gigawatt.study.resolve import Case, resolve
-from gigawatt.study.scenario import Scenario
+from gigawatt.study.scenario import Scenario, load_scenario
 from gigawatt.study.tree import tree_of
 from gigawatt.study.why import one_quarter
 
@@ -88,9 +102,25 @@ def test_what_is_late_may_be_late_again_and_what_a_site_has_by_then_it_keeps() -
     assert power(once, once) == power(Late(kind="site", id="hall", quarters=2, start=start)) == [5.0] * 4 + [10.0] * 4
     again = Late(kind="site", id="hall", quarters=1, start=start + 3)  # by then it has come
     assert power(once, again) == power(once)
-    assert (
-        power(Late(kind="site", id="hall", quarters=1)) == [0.0, 5.0, 5.0] + [10.0] * 5
-    )  # nothing stands at the start
+    # what is energised in the first quarter stands: without a date, and with an earlier one, the second is the first late
+    for since in (None, start - 1, start - 9):
+        assert power(Late(kind="site", id="hall", quarters=1, start=since)) == power(once)
+    # sooner, what comes in the third quarter comes in the second, and in the first
+    assert power(Late(kind="site", id="hall", quarters=-1)) == [5.0] + [10.0] * 7
+    assert power(Late(kind="site", id="hall", quarters=-2)) == [10.0] * 8
+
+
+def test_a_lease_is_due_in_a_replay_as_by_the_event() -> None:
+    """Half of 5 MW in the first quarter and of 10 MW from the third on, of a hall that is two quarters late: the first
+    5 MW stand and are due for their year (quarters 1 to 4), the rest from the fifth on for its own year."""
+    steps = [{"quarter": "2027Q1", "value": "5 MW"}, {"quarter": "2027Q3", "value": "10 MW"}]
+    site = yaml.safe_load(LEASED)["sites"][0] | {"connection": steps}
+    case = case_of(sites=[site])
+    event = plan_inputs(case_of(LEASED, "late", sites=[site]))
+    replayed = contracts_late(case, plan_inputs(case))(2)
+    for d in (event, replayed):
+        assert d.terms.leases is not None
+        assert d.terms.leases.due_mw.values.tolist() == [[2.5] * 8]
 
 
 OWNED = """
@@ -157,6 +187,60 @@ def test_a_change_of_what_the_case_has_not_is_refused() -> None:
         apply(case_of(), [Late(kind="site", id="atlantis", quarters=1)])
     with pytest.raises(ScenarioError, match="no right 'x'; this scenario has none"):
         apply(case_of(), [Without(kind="right", id="x")])
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (Late(kind="sight", id="hall", quarters=1),  # type: ignore[arg-type]
+     "Late: no kind 'sight'; there is site, offer, system, commitment, due, software"),
+    (Without(kind="site", id="hall"),  # type: ignore[arg-type]
+     "Without: no kind 'site'; there is right, commitment, take, rule, offer, system"),
+    (Without(kind="rule", id="nope"),
+     "no rule 'nope'; this scenario has gating, reserve, fleet_use, unmet_over_value, spares, survive, rest_worth, "
+     "lumps, enforce_lead_times"),
+    (Without(kind="take", id="a"), "no take 'a'; this scenario has none"),
+    (Fails(provider="nope", quarter=8000), "no provider 'nope'; this scenario has coreweave"),
+    (Derate(system="nope", served=Served("chat"), factor=0.5), "no system 'nope'; this scenario has hgx-b200"),
+    (Derate(system="hgx-b200", served=Served("chat"), factor=0.5), "no class served 'chat'; this scenario has none"),
+    (Price(of="chipz", path=(1.0,)),  # type: ignore[arg-type]
+     "Price: no price 'chipz'; there is chips, buildings, rents, energy, tokens"),
+    (Price(of="chips", path=()), "Price: an empty path; give one factor or more"),
+    (Price(of="chips", path=(1.0, float("nan"))), "Price: factor nan; give a finite one, 0 or more"),
+    (Demand(id="chat", path=(-1.0,)), "no class 'chat'; this scenario has none"),
+    (OfferPrice(id="a", share=-0.5), "OfferPrice: factor -0.5; give a finite one, 0 or more"),
+    (Horizon(quarters=0), "Horizon: 0 quarters; a horizon has one or more"),
+    (Settled(kind="option", id="a", outcome="declined"), "no option 'a'; this scenario has none"),
+    (Settled(kind="right", id="a", outcome="sold"),  # type: ignore[arg-type]
+     "no right 'a'; this scenario has none"),
+])  # fmt: skip
+def test_a_change_that_is_none_says_what_there_is(change: Any, said: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        apply(case_of(), [change])
+    assert str(caught.value).removeprefix(f"{case_of().scenario.where}: ") == said
+
+
+def test_demand_is_never_below_none() -> None:
+    case = resolve(load_scenario("starter"), load_catalog())
+    name = case.classes[0].id
+    for path, said in (((-1.0,), "factor -1; give a finite one, 0 or more"), ((), "an empty path; give one factor or")):
+        with pytest.raises(ScenarioError, match=f"Demand: {said}"):
+            apply(case, [Demand(id=name, path=path)])
+
+
+def test_what_is_left_out_stays_so_over_another_horizon() -> None:
+    """And what is open to the end is open to the new one."""
+    case = case_of()
+    for left in (Without(kind="offer", id="a"), Without(kind="system", id="hgx-b200")):
+        for n in (3, 12):
+            assert not plan_inputs(apply(case, [left, Horizon(quarters=n)])).add_max_mw.values.any()
+            assert not plan_inputs(apply(case, [Horizon(quarters=n), left])).add_max_mw.values.any()
+    whole = plan_inputs(case).add_max_mw
+    assert plan_inputs(apply(case, [Horizon(quarters=3), Horizon(quarters=8)])).add_max_mw.equals(whole)
+
+
+def test_a_rule_left_out_is_as_if_it_were_not_said() -> None:
+    case = case_of(policy={"reserve": "10 %", "lumps": "whole", "enforce_lead_times": True})
+    rules = [Without(kind="rule", id=name) for name in ("reserve", "lumps", "enforce_lead_times")]
+    assert apply(case, rules).scenario.policy == case_of().scenario.policy
 
 
 def test_a_path_of_prices_goes_by_quarter_and_its_last_factor_goes_on() -> None:

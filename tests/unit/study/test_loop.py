@@ -9,6 +9,7 @@ from gigawatt.study.fleet import busiest
 from gigawatt.study.inputs import lane_rate
 from gigawatt.study.lanes import Served, lanes_of
 from gigawatt.study.loop import Attained, Looped, Steady, close_loop, held_share
+from gigawatt.study.resolve import Case
 from gigawatt.study.results import Results
 
 QUARTER = "2027Q3"
@@ -27,6 +28,8 @@ def test_derated_coefficients_fall_for_what_is_served_alone(neocloud: Results) -
     for one, lane in zip(lanes_of(neocloud.case), lanes_of(case), strict=True):
         factor = 0.5 if (lane.offer.system.id, lane.served) == (system, served) else 1.0
         assert lane_rate(case, lane) == pytest.approx(factor * lane_rate(neocloud.case, one), rel=1e-12)
+    again = apply(case, [Derate(system=system, served=served, factor=0.5)])
+    assert again.derated == {(system, served): 0.25}  # times a factor, twice
 
 
 class _Made:
@@ -81,9 +84,9 @@ def test_the_lane_that_misses_by_itself_is_derated(neocloud: Results, monkeypatc
 
 def test_the_loop_plans_again_with_what_was_found(neocloud: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    asked: list[object] = []
+    asked: list[Case] = []
 
-    def again(case: object) -> object:
+    def again(case: Case) -> object:
         asked.append(case)
         return neocloud.plan  # the same plan: what missed misses again
 
@@ -92,7 +95,7 @@ def test_the_loop_plans_again_with_what_was_found(neocloud: Results, monkeypatch
     _, _, looped = close_loop(
         neocloud.case, neocloud.plan, again, [QUARTER], days=("peak",), rounds=2, say=told.append  # type: ignore[arg-type]
     )  # fmt: skip
-    assert len(asked) == 1
+    assert [case.derated for case in asked] == [looped.factors]
     assert looped.residual_frac > 0.0
     assert looped.factors and all(0.0 < factor <= 1.0 for factor in looped.factors.values())
     assert {one.round for one in looped.attained} == {1, 2}
