@@ -52,8 +52,7 @@ SettledAs = Literal["exercised", "declined"]
 class Late:
     """What was to come in a quarter from ``start`` on (all where None) comes ``quarters`` later; sooner if negative.
 
-    site: its energised power, what its lease owes used or not, and minimum takes of offers there, from the second
-    quarter on at the earliest: what is energised in the first stands and is not moved. offer, or all offers
+    site: its energised power, what its lease owes used or not, and minimum takes of offers there. offer, or all offers
     of a system: its deliveries and its minimum take; a vendor's supply does not shrink, and what comes draws on that of
     the quarter it was ordered for (sooner: the supply moves too); and the due dates of commitments that they count for,
     with damages. commitment: its due dates, what of it is delivered, damages, the signing of its deal, and minimum
@@ -156,11 +155,11 @@ Kept = Late | Price | Demand | Fails
 """Changes that a case carries: what is built from it asks for them."""
 
 
-def of_event(event: Event) -> Iterator[Kept]:
-    """What an event changes."""
+def of_event(event: Event, first: int) -> Iterator[Kept]:
+    """What an event changes; ``first`` is the first quarter of the horizon, and what a site has by then it keeps."""
     delay = quarters_of(event.delay.value) if event.delay else 0
     start = int(event.start.value) if event.start else None
-    yield from (Late(kind="site", id=name, quarters=delay) for name in event.delay_sites)
+    yield from (Late(kind="site", id=name, quarters=delay, start=first + 1) for name in event.delay_sites)
     yield from (Late(kind="commitment", id=name, quarters=delay) for name in event.delay_commitments)
     yield from (Demand(id=name, path=(by.value,), start=start) for name, by in event.scale_demand.items())
     if start is not None:
@@ -171,13 +170,8 @@ def of_event(event: Event) -> Iterator[Kept]:
 
 
 def lateness(case: Case, kind: str, *names: str) -> list[Late]:
-    """Lateness of something by one of its names, in the order in which it is learned.
-
-    What a site has in the first quarter stands: its lateness is of what comes from the second on.
-    """
+    """Lateness of something by one of its names, in the order in which it is learned."""
     found = [row for row in case.changes if isinstance(row, Late) and row.kind == kind and row.id in names]
-    if kind == "site":
-        found = [replace(row, start=max(row.start or 0, case.quarters[0] + 1)) for row in found]
     return sorted(found, key=lambda row: row.start or 0)
 
 
@@ -252,7 +246,8 @@ def connection_w(case: Case, site: SiteCase) -> Floats:
     what could be ordered in time where policy asks for that (quarter) [W].
     """
     power = step_series(site.dated_w, case.quarters) if site.dated_w else np.full(len(case.quarters), np.inf)
-    power = moved(power, places(case, lateness(case, "site", site.id)), float(power[0]))
+    stands = sum(row.power.value for row in case.scenario.initial if row.site == site.id) * site.facility_over_it
+    power = moved(power, places(case, lateness(case, "site", site.id)), min(stands, float(power[0])))
     if site.use.lease and site.use.lease.step_in:
         taken_over = fails_from(case, site.use.lease.step_in)
         power = np.where(np.asarray(case.quarters) >= (taken_over or np.inf), power, 0.0)

@@ -101,7 +101,7 @@ class Delayed:
 
 
 def contracts_late(case: Case, d: PlanInputs) -> Callable[[int], PlanInputs]:
-    """Inputs with contracts and prices of the case with all sites and deliveries that late (``change.Late``)."""
+    """Inputs with contracts and prices of the case with all sites and deliveries that late from the start."""
 
     @cache
     def later(quarters: int) -> PlanInputs:

@@ -129,7 +129,7 @@ class Case:
     def changes(self) -> tuple[Kept, ...]:
         """What differs from the scenario as written: its events that are on, then what was changed beside them."""
         on = (event for event in self.scenario.events if event.id in self.events_on)
-        return (*(change for event in on for change in of_event(event)), *self.made)
+        return (*(change for event in on for change in of_event(event, self.quarters[0])), *self.made)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -102,25 +102,9 @@ def test_what_is_late_may_be_late_again_and_what_a_site_has_by_then_it_keeps() -
     assert power(once, once) == power(Late(kind="site", id="hall", quarters=2, start=start)) == [5.0] * 4 + [10.0] * 4
     again = Late(kind="site", id="hall", quarters=1, start=start + 3)  # by then it has come
     assert power(once, again) == power(once)
-    # what is energised in the first quarter stands: without a date, and with an earlier one, the second is the first late
-    for since in (None, start - 1, start - 9):
-        assert power(Late(kind="site", id="hall", quarters=1, start=since)) == power(once)
-    # sooner, what comes in the third quarter comes in the second, and in the first
-    assert power(Late(kind="site", id="hall", quarters=-1)) == [5.0] + [10.0] * 7
-    assert power(Late(kind="site", id="hall", quarters=-2)) == [10.0] * 8
-
-
-def test_a_lease_is_due_in_a_replay_as_by_the_event() -> None:
-    """Half of 5 MW in the first quarter and of 10 MW from the third on, of a hall that is two quarters late: the first
-    5 MW stand and are due for their year (quarters 1 to 4), the rest from the fifth on for its own year."""
-    steps = [{"quarter": "2027Q1", "value": "5 MW"}, {"quarter": "2027Q3", "value": "10 MW"}]
-    site = yaml.safe_load(LEASED)["sites"][0] | {"connection": steps}
-    case = case_of(sites=[site])
-    event = plan_inputs(case_of(LEASED, "late", sites=[site]))
-    replayed = contracts_late(case, plan_inputs(case))(2)
-    for d in (event, replayed):
-        assert d.terms.leases is not None
-        assert d.terms.leases.due_mw.values.tolist() == [[2.5] * 8]
+    assert (
+        power(Late(kind="site", id="hall", quarters=1)) == [0.0, 5.0, 5.0] + [10.0] * 5
+    )  # nothing stands at the start
 
 
 OWNED = """
